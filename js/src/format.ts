@@ -1,0 +1,27 @@
+/** Numbers for readers. */
+
+/** Three significant digits: "0.123 ms", "20.9 ms", "1.24 s". */
+export function formatMs(ms: number | null): string {
+  if (ms === null) return "–";
+  if (ms >= 9995) return `${(ms / 1000).toPrecision(3)} s`;
+  if (ms >= 999.5) return `${Math.round(ms)} ms`;
+  return `${Number(ms.toPrecision(3))} ms`;
+}
+
+/** "3.1 MB", "14 MB", "840 kB". Decimal units, as file managers and npm use them. */
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1e6) return `${compact(bytes / 1e6)} MB`;
+  if (bytes >= 1e3) return `${compact(bytes / 1e3)} kB`;
+  return `${bytes} B`;
+}
+
+/** Errors between 1e-9 and 1e3; the kernel sends the largest float for "no number bounds it". */
+export function formatError(value: number): string {
+  if (value >= 1e300) return "unbounded";
+  if (value === 0) return "0";
+  return value < 0.01 || value >= 1000 ? value.toExponential(1) : value.toPrecision(2);
+}
+
+function compact(value: number): string {
+  return value >= 10 ? String(Math.round(value)) : value.toFixed(1);
+}

@@ -1,0 +1,156 @@
+/** What comes from the kernel is parsed, not cast: each guard mirrors one type of protocol.ts. */
+import type {
+  Assets,
+  BackendName,
+  Environment,
+  FromKernel,
+  Job,
+  JobState,
+  OutputParity,
+  Parity,
+  Snapshot,
+  Stage,
+  WireError,
+  WireTensor,
+} from "./protocol";
+
+type Guard<T> = (value: unknown) => value is T;
+
+const isString: Guard<string> = (value) => typeof value === "string";
+const isNumber: Guard<number> = (value) => typeof value === "number";
+const isBoolean: Guard<boolean> = (value) => typeof value === "boolean";
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nullable<T>(guard: Guard<T>): Guard<T | null> {
+  return (value): value is T | null => value === null || guard(value);
+}
+
+function arrayOf<T>(guard: Guard<T>): Guard<T[]> {
+  return (value): value is T[] => Array.isArray(value) && value.every(guard);
+}
+
+function oneOf<const T extends string>(...names: T[]): Guard<T> {
+  return (value): value is T => names.some((name) => name === value);
+}
+
+function either<A, B>(first: Guard<A>, second: Guard<B>): Guard<A | B> {
+  return (value): value is A | B => first(value) || second(value);
+}
+
+function object<T extends object>(fields: { [K in keyof T]-?: Guard<T[K]> }): Guard<T> {
+  const entries = Object.entries<Guard<unknown>>(fields);
+  return (value): value is T => isRecord(value) && entries.every(([name, guard]) => guard(value[name]));
+}
+
+const isBackend = oneOf<BackendName>("webgpu", "webgl", "wasm", "cpu");
+const isStage = oneOf<Stage>("weights", "backend", "load", "verify", "warmup", "run");
+const isWireError = object<WireError>({ name: isString, message: isString, stack: isString });
+const isJob = object<Job>({ model: isNumber, backend: nullable(isBackend) });
+const isWireTensor = object<WireTensor>({
+  name: isString,
+  dtype: isString,
+  shape: arrayOf(isNumber),
+  values: nullable(arrayOf(isString)),
+});
+const isOutputParity = object<OutputParity>({
+  output: isString,
+  max_abs_error: isNumber,
+  max_rel_error: isNumber,
+  cosine: nullable(isNumber),
+  top1_agreement: nullable(isNumber),
+  tolerance: isNumber,
+  passed: isBoolean,
+});
+const isParity = object<Parity>({ status: isString, note: isString, outputs: arrayOf(isOutputParity) });
+const isEnvironment = object<Environment>({
+  user_agent: isString,
+  platform: isString,
+  hardware_concurrency: isNumber,
+  device_memory_gb: nullable(isNumber),
+  cross_origin_isolated: isBoolean,
+  clock_resolution_ms: isNumber,
+  worker: isBoolean,
+  tfjs_version: isString,
+});
+const isJobState = object<JobState>({
+  job: isJob,
+  status: oneOf("waiting", "running", "done", "failed", "stopped"),
+  stage: nullable(isStage),
+  done: isNumber,
+  total: isNumber,
+  actual: nullable(isBackend),
+  device: isString,
+  software: isBoolean,
+  backend_ms: nullable(isNumber),
+  load_ms: nullable(isNumber),
+  first_ms: nullable(isNumber),
+  warmup_ms: arrayOf(isNumber),
+  run_ms: arrayOf(isNumber),
+  batch: isNumber,
+  parity: nullable(isParity),
+  error: nullable(isWireError),
+});
+const isSnapshot = object<Snapshot>({
+  status: oneOf("pending", "running", "finished", "stopped", "failed", "interrupted"),
+  page: isString,
+  models: arrayOf(object<Snapshot["models"][number]>({ label: isString, format: isString, nbytes: isNumber })),
+  environment: nullable(isEnvironment),
+  jobs: arrayOf(isJobState),
+  error: nullable(isWireError),
+});
+
+type Kinds = { [K in FromKernel["kind"]]: Guard<Extract<FromKernel, { kind: K }>> };
+const isFromKernel: Kinds = {
+  asset: object({
+    kind: oneOf("asset"),
+    id: isNumber,
+    name: isString,
+    encoding: oneOf("gzip", "identity"),
+    sha256: isString,
+  }),
+  claim: object({
+    kind: oneOf("claim"),
+    id: isNumber,
+    granted: isBoolean,
+    jobs: arrayOf(isJob),
+    runs: isNumber,
+    warmup: either(isNumber, oneOf("auto")),
+  }),
+  model: object({
+    kind: oneOf("model"),
+    id: isNumber,
+    format: oneOf("layers-model", "graph-model"),
+    weight_nbytes: isNumber,
+    feeds: isNumber,
+    inputs: arrayOf(isString),
+    outputs: arrayOf(isString),
+    compare: isBoolean,
+  }),
+  weights: object({ kind: oneOf("weights"), id: isNumber, offset: isNumber, crc32: isNumber }),
+  feed: object({ kind: oneOf("feed"), id: isNumber, tensors: arrayOf(isWireTensor) }),
+  verified: object({ kind: oneOf("verified"), id: isNumber, parity: isParity }),
+  ack: object({ kind: oneOf("ack"), id: isNumber }),
+  failed: object({ kind: oneOf("failed"), id: isNumber, error: isWireError }),
+};
+
+const isKind = oneOf(...(Object.keys(isFromKernel) as FromKernel["kind"][]));
+
+/** null for a message that this version does not know. */
+export function parseFromKernel(value: unknown): FromKernel | null {
+  if (!isRecord(value) || !isKind(value["kind"])) return null;
+  return isFromKernel[value["kind"]](value) ? value : null;
+}
+
+/** null for a snapshot that this version cannot show. */
+export function parseSnapshot(value: unknown): Snapshot | null {
+  return isSnapshot(value) ? value : null;
+}
+
+/** Name → sha256; entries that are no strings are left out. */
+export function parseAssets(value: unknown): Assets {
+  if (!isRecord(value)) return {};
+  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => isString(entry[1])));
+}

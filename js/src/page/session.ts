@@ -1,0 +1,161 @@
+/** The state of one widget on this page, shared by its views: mirror of the kernel, or owner of a run. */
+import { toWireError } from "../assert";
+import { parseSnapshot } from "../guards";
+import type { KernelClient } from "../kernel";
+import { latencyPicture } from "../plot/picture";
+import type { BenchEvent, Snapshot } from "../protocol";
+import { inPageQueue, pageShared } from "../shared";
+import { BenchmarkRun } from "./benchmark";
+import { applyEvent, beginRun } from "./reducer";
+import { Reporter } from "./reporter";
+
+/** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
+export type Activity = "idle" | "queued" | "claiming" | "running";
+
+export type View = { snapshot: Snapshot; activity: Activity; waiting: boolean; elsewhere: boolean };
+
+const EMPTY: Snapshot = { status: "pending", page: "", models: [], environment: null, jobs: [], error: null };
+
+const sessions = new WeakMap<KernelClient, Session>();
+
+/** The one session of a widget model on this page. */
+export function sessionOf(client: KernelClient): Session {
+  const session = sessions.get(client) ?? new Session(client);
+  sessions.set(client, session);
+  return session;
+}
+
+export class Session {
+  #client: KernelClient;
+  #page = pageShared().id;
+  #snapshot: Snapshot = EMPTY;
+  #activity: Activity = "idle";
+  #waiting = false;
+  #abort: AbortController | null = null;
+  /** The last run's reports: they must reach the kernel before another claim, or they would count for that. */
+  #delivered: Promise<void> = Promise.resolve();
+  #listeners = new Set<(view: View) => void>();
+
+  constructor(client: KernelClient) {
+    this.#client = client;
+    const mirror = () => this.#mirror();
+    client.model.on("change:snapshot", mirror);
+    client.closed.addEventListener("abort", () => client.model.off("change:snapshot", mirror), { once: true });
+    client.onWaiting((waiting) => {
+      this.#waiting = waiting;
+      this.#notify();
+    }, client.closed);
+    this.#mirror();
+  }
+
+  /** Show this session's state until `signal` aborts; the run ends with its last view. */
+  attach(listener: (view: View) => void, signal: AbortSignal): void {
+    this.#listeners.add(listener);
+    const detach = () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.stop();
+    };
+    signal.addEventListener("abort", detach, { once: true });
+    listener(this.#view());
+    if (this.#snapshot.status === "pending") this.start(false);
+  }
+
+  /** Claim and run, unless this page does already. `again`: the user asked for another run. */
+  start(again: boolean): void {
+    if (this.#abort) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.#setActivity("queued");
+    const { signal } = abort;
+    void inPageQueue(signal, () => this.#claimAndRun(again, abort))
+      .catch((error) => this.#failUnclaimed(error, signal))
+      .finally(() => {
+        this.#abort = null;
+        this.#setActivity("idle");
+      });
+  }
+
+  stop(): void {
+    this.#abort?.abort(new DOMException("Stopped.", "AbortError"));
+  }
+
+  async #claimAndRun(again: boolean, abort: AbortController): Promise<void> {
+    const { signal } = abort;
+    this.#setActivity("claiming");
+    await this.#delivered;
+    signal.throwIfAborted();
+    const request = { kind: "claim", page: this.#page, again } as const;
+    const { message: claim } = await this.#client.request(request, { signal }).catch((error: unknown) => {
+      if (signal.aborted) this.#withdraw();
+      throw error;
+    });
+    if (!claim.granted) return this.#mirror();
+    this.#snapshot = beginRun(this.#snapshot, this.#page, claim.jobs);
+    this.#setActivity("running");
+    const reporter = new Reporter(this.#client, this.#page, (error) => abort.abort(error));
+    const emit = (event: BenchEvent) => {
+      if (signal.aborted) return;
+      this.#apply(event, reporter);
+    };
+    try {
+      await new BenchmarkRun(this.#client, claim, this.#page, emit, signal).run();
+    } catch (error) {
+      const stopped = error instanceof DOMException && error.name === "AbortError" && signal.aborted;
+      this.#apply(stopped ? { kind: "stopped" } : { kind: "run_failed", error: toWireError(error) }, reporter);
+    }
+    // The next widget's benchmark need not wait for a busy kernel.
+    this.#delivered = this.#deliver(reporter, this.#snapshot);
+  }
+
+  #apply(event: BenchEvent, reporter: Reporter): void {
+    this.#snapshot = applyEvent(this.#snapshot, event);
+    reporter.push(event);
+    this.#notify();
+  }
+
+  async #deliver(reporter: Reporter, snapshot: Snapshot): Promise<void> {
+    await reporter.finish();
+    if (!snapshot.jobs.some((job) => job.run_ms.length > 0)) return;
+    const svg = latencyPicture(document, snapshot);
+    // Without it the saved notebook lacks the plot, nothing else: the kernel may be gone by now.
+    const request = { kind: "picture", page: this.#page, svg } as const;
+    await this.#client.request(request, { background: true }).catch(() => undefined);
+  }
+
+  /** A busy kernel grants the claim when it is free, though it was given up: it must not wait for this page. */
+  #withdraw(): void {
+    const events: BenchEvent[] = [{ kind: "stopped" }];
+    const request = { kind: "report", page: this.#page, events } as const;
+    void this.#client.request(request, { background: true }).catch(() => undefined);
+  }
+
+  /** Nothing was claimed, so the kernel is told nothing. */
+  #failUnclaimed(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#snapshot = applyEvent(this.#snapshot, { kind: "run_failed", error: toWireError(error) });
+  }
+
+  #mirror(): void {
+    const snapshot = parseSnapshot(this.#client.model.get("snapshot"));
+    if (!snapshot || this.#activity === "running") return;
+    // The kernel lags behind: this page knows that its own run has ended.
+    if (snapshot.status === "running" && snapshot.page === this.#page) return;
+    this.#snapshot = snapshot;
+    this.#notify();
+  }
+
+  #setActivity(activity: Activity): void {
+    this.#activity = activity;
+    this.#notify();
+  }
+
+  #view(): View {
+    const elsewhere = this.#snapshot.status === "running" && this.#snapshot.page !== this.#page;
+    return { snapshot: this.#snapshot, activity: this.#activity, waiting: this.#waiting, elsewhere };
+  }
+
+  #notify(): void {
+    const view = this.#view();
+    for (const listener of this.#listeners) listener(view);
+  }
+}

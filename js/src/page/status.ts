@@ -1,0 +1,101 @@
+/** The status line: what happens now, in words and as a share. */
+import { assertNever } from "../assert";
+import { formatBytes } from "../format";
+import { backendLabel, modelLabel } from "../plot/series";
+import type { JobState, Snapshot, Stage } from "../protocol";
+import type { View } from "./session";
+
+export type StatusLine = {
+  text: string;
+  /** For screen readers: without the numbers, which change too often to be read out. */
+  spoken: string;
+  /** 0 to 1, null for "unknown", undefined for "nothing runs". */
+  share: number | null | undefined;
+};
+
+export function statusLine(view: View): StatusLine {
+  const { snapshot, activity, waiting } = view;
+  if (waiting) return plainLine("Waiting for the kernel (a cell is running) …", null);
+  if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);
+  if (activity === "claiming") return plainLine("Starting …", null);
+  switch (snapshot.status) {
+    case "pending":
+      return plainLine("Not run yet.");
+    case "running": {
+      const line = runningLine(snapshot);
+      return view.elsewhere ? { ...line, text: `In another tab: ${line.text}` } : line;
+    }
+    case "finished":
+      return plainLine(finishedText(snapshot));
+    case "stopped":
+      return plainLine("Stopped. Results so far stay below.");
+    case "failed":
+      return {
+        ...plainLine("The benchmark failed."),
+        spoken: `The benchmark failed. ${snapshot.error?.message ?? ""}`,
+      };
+    case "interrupted":
+      return plainLine("Interrupted: the page that ran it was closed or reloaded.");
+    default:
+      return assertNever(snapshot.status);
+  }
+}
+
+function plainLine(text: string, share?: null): StatusLine {
+  return { text, spoken: text, share };
+}
+
+const SPOKEN: Record<Stage, string> = {
+  weights: "downloading the model",
+  backend: "starting the backend",
+  load: "building the model",
+  verify: "comparing with Python",
+  warmup: "warming up",
+  run: "running",
+};
+
+function finishedText(snapshot: Snapshot): string {
+  const failed = snapshot.jobs.filter((job) => job.status === "failed").length;
+  if (failed === 0) return "Finished.";
+  return failed === snapshot.jobs.length
+    ? "Finished: nothing could run."
+    : `Finished; ${failed} of ${snapshot.jobs.length} failed.`;
+}
+
+function runningLine(snapshot: Snapshot): StatusLine {
+  const index = snapshot.jobs.findIndex((job) => job.status === "running");
+  const job = snapshot.jobs[index];
+  if (!job) return plainLine("Loading TensorFlow.js …", null);
+  const step = snapshot.jobs.length > 1 ? ` (${index + 1} of ${snapshot.jobs.length})` : "";
+  const name = snapshot.models.length > 1 ? `${modelLabel(snapshot, job)}, ${backendLabel(job)}` : backendLabel(job);
+  const share = job.total > 0 ? job.done / job.total : null;
+  return {
+    text: `${name}${step}: ${stageText(job)}`,
+    spoken: `${name}${step}: ${SPOKEN[job.stage ?? "weights"]}`,
+    share,
+  };
+}
+
+function stageText(job: JobState): string {
+  const { stage, done, total } = job;
+  switch (stage) {
+    case null:
+      return "starting …";
+    case "weights":
+      return total > 0
+        ? `downloading weights, ${formatBytes(done)} of ${formatBytes(total)}`
+        : "downloading the model …";
+    case "backend":
+      return "starting the backend …";
+    case "load":
+      return "building the model …";
+    case "verify":
+      return job.first_ms === null ? "first run (compiling) …" : "comparing with Python …";
+    case "warmup":
+      return total > 0 ? `warm-up ${done} of ${total}` : `warm-up ${done}, until stable`;
+    case "run":
+      return `run ${done} of ${total}`;
+    default:
+      return assertNever(stage);
+  }
+}

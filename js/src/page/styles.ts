@@ -1,0 +1,79 @@
+/**
+ * Follows JupyterLab's theme variables, VS Code's after them, the system's scheme where there are neither. Verdict
+ * colours lean towards the text's, so that they read on every background, also when the theme changes later.
+ */
+export const STYLES = `
+.tfjs-magic {
+  --tm-fg: var(--jp-ui-font-color1, var(--vscode-foreground, #212121));
+  --tm-muted: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #5f5f5f));
+  --tm-border: var(--jp-border-color2, var(--vscode-panel-border, #d0d0d0));
+  --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, #f0f0f0));
+  --tm-accent: var(--jp-brand-color1, var(--vscode-focusBorder, #1976d2));
+  --tm-good: color-mix(in srgb, #1f9d4d 60%, var(--tm-fg)); --tm-bad: color-mix(in srgb, #e53935 60%, var(--tm-fg));
+  --tm-warn: color-mix(in srgb, #e08600 70%, var(--tm-fg));
+  container-type: inline-size; box-sizing: border-box; max-width: 960px; padding: 4px 2px 8px;
+  color: var(--tm-fg); font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif); overflow-wrap: anywhere;
+}
+@media (prefers-color-scheme: dark) {
+  .tfjs-magic {
+    --tm-fg: var(--jp-ui-font-color1, var(--vscode-foreground, #e0e0e0));
+    --tm-muted: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #a8a8a8));
+    --tm-border: var(--jp-border-color2, var(--vscode-panel-border, #505050));
+    --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, #303030));
+  }
+}
+.tfjs-magic * { box-sizing: border-box; }
+.tfjs-magic header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; }
+.tfjs-magic .tm-models { flex: 1 1 200px; margin: 0; padding: 0; list-style: none; }
+.tfjs-magic .tm-models strong { font-size: 14px; font-weight: 600; }
+.tfjs-magic .tm-models span, .tfjs-magic footer { color: var(--tm-muted); }
+.tfjs-magic .tm-buttons { display: flex; gap: 8px; }
+.tfjs-magic button {
+  font: inherit; color: inherit; background: transparent; border: 1px solid var(--tm-border); border-radius: 4px;
+  padding: 3px 12px; cursor: pointer;
+}
+.tfjs-magic button:hover:enabled { background: var(--tm-soft); }
+.tfjs-magic button:disabled { opacity: .45; cursor: default; }
+.tfjs-magic button:focus-visible, .tfjs-magic summary:focus-visible { outline: 2px solid var(--tm-accent); outline-offset: 1px; }
+.tfjs-magic .tm-status { display: flex; align-items: center; gap: 10px; min-height: 24px; margin: 4px 0; }
+.tfjs-magic .tm-status p { flex: 1 1 auto; margin: 0; }
+.tfjs-magic progress { flex: 0 1 160px; height: 6px; accent-color: var(--tm-accent); }
+.tfjs-magic progress[data-off] { visibility: hidden; }
+.tfjs-magic .tm-plot { overflow: hidden; margin: 2px 0 6px; }
+.tfjs-magic .tm-plot svg { display: block; max-width: 100%; }
+.tfjs-magic .tm-note { border-left: 3px solid var(--tm-warn); padding: 2px 10px; margin: 6px 0; }
+.tfjs-magic .tm-error { border-left: 3px solid var(--tm-bad); padding: 2px 10px; margin: 6px 0; white-space: pre-wrap; }
+.tfjs-magic pre { margin: 4px 0; white-space: pre-wrap; font-size: 11px; max-height: 200px; overflow: auto; background: none; color: inherit; }
+.tfjs-magic table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.tfjs-magic th, .tfjs-magic td { padding: 4px 8px; text-align: right; font-weight: 400; border-bottom: 1px solid var(--tm-border); vertical-align: top; }
+.tfjs-magic .tm-jobs { table-layout: fixed; }
+.tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: 46px; }
+.tfjs-magic .tm-jobs > * > tr > :nth-child(2) { width: 190px; }
+.tfjs-magic .tm-jobs > * > tr > :nth-child(n + 3) { width: 86px; }
+.tfjs-magic .tm-jobs > * > tr:not(.tm-detail) > :not(:first-child) { white-space: nowrap; overflow-wrap: normal; }
+.tfjs-magic thead th { color: var(--tm-muted); font-size: 12px; }
+.tfjs-magic th:first-child, .tfjs-magic td.tm-left { text-align: left; }
+.tfjs-magic tbody th { font-weight: 600; }
+.tfjs-magic .tm-swatch { vertical-align: -2px; margin-right: 6px; }
+.tfjs-magic .tm-device { display: block; white-space: normal; line-height: 1.3; font-weight: 400; font-size: 11px; color: var(--tm-muted); }
+.tfjs-magic .tm-software { display: inline-block; margin-left: 6px; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
+.tfjs-magic .tm-passed { color: var(--tm-good); } .tfjs-magic .tm-failed { color: var(--tm-bad); font-weight: 600; }
+.tfjs-magic .tm-detail > td { text-align: left; padding: 2px 8px 8px; }
+.tfjs-magic .tm-scroll { overflow-x: auto; overflow-wrap: normal; }
+.tfjs-magic .tm-scroll td { white-space: nowrap; }
+.tfjs-magic .tm-scroll th:first-child { min-width: 10ch; overflow-wrap: anywhere; }
+.tfjs-magic .tm-parity { padding: 1px 8px; }
+.tfjs-magic footer { font-size: 11px; margin-top: 6px; }
+.tfjs-magic .tm-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.tfjs-magic [hidden] { display: none; }
+@container (max-width: 820px) {
+  .tfjs-magic .tm-jobs > thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(3, 1fr); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }
+  .tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: auto; }
+  .tfjs-magic .tm-jobs > tbody > tr > *, .tfjs-magic .tm-jobs > tbody > tr > :nth-child(n) { border: 0; padding: 1px 8px; text-align: left; width: auto; }
+  .tfjs-magic .tm-jobs > tbody > tr > :nth-child(2) { grid-column: span 2; }
+  .tfjs-magic .tm-jobs > tbody > tr > th, .tfjs-magic .tm-jobs > tbody > .tm-detail > td { grid-column: 1 / -1; }
+  .tfjs-magic .tm-jobs td[data-label]::before { content: attr(data-label); display: block; font-size: 11px; color: var(--tm-muted); }
+}
+@media (prefers-reduced-motion: no-preference) { .tfjs-magic button { transition: background .12s; } }
+`;

@@ -1,0 +1,114 @@
+/** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
+import { formatError, formatMs } from "../format";
+import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
+import { swatch } from "../plot/swatch";
+import type { JobState, Parity, Snapshot, WireError } from "../protocol";
+import { MIN_SAMPLES_FOR_P90, summarize } from "../stats";
+import type { Make } from "./dom";
+
+const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Warm-up", "Median", "p90", "Min"];
+
+/** `open`: indices of the jobs whose comparison is unfolded; the view keeps it over redraws. */
+export function jobTable(make: Make, snapshot: Snapshot, open: Set<number>, redraw: () => void): HTMLTableElement {
+  const body = make("tbody");
+  for (const [index, job] of snapshot.jobs.entries()) {
+    const detailId = `tfjs-magic-${Math.random().toString(36).slice(2)}`;
+    const toggle = () => {
+      if (!open.delete(index)) open.add(index);
+      redraw();
+    };
+    body.append(jobRow(make, snapshot, job, index, { detailId, expanded: open.has(index), toggle }));
+    const detail = detailOf(make, job, open.has(index));
+    if (detail) body.append(make("tr", { class: "tm-detail", id: detailId }, detail));
+  }
+  const heads = COLUMNS.map((name) => make("th", { scope: "col" }, name));
+  const caption = make("caption", { class: "tm-hidden" }, "Latency by backend");
+  return make("table", { class: "tm-jobs" }, caption, make("thead", {}, make("tr", {}, ...heads)), body);
+}
+
+type Detail = { detailId: string; expanded: boolean; toggle: () => void };
+
+function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
+  const { count, median, p90, min } = summarize(job.run_ms);
+  const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
+  const cells: [string, ...(string | Node)[]][] = [
+    ["Against Python", parityBadge(make, job, detail)],
+    ["Load", formatMs(job.load_ms)],
+    ["First run", formatMs(job.first_ms)],
+    ["Warm-up", job.warmup_ms.length > 0 ? `${job.warmup_ms.length} runs` : "–"],
+    ["Median", formatMs(median), ...batch],
+    ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
+    ["Min", formatMs(min)],
+  ];
+  const head = make("th", { scope: "row" }, swatch(make("span").ownerDocument, colorOf(index), symbolOf(index)));
+  if (snapshot.models.length > 1) head.append(`${modelLabel(snapshot, job)}: `);
+  head.append(job.actual ?? job.job.backend ?? "fastest");
+  if (job.software) head.append(make("span", { class: "tm-software" }, "SOFTWARE GPU"));
+  if (job.device) head.append(make("span", { class: "tm-device" }, job.device));
+  const row = make("tr", { "data-job": backendLabel(job), "data-status": job.status }, head);
+  for (const [label, ...content] of cells) row.append(make("td", { "data-label": label }, ...content));
+  return row;
+}
+
+function tooFew(make: Make): HTMLElement {
+  return make("span", { title: `A p90 needs at least ${MIN_SAMPLES_FOR_P90} runs.` }, "–");
+}
+
+const VERDICTS: Record<string, [mark: string, text: string, className: string]> = {
+  passed: ["✓", "passed", "tm-passed"],
+  failed: ["✗", "failed", "tm-failed"],
+  reported: ["≈", "reported", ""],
+  no_reference: ["", "no reference", ""],
+  source_changed: ["", "not compared", ""],
+};
+
+function parityBadge(make: Make, job: JobState, { detailId, expanded, toggle }: Detail): Node | string {
+  if (!job.parity) return "–";
+  const [mark, text, className] = VERDICTS[job.parity.status] ?? ["", job.parity.status, ""];
+  const worst = Math.max(0, ...job.parity.outputs.map((output) => output.max_rel_error));
+  const error = job.parity.outputs.length > 0 ? ` (error ${formatError(worst)})` : "";
+  const attributes = {
+    type: "button",
+    class: `tm-parity ${className}`,
+    "aria-expanded": String(expanded),
+    "aria-controls": detailId,
+    title: job.parity.note || "Largest error relative to the largest value. Press for every output.",
+  };
+  const badge = make("button", attributes, `${mark} ${text}${error}`.trim());
+  badge.addEventListener("click", toggle);
+  return badge;
+}
+
+function detailOf(make: Make, job: JobState, expanded: boolean): HTMLElement | null {
+  const cell = make("td", { colspan: String(COLUMNS.length) });
+  if (job.error) cell.append(errorBox(make, job.error));
+  if (job.parity && (expanded || job.parity.status === "failed")) cell.append(...parityDetail(make, job.parity));
+  return cell.childNodes.length > 0 ? cell : null;
+}
+
+export function errorBox(make: Make, error: WireError): HTMLElement {
+  const box = make("div", { class: "tm-error" }, error.message || error.name);
+  if (error.stack) box.append(make("details", {}, make("summary", {}, "Details"), make("pre", {}, error.stack)));
+  return box;
+}
+
+function parityDetail(make: Make, parity: Parity): Node[] {
+  const note = make("p", {}, parity.note);
+  if (parity.outputs.length === 0) return [note];
+  const heads = ["Output", "Max abs error", "Relative to largest", "Tolerance", "Cosine", "Top-1 agreement", ""];
+  const rows = parity.outputs.map((output) => {
+    const cells = [
+      formatError(output.max_abs_error),
+      formatError(output.max_rel_error),
+      formatError(output.tolerance),
+      output.cosine === null ? "–" : output.cosine.toFixed(6),
+      output.top1_agreement === null ? "–" : `${(100 * output.top1_agreement).toFixed(0)} %`,
+      output.passed ? "passed" : parity.status === "reported" ? "reported" : "failed",
+    ];
+    const name = make("th", { scope: "row" }, output.output);
+    return make("tr", {}, name, ...cells.map((text) => make("td", {}, text)));
+  });
+  const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
+  const table = make("table", {}, head, make("tbody", {}, ...rows));
+  return [...(parity.note ? [note] : []), make("div", { class: "tm-scroll", tabindex: "0" }, table)];
+}

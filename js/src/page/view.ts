@@ -1,0 +1,160 @@
+/** The DOM of one view. Redrawn from the whole state, at most once per frame. */
+import { formatBytes } from "../format";
+import { latencyPlot } from "../plot/latencyPlot";
+import { seriesOf } from "../plot/series";
+import type { Environment, Snapshot } from "../protocol";
+import { maker } from "./dom";
+import type { Session, View } from "./session";
+import { statusLine } from "./status";
+import { STYLES } from "./styles";
+import { errorBox, jobTable } from "./table";
+
+const PLOT_HEIGHT = 260;
+const MIN_WIDTH = 280;
+
+/** Show `session` in `el` until `signal` aborts. */
+export function mountView(session: Session, el: HTMLElement, signal: AbortSignal): void {
+  const document = el.ownerDocument;
+  const make = maker(document);
+  const models = make("ul", { class: "tm-models" });
+  const again = make("button", { type: "button" }, "Run again");
+  const stop = make("button", { type: "button" }, "Stop");
+  const text = make("p");
+  const bar = make("progress", { max: "1", "aria-label": "Progress" });
+  const live = make("div", { class: "tm-hidden", role: "status", "aria-live": "polite" });
+  const notes = make("div");
+  const plot = make("div", { class: "tm-plot", style: `min-height:${PLOT_HEIGHT}px` });
+  const table = make("div", { class: "tm-table" });
+  const footer = make("footer");
+  const root = make(
+    "section",
+    { class: "tfjs-magic", "aria-label": "TensorFlow.js benchmark" },
+    make("style", {}, STYLES),
+    make("header", {}, models, make("div", { class: "tm-buttons" }, stop, again)),
+    make("div", { class: "tm-status" }, text, bar),
+    live,
+    notes,
+    plot,
+    table,
+    footer,
+  );
+  el.append(root);
+  const open = new Set<number>();
+  let shown: View | null = null;
+  let drawn: { snapshot: Snapshot; width: number } | null = null;
+
+  const drawTable = (snapshot: Snapshot) => redraw(table, [jobTable(make, snapshot, open, redrawTable)]);
+  const redrawTable = () => shown && drawTable(shown.snapshot);
+  const draw = (view: View) => {
+    const { snapshot } = view;
+    const width = Math.max(MIN_WIDTH, Math.floor(root.clientWidth || el.clientWidth || 640));
+    const line = statusLine(view);
+    text.textContent = line.text;
+    showProgress(bar, line.share);
+    const busy = view.activity !== "idle";
+    stop.disabled = !busy;
+    again.disabled = busy || view.elsewhere;
+    again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
+    root.dataset["status"] = busy && view.activity !== "running" ? view.activity : snapshot.status;
+    if (live.textContent !== line.spoken) live.textContent = line.spoken;
+    if (drawn?.snapshot === snapshot && drawn.width === width) return;
+    drawn = { snapshot, width };
+    models.replaceChildren(...snapshot.models.map((model) => modelItem(make, model)));
+    redraw(notes, noteBoxes(make, snapshot));
+    plot.replaceChildren(latencyPlot(document, seriesOf(snapshot), { width, height: PLOT_HEIGHT }));
+    drawTable(snapshot);
+    footer.textContent = snapshot.environment ? environmentText(snapshot.environment) : "";
+  };
+
+  const schedule = oncePerFrame(() => shown && draw(shown), signal);
+  stop.addEventListener("click", () => session.stop(), { signal });
+  again.addEventListener("click", () => session.start(true), { signal });
+  const resize = new ResizeObserver(schedule);
+  resize.observe(root);
+  signal.addEventListener("abort", () => resize.disconnect(), { once: true });
+  session.attach((view) => {
+    shown = view;
+    schedule();
+  }, signal);
+}
+
+/** requestAnimationFrame rests in hidden tabs; the state is drawn when the tab is seen again. */
+function oncePerFrame(task: () => void, signal: AbortSignal): () => void {
+  let frame = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
+  return () => {
+    if (frame !== 0 || signal.aborted) return;
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      task();
+    });
+  };
+}
+
+function showProgress(bar: HTMLProgressElement, share: number | null | undefined): void {
+  bar.toggleAttribute("data-off", share === undefined);
+  if (share === null || share === undefined) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+/** A redraw must not throw a keyboard user out of a button, nor fold what a reader has unfolded. */
+function redraw(container: HTMLElement, content: readonly Node[]): void {
+  const buttons = () => [...container.querySelectorAll("button")];
+  const details = () => [...container.querySelectorAll("details")];
+  const focused = container.ownerDocument.activeElement;
+  const index = buttons().findIndex((button) => button.isSameNode(focused));
+  const unfolded = details().map((one) => one.open);
+  container.replaceChildren(...content);
+  if (index >= 0) buttons()[index]?.focus();
+  for (const [i, one] of details().entries()) one.open = unfolded[i] ?? false;
+}
+
+function modelItem(make: ReturnType<typeof maker>, model: Snapshot["models"][number]): HTMLElement {
+  const size = `${model.format}, ${formatBytes(model.nbytes)} of weights`;
+  return make("li", {}, make("strong", {}, model.label), " ", make("span", {}, size));
+}
+
+function noteBoxes(make: ReturnType<typeof maker>, snapshot: Snapshot): HTMLElement[] {
+  const boxes: HTMLElement[] = [];
+  if (snapshot.error) boxes.push(errorBox(make, snapshot.error));
+  if (snapshot.environment && !snapshot.environment.worker) {
+    const text = "Web workers are forbidden here, so the model runs on the page's main thread: the page may stutter.";
+    boxes.push(make("div", { class: "tm-note" }, text));
+  }
+  if (snapshot.jobs.some((job) => job.software)) {
+    const text = "A software GPU computes on the CPU: its times say nothing about a real GPU.";
+    boxes.push(make("div", { class: "tm-note" }, text));
+  }
+  // "The samples cannot tell right from wrong" must not hide behind a tick.
+  const doubts = snapshot.jobs.flatMap(({ parity }) => (parity?.status === "passed" && parity.note ? parity.note : []));
+  for (const text of new Set(doubts)) boxes.push(make("div", { class: "tm-note" }, text));
+  return boxes;
+}
+
+function environmentText(environment: Environment): string {
+  const step = environment.clock_resolution_ms;
+  const clock = step >= 1 ? `${step} ms` : `${Number((step * 1000).toPrecision(2))} µs`;
+  const parts = [
+    `TensorFlow.js ${environment.tfjs_version}`,
+    environment.worker ? "in a worker" : "on the main thread",
+    `${environment.hardware_concurrency} cores`,
+    `clock step ${clock}`,
+    browserName(environment.user_agent),
+  ];
+  return parts.join(" · ");
+}
+
+/** "Chrome 126" from the long string; the string itself where it looks unfamiliar. */
+function browserName(userAgent: string): string {
+  const match = /(Firefox|Edg|OPR|HeadlessChrome|Chrome|Version)\/(\d+)/.exec(
+    userAgent.replace(/Chrome\/\d+.*(Edg|OPR)/, "$1"),
+  );
+  if (!match) return userAgent;
+  const names: Record<string, string> = {
+    Edg: "Edge",
+    OPR: "Opera",
+    HeadlessChrome: "Chrome (headless)",
+    Version: "Safari",
+  };
+  return `${names[match[1] ?? ""] ?? match[1] ?? ""} ${match[2] ?? ""}`;
+}

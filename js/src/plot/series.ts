@@ -1,0 +1,51 @@
+/** What the plot and the table show of each job: label, colour, symbol. */
+import type { JobState, Snapshot } from "../protocol";
+
+export type MarkSymbol = "circle" | "square" | "triangle" | "diamond" | "star" | "wye";
+
+export type Series = {
+  label: string;
+  color: string;
+  symbol: MarkSymbol;
+  firstMs: number | null;
+  warmupMs: readonly number[];
+  runMs: readonly number[];
+  /** Runs to come included. */
+  expectedRuns: number;
+};
+
+/** Okabe and Ito's colours without the two that vanish on white: distinct for colour-blind readers, 3:1 on both. */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc6699", "#8a6d00", "#3a8fd0"] as const;
+const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "wye"] as const;
+
+export function colorOf(index: number): string {
+  return COLORS[index % COLORS.length] ?? COLORS[0];
+}
+
+export function symbolOf(index: number): MarkSymbol {
+  return SYMBOLS[index % SYMBOLS.length] ?? SYMBOLS[0];
+}
+
+/** The backend that really ran, or the one that was asked for. */
+export function backendLabel(state: JobState): string {
+  const name = state.actual ?? state.job.backend ?? "fastest backend";
+  return state.software ? `${name} (software GPU)` : name;
+}
+
+export function modelLabel(snapshot: Snapshot, state: JobState): string {
+  return snapshot.models[state.job.model]?.label ?? `model ${state.job.model + 1}`;
+}
+
+/** One series per job that has a number; several models put their names before the backends. */
+export function seriesOf(snapshot: Snapshot): Series[] {
+  const several = snapshot.models.length > 1;
+  return snapshot.jobs.map((state, index) => ({
+    label: several ? `${modelLabel(snapshot, state)}, ${backendLabel(state)}` : backendLabel(state),
+    color: colorOf(index),
+    symbol: symbolOf(index),
+    firstMs: state.first_ms,
+    warmupMs: state.warmup_ms,
+    runMs: state.run_ms,
+    expectedRuns: Math.max(state.run_ms.length, state.stage === "run" ? state.total : 0),
+  }));
+}

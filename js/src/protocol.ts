@@ -1,0 +1,215 @@
+/**
+ * All message types, both hops. Logic-free; the parse guards stand in guards.ts.
+ *
+ * Hop 1, kernel ↔ page: anywidget custom messages (twin: tfjs_magic/bench/protocol.py; a test keeps them equal).
+ *   The page asks, the kernel answers with the same id or with `failed`. Nothing else flows but the synced
+ *   trait `snapshot`. Binary data rides in the buffers of the message. Names are snake_case here only.
+ * Hop 2, page ↔ worker: postMessage; camelCase; at the end.
+ */
+
+// ---------------------------------------------------------------- shared pieces
+
+export type BackendName = "webgpu" | "webgl" | "wasm" | "cpu";
+
+/** A JavaScript or Python error as data. `message` is hostile text: show it with textContent only. */
+export type WireError = { name: string; message: string; stack: string };
+
+/** A tensor. Numbers are raw little-endian bytes in the message's buffers, in the order of the tensors that have
+ *  `values: null` (float32, int32, bool as one byte each, complex64 interleaved); strings are in `values`. */
+export type WireTensor = { name: string; dtype: string; shape: number[]; values: string[] | null };
+
+/** One model on one backend. `backend` is null for "the fastest that works here". */
+export type Job = { model: number; backend: BackendName | null };
+
+export type Phase = "first" | "warmup" | "run";
+export type Stage = "weights" | "backend" | "load" | "verify" | "warmup" | "run";
+
+/** What the numbers were measured on; recorded with them. */
+export type Environment = {
+  user_agent: string;
+  platform: string;
+  hardware_concurrency: number;
+  device_memory_gb: number | null;
+  cross_origin_isolated: boolean;
+  /** Smallest step of performance.now() seen where the model runs. */
+  clock_resolution_ms: number;
+  /** false: workers were forbidden, the model ran on the page's main thread. */
+  worker: boolean;
+  tfjs_version: string;
+};
+
+/** How one output compared with Python's. Computed in Python (tfjs_magic/bench/verify.py). */
+export type OutputParity = {
+  output: string;
+  max_abs_error: number;
+  /** Relative to the largest reference value. */
+  max_rel_error: number;
+  cosine: number | null;
+  top1_agreement: number | null;
+  tolerance: number;
+  passed: boolean;
+};
+
+/** `status`: "passed" | "failed" | "reported" (quantized: no verdict without the user's bound) | "no_reference" |
+ *  "source_changed". `note` is a sentence for the reader, "" if none. */
+export type Parity = { status: string; note: string; outputs: OutputParity[] };
+
+// ---------------------------------------------------------------- what happens in a benchmark
+
+/** Events in the order in which they happen. The page applies them to its own state at once and reports them. */
+export type BenchEvent =
+  | { kind: "environment"; environment: Environment }
+  | { kind: "progress"; job: Job; stage: Stage; done: number; total: number }
+  /** `actual`: what tf.getBackend() says. `device`: renderer or adapter, "" if unknown. `software`: a CPU emulates the GPU. */
+  | {
+      kind: "ready";
+      job: Job;
+      actual: BackendName;
+      device: string;
+      software: boolean;
+      backend_ms: number;
+      load_ms: number;
+    }
+  /** `batch`: calls per sample, where the clock is too coarse for one; each latency is already per call. */
+  | { kind: "samples"; job: Job; phase: Phase; first_index: number; latency_ms: number[]; batch: number }
+  | { kind: "parity"; job: Job; parity: Parity }
+  | { kind: "job_done"; job: Job }
+  | { kind: "job_failed"; job: Job; error: WireError }
+  | { kind: "finished" }
+  | { kind: "stopped" }
+  /** Nothing could run at all: the kernel restarted, the runtime did not arrive … */
+  | { kind: "run_failed"; error: WireError };
+
+// ---------------------------------------------------------------- hop 1: page → kernel
+
+export type ToKernel =
+  /** A file of tfjs_magic/static/. Answer: asset + 1 buffer. */
+  | { kind: "get_asset"; id: number; name: string }
+  /** May this page run the benchmark? `again`: the user pressed Run again. Answer: claim. */
+  | { kind: "claim"; id: number; page: string; again: boolean }
+  /** Answer: model + 1 buffer (model.json, UTF-8). */
+  | { kind: "get_model"; id: number; model: number }
+  /** Answer: weights + 1 buffer. `length` ≤ 4 MiB. */
+  | { kind: "get_weights"; id: number; model: number; offset: number; length: number }
+  /** One set of inputs. Answer: feed + buffers. */
+  | { kind: "get_feed"; id: number; model: number; feed: number }
+  /** Part of one output (≤ 4 MiB of bytes, 1 buffer, none for strings) of one feed. Answer: ack. */
+  | {
+      kind: "put_output";
+      id: number;
+      page: string;
+      job: Job;
+      feed: number;
+      tensor: WireTensor;
+      offset: number;
+      total: number;
+    }
+  /** All outputs of all feeds are there: compare. Answer: verified. */
+  | { kind: "verify"; id: number; page: string; job: Job }
+  /** In order, at most four messages a second; an empty list is a heartbeat (every 2 s while running). Answer: ack. */
+  | { kind: "report"; id: number; page: string; events: BenchEvent[] }
+  /** The finished plot as SVG text, for the saved notebook. Answer: ack. */
+  | { kind: "picture"; id: number; page: string; svg: string };
+
+// ---------------------------------------------------------------- hop 1: kernel → page
+
+export type FromKernel =
+  /** `encoding`: the buffer is gzip. `sha256` of the plain bytes. */
+  | { kind: "asset"; id: number; name: string; encoding: "gzip" | "identity"; sha256: string }
+  /** `granted` false: another page runs it. `jobs` in the order to run. */
+  | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto" }
+  | {
+      kind: "model";
+      id: number;
+      format: "layers-model" | "graph-model";
+      weight_nbytes: number;
+      feeds: number;
+      inputs: string[];
+      outputs: string[];
+      /** Whether Python has a reference, so that outputs are worth sending. */
+      compare: boolean;
+    }
+  /** `crc32` of the buffer. */
+  | { kind: "weights"; id: number; offset: number; crc32: number }
+  | { kind: "feed"; id: number; tensors: WireTensor[] }
+  | { kind: "verified"; id: number; parity: Parity }
+  | { kind: "ack"; id: number }
+  | { kind: "failed"; id: number; error: WireError };
+
+// ---------------------------------------------------------------- the synced traits
+
+/** Trait `snapshot`: what a mirror, a second tab or a reopened notebook shows. Same fields as the page's own state. */
+export type Snapshot = {
+  /** pending: nobody has run it yet (the first view to claim does); interrupted: the page that ran it went away. */
+  status: "pending" | "running" | "finished" | "stopped" | "failed" | "interrupted";
+  page: string;
+  models: { label: string; format: string; nbytes: number }[];
+  environment: Environment | null;
+  jobs: JobState[];
+  error: WireError | null;
+};
+
+export type JobState = {
+  job: Job;
+  status: "waiting" | "running" | "done" | "failed" | "stopped";
+  stage: Stage | null;
+  done: number;
+  total: number;
+  actual: BackendName | null;
+  device: string;
+  software: boolean;
+  backend_ms: number | null;
+  load_ms: number | null;
+  first_ms: number | null;
+  warmup_ms: number[];
+  run_ms: number[];
+  batch: number;
+  parity: Parity | null;
+  error: WireError | null;
+};
+
+/** Trait `assets`: name → sha256, so that a page that has a file already does not ask for it again. */
+export type Assets = Record<string, string>;
+
+// ---------------------------------------------------------------- hop 2: page → worker
+
+/** One set of inputs with its bytes; see WireTensor. */
+export type Feed = { tensors: WireTensor[]; buffers: ArrayBuffer[] };
+
+export type ModelFormat = "layers-model" | "graph-model";
+
+export type ToWorker =
+  /** Keep a model for the next `load`s; replaces the one before. `json` is model.json as UTF-8. */
+  | {
+      kind: "setModel";
+      id: number;
+      format: ModelFormat;
+      json: ArrayBuffer;
+      weights: ArrayBuffer;
+      inputs: string[];
+      outputs: string[];
+      feeds: Feed[];
+    }
+  /** Answer: backend. */
+  | { kind: "setBackend"; id: number; backend: BackendName | null }
+  /** Build the kept model on the current backend. Answer: loaded. */
+  | { kind: "load"; id: number }
+  /** One run on one feed. Answer: inferred. */
+  | { kind: "infer"; id: number; feed: number }
+  /** Timed samples of feed 0. Answer: any number of `samples`, then done. */
+  | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto" }
+  /** Answer to `want`, with its id. */
+  | { kind: "file"; id: number; bytes: ArrayBuffer }
+  | { kind: "noFile"; id: number; error: WireError };
+
+export type FromWorker =
+  /** Sent once, unasked: the runtime works. */
+  | { kind: "hello"; id: 0; tfjsVersion: string; clockResolutionMs: number }
+  /** The worker's own request for a static file. */
+  | { kind: "want"; id: number; name: string }
+  | { kind: "backend"; id: number; actual: BackendName; device: string; software: boolean; backendMs: number }
+  | { kind: "loaded"; id: number; loadMs: number }
+  | { kind: "inferred"; id: number; latencyMs: number; outputs: Feed }
+  | { kind: "samples"; id: number; firstIndex: number; latencyMs: number[]; batch: number }
+  | { kind: "done"; id: number }
+  | { kind: "failed"; id: number; error: WireError };

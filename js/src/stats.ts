@@ -1,0 +1,63 @@
+/** Pure functions on latencies in milliseconds. */
+
+/** p90 of fewer samples than this is the maximum under another name. */
+export const MIN_SAMPLES_FOR_P90 = 10;
+
+export const WARMUP_MIN = 3;
+export const WARMUP_MAX = 20;
+export const WARMUP_MAX_MS = 5000;
+
+/** A clock step may be at most this share of a sample. */
+const CLOCK_SHARE = 0.02;
+const STABLE_SHARE = 0.1;
+
+/** Linear interpolation between order statistics (numpy's default). `values` must not be empty. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const position = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(position)] ?? Number.NaN;
+  const high = sorted[Math.ceil(position)] ?? Number.NaN;
+  return low + (high - low) * (position - Math.floor(position));
+}
+
+export type Summary = { count: number; median: number | null; p90: number | null; min: number | null };
+
+/** What a sample supports; null for what it does not. */
+export function summarize(values: readonly number[]): Summary {
+  const count = values.length;
+  if (count === 0) return { count, median: null, p90: null, min: null };
+  return {
+    count,
+    median: quantile(values, 0.5),
+    p90: count >= MIN_SAMPLES_FOR_P90 ? quantile(values, 0.9) : null,
+    min: Math.min(...values),
+  };
+}
+
+/** Whether warm-up may end: the last three agree, or the last five agree with the five before. */
+export function isStable(values: readonly number[]): boolean {
+  if (values.length < WARMUP_MIN) return false;
+  const lastThree = values.slice(-3);
+  if (Math.max(...lastThree) - Math.min(...lastThree) <= STABLE_SHARE * quantile(lastThree, 0.5)) return true;
+  if (values.length < 10) return false;
+  const recent = quantile(values.slice(-5), 0.5);
+  const before = quantile(values.slice(-10, -5), 0.5);
+  return Math.abs(recent - before) <= STABLE_SHARE * before;
+}
+
+/** Whether an automatic warm-up ends after these latencies. */
+export function warmupDone(values: readonly number[], elapsedMs: number): boolean {
+  if (values.length < WARMUP_MIN) return false;
+  return isStable(values) || values.length >= WARMUP_MAX || elapsedMs >= WARMUP_MAX_MS;
+}
+
+/**
+ * Calls per sample for the next sample, given that `batch` calls took `elapsedMs`: enough that one step of the clock
+ * is at most 2 % of the sample. Never less than before, and at most ten times more (a first look may read 0 ms).
+ */
+export function nextBatch(batch: number, elapsedMs: number, clockResolutionMs: number): number {
+  const needed = clockResolutionMs / CLOCK_SHARE;
+  if (elapsedMs >= needed) return batch;
+  const factor = elapsedMs > 0 ? (1.2 * needed) / elapsedMs : 10;
+  return Math.ceil(batch * Math.min(Math.max(factor, 1), 10));
+}

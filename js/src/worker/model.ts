@@ -1,0 +1,83 @@
+/** A model from memory, and the one call that runs it. */
+import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
+import * as tf from "@tensorflow/tfjs-core";
+import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
+import type { ModelFormat } from "../protocol";
+
+export type ModelFiles = {
+  format: ModelFormat;
+  json: ArrayBuffer;
+  weights: ArrayBuffer;
+  /** The user's names, in the user's order. */
+  inputs: string[];
+  outputs: string[];
+};
+
+export type LoadedModel = {
+  /** One run. Outputs stand in the order of `ModelFiles.outputs`; hand them to `release`. */
+  predict: (feed: ReadonlyMap<string, tf.Tensor>) => Promise<tf.Tensor[]> | tf.Tensor[];
+  /** Dispose outputs, but never what is also an input or a weight. */
+  release: (outputs: readonly tf.Tensor[], feed: ReadonlyMap<string, tf.Tensor>) => void;
+  dispose: () => void;
+};
+
+/** Load on the current backend. The files stay usable for another backend. */
+export async function loadModel(files: ModelFiles): Promise<LoadedModel> {
+  const modelJson: tf.io.ModelJSON = JSON.parse(new TextDecoder().decode(files.json));
+  const artifacts = await tf.io.getModelArtifactsForJSON(modelJson, async (manifest) => [
+    tf.io.getWeightSpecs(manifest),
+    files.weights,
+  ]);
+  const handler: tf.io.IOHandler = { load: async () => artifacts };
+  if (files.format === "layers-model") return wrapLayers(await loadLayersModel(handler), files);
+  return wrapGraph(await loadGraphModel(handler), files);
+}
+
+function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
+  const weights = new Set(model.weights.map((weight) => weight.read().id));
+  return {
+    predict: (feed) => {
+      const result = model.predict(files.inputs.map((name) => input(name, feed)));
+      return Array.isArray(result) ? result : [result];
+    },
+    release: releaser(weights),
+    dispose: () => model.dispose(),
+  };
+}
+
+function wrapGraph(model: GraphModel, files: ModelFiles): LoadedModel {
+  const weights = new Set(Object.values(model.weights).flatMap((tensors) => tensors.map((tensor) => tensor.id)));
+  let dynamic = false;
+  const asList = (result: tf.Tensor | tf.Tensor[]) => (Array.isArray(result) ? result : [result]);
+  return {
+    predict: (feed) => {
+      // TF.js resolves the keys of the model's signature, and adds captured resources to this object.
+      const named = Object.fromEntries(files.inputs.map((name) => [name, input(name, feed)]));
+      if (!dynamic) {
+        try {
+          return asList(model.execute(named, files.outputs));
+        } catch (error) {
+          // Control flow and ops with dynamic shapes run asynchronously only; TF.js says so before it runs anything.
+          if (!(error instanceof Error && error.message.includes("executeAsync"))) throw error;
+          dynamic = true;
+        }
+      }
+      return model.executeAsync(named, files.outputs).then(asList);
+    },
+    release: releaser(weights),
+    dispose: () => model.dispose(),
+  };
+}
+
+function input(name: string, feed: ReadonlyMap<string, tf.Tensor>): tf.Tensor {
+  const tensor = feed.get(name);
+  if (!tensor) throw new Error(`The samples hold no input '${name}'.`);
+  return tensor;
+}
+
+function releaser(weights: ReadonlySet<number>): LoadedModel["release"] {
+  return (outputs, feed) => {
+    const inputs = new Set([...feed.values()].map((tensor) => tensor.id));
+    for (const output of outputs) if (!inputs.has(output.id) && !weights.has(output.id)) output.dispose();
+  };
+}

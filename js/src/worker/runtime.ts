@@ -1,0 +1,145 @@
+/** Answers the page's commands, one at a time and in order. The same code in a worker and on the main thread. */
+import * as tf from "@tensorflow/tfjs-core";
+import { assertNever, fromWireError, toWireError } from "../assert";
+import { type Deferred, deferred } from "../deferred";
+import type { Feed, ToWorker } from "../protocol";
+import { selectBackend } from "./backend";
+import { clockResolutionMs, measure } from "./measure";
+import { type LoadedModel, loadModel, type ModelFiles } from "./model";
+import type { Port } from "./port";
+import { feedTensors, readTensors } from "./tensors";
+
+type Command = Exclude<ToWorker, { kind: "file" | "noFile" }>;
+
+export class Runtime {
+  #port: Port;
+  #clockResolutionMs = clockResolutionMs();
+  #files: (ModelFiles & { feeds: Feed[] }) | null = null;
+  #model: LoadedModel | null = null;
+  #firstFeed: Map<string, tf.Tensor> = new Map();
+  #batch = 1;
+  #wanted = new Map<number, Deferred<ArrayBuffer>>();
+  #work: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(port: Port) {
+    this.#port = port;
+    port.listen((message) => this.#dispatch(message));
+    const tfjsVersion = tf.version_core;
+    port.post({ kind: "hello", id: 0, tfjsVersion, clockResolutionMs: this.#clockResolutionMs });
+  }
+
+  /** End after the sample that is being measured, and free the tensors. Only the main thread needs it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const waiting of this.#wanted.values()) waiting.reject(new Error("The run was stopped."));
+    await this.#work;
+    this.#unload();
+  }
+
+  #dispatch(message: ToWorker): void {
+    if (message.kind === "file") this.#wanted.get(message.id)?.resolve(message.bytes);
+    else if (message.kind === "noFile") this.#wanted.get(message.id)?.reject(fromWireError(message.error));
+    else this.#work = this.#work.then(() => this.#answer(message));
+  }
+
+  async #answer(command: Command): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await this.#execute(command);
+    } catch (error) {
+      if (!this.#stopped) this.#port.post({ kind: "failed", id: command.id, error: toWireError(error) });
+    }
+  }
+
+  async #execute(command: Command): Promise<void> {
+    const { id } = command;
+    switch (command.kind) {
+      case "setModel":
+        this.#unload();
+        this.#files = command;
+        return this.#port.post({ kind: "done", id });
+      case "setBackend": {
+        this.#unload();
+        const selected = await selectBackend(command.backend, (name) => this.#want(name));
+        return this.#port.post({ kind: "backend", id, ...selected });
+      }
+      case "load":
+        return this.#port.post({ kind: "loaded", id, loadMs: await this.#load() });
+      case "infer":
+        return this.#infer(id, command.feed);
+      case "measure":
+        this.#batch = await measure({
+          model: this.#loaded(),
+          feed: this.#firstFeed,
+          samples: command.samples,
+          batch: this.#batch,
+          clockResolutionMs: this.#clockResolutionMs,
+          stopped: () => this.#stopped,
+          report: (firstIndex, latencyMs, batch) =>
+            this.#port.post({ kind: "samples", id, firstIndex, latencyMs, batch }),
+        });
+        return this.#port.post({ kind: "done", id });
+      default:
+        return assertNever(command);
+    }
+  }
+
+  async #load(): Promise<number> {
+    this.#unload();
+    const start = performance.now();
+    this.#model = await loadModel(this.#kept());
+    const loadMs = performance.now() - start;
+    this.#firstFeed = feedTensors(this.#feed(0));
+    return loadMs;
+  }
+
+  async #infer(id: number, index: number): Promise<void> {
+    const model = this.#loaded();
+    const feed = index === 0 ? this.#firstFeed : feedTensors(this.#feed(index));
+    try {
+      const start = performance.now();
+      const tensors = await model.predict(feed);
+      await Promise.all(tensors.map((tensor) => tensor.data()));
+      const latencyMs = performance.now() - start;
+      const outputs = await readTensors(this.#kept().outputs, tensors);
+      model.release(tensors, feed);
+      this.#port.post({ kind: "inferred", id, latencyMs, outputs }, outputs.buffers);
+    } finally {
+      if (index !== 0) tf.dispose([...feed.values()]);
+    }
+  }
+
+  #unload(): void {
+    this.#model?.dispose();
+    this.#model = null;
+    tf.dispose([...this.#firstFeed.values()]);
+    this.#firstFeed = new Map();
+    this.#batch = 1;
+  }
+
+  #kept(): ModelFiles & { feeds: Feed[] } {
+    if (!this.#files) throw new Error("No model was given.");
+    return this.#files;
+  }
+
+  #loaded(): LoadedModel {
+    if (!this.#model) throw new Error("The model is not loaded.");
+    return this.#model;
+  }
+
+  #feed(index: number): Feed {
+    const feed = this.#kept().feeds[index];
+    if (!feed)
+      throw new Error(`The model has ${this.#kept().feeds.length} sets of samples; number ${index} was asked.`);
+    return feed;
+  }
+
+  #want(name: string): Promise<ArrayBuffer> {
+    const id = this.#wanted.size + 1;
+    const waiting = deferred<ArrayBuffer>();
+    this.#wanted.set(id, waiting);
+    this.#port.post({ kind: "want", id, name });
+    return waiting.promise;
+  }
+}

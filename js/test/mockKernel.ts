@@ -1,0 +1,163 @@
+/** The kernel's side of protocol.ts in memory: what tfjs_magic.bench does, without Python. */
+import { crc32 } from "../src/crc32";
+import type { Model } from "../src/kernel";
+import { applyEvent, beginRun, newJobState } from "../src/page/reducer";
+import type { FromKernel, Job, Parity, Snapshot, ToKernel } from "../src/protocol";
+import { seeded, type TestModel } from "./models";
+
+type Listener = (message: unknown, buffers: unknown) => void;
+type Reply = { message: FromKernel; buffers?: ArrayBufferView[] };
+
+export type MockOptions = {
+  models: TestModel[];
+  jobs: Job[];
+  runs?: number;
+  warmup?: number | "auto";
+  /** Packed static files and their hashes. */
+  assets?: Record<string, { sha256: string; packed: Uint8Array<ArrayBuffer> }>;
+  /** null for no reference. */
+  compare?: ((job: Job, outputs: Map<string, Uint8Array>) => Parity) | null;
+};
+
+const FEEDS = 2;
+
+export class MockKernel implements Model {
+  widget_manager: unknown = undefined;
+  /** Everything that the page asked, in order. */
+  received: ToKernel[] = [];
+  pictures: string[] = [];
+  /** Called before each answer; may wait (a busy kernel) or throw (a lost message). */
+  beforeAnswer: (message: ToKernel) => Promise<void> | void = () => undefined;
+  snapshot: Snapshot;
+  #options: MockOptions;
+  #listeners = new Map<string, Set<Listener>>();
+  #outputs = new Map<string, Uint8Array>();
+
+  constructor(options: MockOptions) {
+    this.#options = options;
+    const models = options.models.map(({ label, format, weights }) => ({ label, format, nbytes: weights.length }));
+    const jobs = options.jobs.map(newJobState);
+    this.snapshot = { status: "pending", page: "", models, environment: null, jobs, error: null };
+  }
+
+  get(name: string): unknown {
+    if (name === "snapshot") return structuredClone(this.snapshot);
+    if (name === "widget_id") return "mock-widget";
+    const assets = Object.entries(this.#options.assets ?? {});
+    return name === "assets" ? Object.fromEntries(assets.map(([file, { sha256 }]) => [file, sha256])) : undefined;
+  }
+
+  on(event: string, callback: Listener): void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(callback));
+  }
+
+  off(event: string, callback: Listener): void {
+    this.#listeners.get(event)?.delete(callback);
+  }
+
+  send(content: unknown, _callbacks?: undefined, buffers: ArrayBufferView[] = []): void {
+    const message = content as ToKernel;
+    this.received.push(message);
+    void this.#handle(message, buffers);
+  }
+
+  emit(event: string, message?: unknown, buffers: unknown = []): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(message, buffers);
+  }
+
+  async #handle(message: ToKernel, buffers: ArrayBufferView[]): Promise<void> {
+    try {
+      await this.beforeAnswer(message);
+    } catch {
+      return;
+    }
+    await Promise.resolve();
+    const reply = this.#answer(message, buffers);
+    const copies = (reply.buffers ?? []).map(({ buffer, byteOffset, byteLength }) => {
+      return new DataView(buffer.slice(byteOffset, byteOffset + byteLength));
+    });
+    this.emit("msg:custom", reply.message, copies);
+  }
+
+  #answer(message: ToKernel, buffers: ArrayBufferView[]): Reply {
+    const { id } = message;
+    const fail = (text: string): Reply => ({
+      message: { kind: "failed", id, error: { name: "Error", message: text, stack: "" } },
+    });
+    switch (message.kind) {
+      case "get_asset": {
+        const asset = this.#options.assets?.[message.name];
+        if (!asset) return fail(`no asset '${message.name}'`);
+        const { sha256, packed } = asset;
+        return { message: { kind: "asset", id, name: message.name, encoding: "gzip", sha256 }, buffers: [packed] };
+      }
+      case "claim": {
+        const { jobs, runs = 30, warmup = "auto" } = this.#options;
+        const granted = message.again ? this.snapshot.status !== "running" : this.snapshot.status === "pending";
+        if (granted) this.#set(beginRun(this.snapshot, message.page, jobs));
+        return { message: { kind: "claim", id, granted, jobs, runs, warmup } };
+      }
+      case "get_model": {
+        const model = this.#model(message.model);
+        const { format, outputs } = model;
+        const inputs = model.inputs.map(({ name }) => name);
+        const compare = this.#options.compare !== null;
+        const weight_nbytes = model.weights.length;
+        const json = new TextEncoder().encode(model.json);
+        return {
+          message: { kind: "model", id, format, weight_nbytes, feeds: FEEDS, inputs, outputs, compare },
+          buffers: [json],
+        };
+      }
+      case "get_weights": {
+        const bytes = this.#model(message.model).weights.subarray(message.offset, message.offset + message.length);
+        return { message: { kind: "weights", id, offset: message.offset, crc32: crc32(bytes) }, buffers: [bytes] };
+      }
+      case "get_feed": {
+        const { inputs } = this.#model(message.model);
+        const tensors = inputs.map(({ name, shape }) => ({ name, shape, dtype: "float32", values: null }));
+        const values = inputs.map(({ shape }, i) =>
+          seeded(
+            shape.reduce((a, b) => a * b, 1),
+            11 * i + message.feed + 1,
+          ),
+        );
+        return { message: { kind: "feed", id, tensors }, buffers: values };
+      }
+      case "put_output": {
+        const [view] = buffers;
+        const key = `${message.feed}/${message.tensor.name}`;
+        const all = this.#outputs.get(key) ?? new Uint8Array(message.total);
+        if (view) all.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), message.offset);
+        this.#outputs.set(key, all);
+        return { message: { kind: "ack", id } };
+      }
+      case "verify": {
+        const compare = this.#options.compare ?? (() => ({ status: "no_reference", note: "No source.", outputs: [] }));
+        const parity = compare(message.job, this.#outputs);
+        this.#outputs = new Map();
+        return { message: { kind: "verified", id, parity } };
+      }
+      case "report":
+        this.#set(message.events.reduce(applyEvent, this.snapshot));
+        return { message: { kind: "ack", id } };
+      case "picture":
+        this.pictures.push(message.svg);
+        return { message: { kind: "ack", id } };
+      default:
+        throw new Error("unknown message");
+    }
+  }
+
+  #model(index: number): TestModel {
+    const model = this.#options.models[index];
+    if (!model) throw new Error(`no model ${index}`);
+    return model;
+  }
+
+  #set(snapshot: Snapshot): void {
+    this.snapshot = snapshot;
+    this.emit("change:snapshot");
+  }
+}

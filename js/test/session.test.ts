@@ -1,0 +1,218 @@
+/** A whole benchmark: mock kernel, real session, real runtime on TF.js (cpu). Node has no Worker, so this is also the
+ *  main-thread fallback. */
+import "@tensorflow/tfjs-backend-cpu";
+import { JSDOM } from "jsdom";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { KernelClient } from "../src/kernel";
+import { type Session, sessionOf, type View } from "../src/page/session";
+import type { Job } from "../src/protocol";
+import { pageShared } from "../src/shared";
+import { MockKernel, type MockOptions } from "./mockKernel";
+import { convLayers, twoByTwoGraph } from "./models";
+import { startRuntime } from "./worker/startRuntime";
+
+const CPU: Job = { model: 0, backend: "cpu" };
+const WEBGL: Job = { model: 0, backend: "webgl" };
+
+beforeEach(() => {
+  const { window } = new JSDOM();
+  vi.stubGlobal("document", window.document);
+  vi.stubGlobal("XMLSerializer", window.XMLSerializer);
+  vi.stubGlobal("navigator", window.navigator);
+  // Node cannot import a Blob URL: the page has the runtime already.
+  pageShared().files.set("runtime-hash", Promise.resolve(new Blob()));
+  pageShared().files.set("factory:runtime-hash", Promise.resolve(startRuntime));
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+function open(options: Partial<MockOptions> = {}) {
+  const assets = { "runtime.js": { sha256: "runtime-hash", packed: new Uint8Array(0) } };
+  const kernel = new MockKernel({ models: [convLayers(8, 4, 2)], jobs: [CPU], runs: 5, assets, ...options });
+  const client = new KernelClient(kernel);
+  return { kernel, client, session: sessionOf(client) };
+}
+
+function show(session: Session) {
+  const views: View[] = [];
+  const abort = new AbortController();
+  session.attach((view) => views.push(view), abort.signal);
+  const last = () => views.at(-1);
+  const until = (test: (view: View) => boolean) =>
+    vi.waitFor(() => expect(views.slice(-1).some(test)).toBe(true), 10_000);
+  const idle = () => until((view) => view.activity === "idle" && view.snapshot.status !== "pending");
+  return { views, last, until, idle, close: () => abort.abort() };
+}
+
+const claims = (kernel: MockKernel) => kernel.received.filter(({ kind }) => kind === "claim").length;
+
+describe("a pending benchmark", () => {
+  it("runs when shown; kernel and page end with the same state and a picture", async () => {
+    const { kernel, session } = open({
+      models: [convLayers(8, 4, 2), twoByTwoGraph()],
+      jobs: [CPU, { ...CPU, model: 1 }],
+    });
+    const view = show(session);
+    await view.idle();
+    await vi.waitFor(() => expect(kernel.pictures).toHaveLength(1));
+    expect(kernel.snapshot).toEqual(view.last()?.snapshot);
+    expect(kernel.snapshot.status).toBe("finished");
+    for (const job of kernel.snapshot.jobs) {
+      expect(job).toMatchObject({ status: "done", actual: "cpu", parity: { status: "no_reference" } });
+      expect(job.run_ms).toHaveLength(5);
+      expect(job.warmup_ms.length).toBeGreaterThanOrEqual(3);
+      expect(job.first_ms).toBeGreaterThan(0);
+    }
+    expect(kernel.snapshot.environment).toMatchObject({ worker: false, tfjs_version: "4.22.0" });
+    view.close();
+  });
+
+  it("goes on with the next backend when one is missing", async () => {
+    const { kernel, session } = open({ jobs: [WEBGL, CPU] });
+    const view = show(session);
+    await view.idle();
+    const [webgl, cpu] = view.last()?.snapshot.jobs ?? [];
+    expect(webgl).toMatchObject({ status: "failed", error: { message: expect.stringContaining("needs WebGL") } });
+    expect(cpu?.status).toBe("done");
+    const pulls = kernel.received.filter(({ kind }) => kind === "get_weights");
+    expect(pulls).toHaveLength(1);
+    view.close();
+  });
+
+  it("is claimed by no re-rendering, once it has run", async () => {
+    const { kernel, session } = open();
+    const first = show(session);
+    await first.idle();
+    first.close();
+    const second = show(session);
+    expect(second.last()?.snapshot.status).toBe("finished");
+    expect(claims(kernel)).toBe(1);
+    session.start(true);
+    await vi.waitFor(() => expect(claims(kernel)).toBe(2));
+    await second.idle();
+    expect(second.last()?.snapshot.status).toBe("finished");
+    second.close();
+  });
+
+  it("that another page has got is mirrored", async () => {
+    const { kernel, session } = open();
+    kernel.beforeAnswer = (message) => {
+      if (message.kind === "claim") kernel.snapshot = { ...kernel.snapshot, status: "running", page: "another" };
+    };
+    const view = show(session);
+    await view.until(({ elsewhere, activity }) => elsewhere && activity === "idle");
+    kernel.snapshot = { ...kernel.snapshot, status: "finished" };
+    kernel.emit("change:snapshot");
+    expect(view.last()).toMatchObject({ elsewhere: false, snapshot: { status: "finished" } });
+    expect(kernel.received.map(({ kind }) => kind)).toEqual(["claim"]);
+    view.close();
+  });
+});
+
+describe("views", () => {
+  it("of one model share one run, which ends with the last of them", async () => {
+    const { kernel, session } = open({ runs: 1e6 });
+    const [first, second] = [show(session), show(session)];
+    const measured = ({ snapshot }: View) => (snapshot.jobs[0]?.run_ms.length ?? 0) > 3;
+    await second.until(measured);
+    first.close();
+    expect(session.start(true)).toBeUndefined();
+    const soFar = second.last()?.snapshot.jobs[0]?.run_ms.length ?? 0;
+    await second.until(({ snapshot }) => (snapshot.jobs[0]?.run_ms.length ?? 0) > soFar);
+    second.close();
+    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"), 5000);
+    expect(claims(kernel)).toBe(1);
+  });
+});
+
+describe("stopping", () => {
+  it("keeps what was measured, tells the kernel, and allows another run", async () => {
+    const { kernel, session } = open({ runs: 1e6 });
+    const view = show(session);
+    await view.until(({ snapshot }) => (snapshot.jobs[0]?.run_ms.length ?? 0) > 3);
+    session.stop();
+    await view.idle();
+    expect(view.last()?.snapshot.status).toBe("stopped");
+    await vi.waitFor(() => expect(kernel.snapshot).toEqual(view.last()?.snapshot), 5000);
+    expect(kernel.snapshot.jobs[0]).toMatchObject({ status: "stopped" });
+    expect(kernel.snapshot.jobs[0]?.run_ms.length).toBeGreaterThan(3);
+    session.start(true);
+    await view.until((state) => state.activity === "running" && state.snapshot.jobs[0]?.run_ms.length === 0);
+    view.close();
+    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"), 5000);
+  });
+
+  it("before a busy kernel grants the claim withdraws it", async () => {
+    const { kernel, session } = open();
+    let free: () => void = () => undefined;
+    const busy = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    kernel.beforeAnswer = () => busy;
+    const view = show(session);
+    await view.until(({ activity }) => activity === "claiming");
+    await vi.waitFor(() => expect(claims(kernel)).toBe(1));
+    session.stop();
+    await view.until(({ activity }) => activity === "idle");
+    free();
+    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"));
+    view.close();
+  });
+
+  it("while another benchmark runs leaves the queue and claims nothing", async () => {
+    const running = open({ runs: 1e6 });
+    const waiting = open();
+    const first = show(running.session);
+    await first.until(({ activity }) => activity === "running");
+    const second = show(waiting.session);
+    expect(second.last()?.activity).toBe("queued");
+    waiting.session.stop();
+    await second.until(({ activity }) => activity === "idle");
+    expect(waiting.kernel.received).toEqual([]);
+    first.close();
+    second.close();
+  });
+});
+
+describe("failure", () => {
+  it("of the kernel in mid-transfer ends the run with what to do", async () => {
+    const { kernel, client, session } = open();
+    kernel.beforeAnswer = (message) => {
+      if (message.kind !== "get_weights") return;
+      client.close(new Error("The kernel restarted or died. Run the cell again."));
+      throw new Error("lost");
+    };
+    const view = show(session);
+    await view.idle();
+    expect(view.last()?.snapshot).toMatchObject({
+      status: "failed",
+      error: { message: expect.stringContaining("Run the cell again") },
+    });
+    view.close();
+  });
+
+  it("to claim is shown, and stays shown", async () => {
+    const { kernel, session } = open();
+    kernel.beforeAnswer = (message) => {
+      const error = { name: "E", message: "no such widget", stack: "" };
+      if (message.kind === "claim") kernel.emit("msg:custom", { kind: "failed", id: message.id, error });
+    };
+    const view = show(session);
+    await view.idle();
+    expect(view.last()?.snapshot).toMatchObject({ status: "failed", error: { message: "no such widget" } });
+    view.close();
+  });
+
+  it("of the comparison fails the job, not the benchmark", async () => {
+    const { kernel, session } = open({ jobs: [CPU] });
+    kernel.beforeAnswer = (message) => {
+      const error = { name: "ValueError", message: "cannot compare", stack: "" };
+      if (message.kind === "verify") kernel.emit("msg:custom", { kind: "failed", id: message.id, error });
+    };
+    const view = show(session);
+    await view.idle();
+    expect(view.last()?.snapshot).toMatchObject({ status: "finished", jobs: [{ status: "failed" }] });
+    view.close();
+  });
+});

@@ -1,0 +1,141 @@
+// @vitest-environment jsdom
+import { describe, expect, it, vi } from "vitest";
+import { formatBytes, formatError, formatMs } from "../src/format";
+import { maker } from "../src/page/dom";
+import { newJobState } from "../src/page/reducer";
+import type { Activity, View } from "../src/page/session";
+import { statusLine } from "../src/page/status";
+import { errorBox, jobTable } from "../src/page/table";
+import type { JobState, Parity, Snapshot } from "../src/protocol";
+
+const HOSTILE = "<img src=x onerror=alert(1)>";
+const make = maker(document);
+const nothing = () => undefined;
+
+function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapshot {
+  const jobs = [{ ...newJobState({ model: 0, backend: "wasm" }), status: "running" as const, ...job }];
+  const models = [{ label: "model", format: "graph-model", nbytes: 14e6 }];
+  return { status: "running", page: "p", models, environment: null, jobs, error: null, ...rest };
+}
+
+function line(job: Partial<JobState>, rest: Partial<View> = {}): string {
+  const view: View = { snapshot: snapshot(job), activity: "running", waiting: false, elsewhere: false, ...rest };
+  return statusLine(view).text;
+}
+
+function cells(job: Partial<JobState>, open = new Set<number>(), redraw: () => void = nothing): HTMLTableElement {
+  return jobTable(make, snapshot(job), open, redraw);
+}
+
+const text = (table: HTMLElement, label: string) => table.querySelector(`td[data-label="${label}"]`)?.textContent;
+
+describe("statusLine", () => {
+  it("tells what happens in words and as a share", () => {
+    expect(line({ stage: "weights", done: 3.1e6, total: 14e6 })).toBe("wasm: downloading weights, 3.1 MB of 14 MB");
+    expect(line({ stage: "warmup", done: 4 })).toBe("wasm: warm-up 4, until stable");
+    expect(line({ stage: "run", done: 12, total: 30 })).toBe("wasm: run 12 of 30");
+    const view = {
+      snapshot: snapshot({ stage: "run", done: 15, total: 30 }),
+      activity: "running",
+      waiting: false,
+      elsewhere: false,
+    } as const;
+    expect(statusLine(view).share).toBe(0.5);
+  });
+
+  it("says for what it waits, before everything else", () => {
+    expect(line({ stage: "run" }, { waiting: true })).toContain("Waiting for the kernel (a cell is running)");
+    expect(line({}, { activity: "queued" })).toContain("another benchmark");
+    expect(line({ stage: "run", done: 1, total: 2 }, { elsewhere: true, activity: "idle" })).toBe(
+      "In another tab: wasm: run 1 of 2",
+    );
+  });
+
+  it.each<[Snapshot["status"], string]>([
+    ["pending", "Not run yet."],
+    ["finished", "Finished."],
+    ["stopped", "Stopped."],
+    ["failed", "failed"],
+    ["interrupted", "closed or reloaded"],
+  ])("has a sentence for %s", (status, want) => {
+    const activity: Activity = "idle";
+    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity, waiting: false, elsewhere: false };
+    expect(statusLine(view).text).toContain(want);
+  });
+});
+
+describe("jobTable", () => {
+  it("shows median and min of few runs, but no p90", () => {
+    const table = cells({ run_ms: [3, 1, 2], load_ms: 12.34, first_ms: 99, warmup_ms: [9, 9] });
+    expect(text(table, "Median")).toBe("2 ms");
+    expect(text(table, "Min")).toBe("1 ms");
+    expect(text(table, "p90")).toBe("–");
+    expect(text(table, "Load")).toBe("12.3 ms");
+    expect(text(table, "Warm-up")).toBe("2 runs");
+    const ten = cells({ run_ms: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] });
+    expect(text(ten, "p90")).toBe("9.1 ms");
+  });
+
+  it("says when a run is a batch of calls and when a CPU plays the GPU", () => {
+    const table = cells({ run_ms: [1], batch: 7, actual: "webgl", software: true, device: "SwiftShader" });
+    expect(text(table, "Median")).toContain("7 calls per run");
+    expect(table.querySelector("tbody th")?.textContent).toBe("webglSOFTWARE GPUSwiftShader");
+  });
+
+  const parity: Parity = {
+    status: "passed",
+    note: "Two samples.",
+    outputs: [
+      {
+        output: HOSTILE,
+        max_abs_error: 1e-7,
+        max_rel_error: 2e-6,
+        cosine: 1,
+        top1_agreement: 1,
+        tolerance: 1e-4,
+        passed: true,
+      },
+    ],
+  };
+
+  it("unfolds the comparison by its button, with every output", () => {
+    const open = new Set<number>();
+    const redraw = vi.fn();
+    const table = cells({ parity }, open, redraw);
+    const badge = table.querySelector("button");
+    expect(badge?.textContent).toBe("✓ passed (error 2.0e-6)");
+    expect(badge?.getAttribute("aria-expanded")).toBe("false");
+    badge?.click();
+    expect(redraw).toHaveBeenCalledOnce();
+    const unfolded = cells({ parity }, open);
+    expect(unfolded.querySelector("button")?.getAttribute("aria-expanded")).toBe("true");
+    expect(unfolded.querySelector(".tm-detail")?.textContent).toContain(HOSTILE);
+    expect(unfolded.querySelector("img")).toBeNull();
+  });
+
+  it("shows a failed comparison without being asked", () => {
+    const failed = cells({ parity: { ...parity, status: "failed" } });
+    expect(failed.querySelector(".tm-detail")?.textContent).toContain("Two samples.");
+  });
+
+  it("shows an error with its stack folded away", () => {
+    const table = cells({ status: "failed", error: { name: "E", message: HOSTILE, stack: "at x" } });
+    expect(table.querySelector(".tm-error")?.firstChild?.textContent).toBe(HOSTILE);
+    expect(table.querySelector("details pre")?.textContent).toBe("at x");
+    expect(table.querySelector("img")).toBeNull();
+    expect(errorBox(make, { name: "E", message: "m", stack: "" }).querySelector("details")).toBeNull();
+  });
+});
+
+it("numbers are written for readers", () => {
+  expect([0.12345, 20.94, 999.4, 1234, 12345].map(formatMs)).toEqual([
+    "0.123 ms",
+    "20.9 ms",
+    "999 ms",
+    "1234 ms",
+    "12.3 s",
+  ]);
+  expect(formatMs(null)).toBe("–");
+  expect([12, 3400, 3.14e6, 102e6].map(formatBytes)).toEqual(["12 B", "3.4 kB", "3.1 MB", "102 MB"]);
+  expect([0, 1.234e-6, 1.7e308].map(formatError)).toEqual(["0", "1.2e-6", "unbounded"]);
+});

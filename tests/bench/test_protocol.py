@@ -1,0 +1,186 @@
+"""protocol.py says what protocol.ts says, and nothing else gets past the guard."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfjs_magic.bench import protocol
+
+TYPESCRIPT = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
+#: What only the worker hears of is not Python's business.
+HOP_1 = ("ToKernel", "FromKernel", "Snapshot", "BenchEvent", "Assets")
+_TOKEN = re.compile(r'"[^"]*"|\w+|[{}\[\]<>|;:,=()]')
+
+JOB = {"model": 0, "backend": "wasm"}
+
+
+class TypeScript:
+    """Reads type declarations into plain values: object → dict, union → frozenset, T[] → ("list", T)."""
+
+    def __init__(self, source: str) -> None:
+        plain = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.DOTALL)
+        self.declarations = dict(re.findall(r"export type (\w+) =(.*?);\n(?=\s*(?:export|$))", plain + "\n", re.DOTALL))
+
+    def read(self, name: str) -> Any:
+        self._tokens = _TOKEN.findall(self.declarations[name])
+        return self._union()
+
+    def _union(self) -> Any:
+        members = []
+        while True:
+            if self._tokens[:1] == ["|"]:
+                self._tokens.pop(0)
+            members.append(self._one())
+            if self._tokens[:1] != ["|"]:
+                return _union_of(members)
+
+    def _one(self) -> Any:
+        token = self._tokens.pop(0)
+        if token == "{":
+            value: Any = self._fields()
+        elif token == "(":
+            value = self._union()
+            assert self._tokens.pop(0) == ")"
+        elif token == "Record":
+            assert self._tokens[:5] == ["<", "string", ",", "string", ">"]
+            del self._tokens[:5]
+            value = ("map", "string", "string")
+        elif token in self.declarations:
+            rest, value = self._tokens, self.read(token)
+            self._tokens = rest
+        else:
+            value = token
+        if self._tokens[:2] == ["[", "]"]:
+            del self._tokens[:2]
+            return ("list", value)
+        return value
+
+    def _fields(self) -> Any:
+        fields = {}
+        while self._tokens[0] != "}":
+            name, colon = self._tokens.pop(0), self._tokens.pop(0)
+            assert colon == ":"
+            fields[name] = self._union()
+            if self._tokens[0] == ";":
+                self._tokens.pop(0)
+        self._tokens.pop(0)
+        return _object(fields)
+
+
+def _object(fields: dict[str, Any]) -> Any:
+    return ("object", tuple(sorted(fields.items())))
+
+
+def _union_of(members: list[Any]) -> Any:
+    flat = {part for member in members for part in (member if isinstance(member, frozenset) else {member})}
+    return next(iter(flat)) if len(flat) == 1 else frozenset(flat)
+
+
+def _python(kind: Any) -> Any:
+    simple = {int: "number", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    if kind in simple:
+        return simple[kind]
+    if typing.is_typeddict(kind):
+        return _object({name: _python(field) for name, field in typing.get_type_hints(kind).items()})
+    arguments = typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if origin is list:
+        return ("list", _python(arguments[0]))
+    if origin is dict:
+        return ("map", *map(_python, arguments))
+    if origin is typing.Literal:
+        return _union_of([f'"{value}"' for value in arguments])
+    assert origin in {types.UnionType, typing.Union}, kind
+    return _union_of([_python(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("name", HOP_1)
+def test_python_and_typescript_declare_the_same(name: str) -> None:
+    typescript = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).read(name)
+    assert _python(getattr(protocol, name)) == typescript
+
+
+def test_the_reader_sees_fields_and_kinds() -> None:
+    """Guards the test above against a reader that finds nothing."""
+    kinds = {
+        dict(message[1])["kind"] for message in TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).read("ToKernel")
+    }
+    assert '"put_output"' in kinds
+    assert len(kinds) == 9
+
+
+def _put_output(**changes: Any) -> dict[str, Any]:
+    tensor = {"name": "y", "dtype": "float32", "shape": [1, 3], "values": None}
+    message = {"kind": "put_output", "id": 1, "page": "p", "job": JOB, "feed": 0, "tensor": tensor}
+    return {**message, "offset": 0, "total": 12, **changes}
+
+
+def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
+    assert protocol.parse({**_put_output(), "extra": 1}) == _put_output()
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        pytest.param("text", "message.kind is None", id="no-object"),
+        pytest.param({"kind": "reboot", "id": 1}, "message.kind is 'reboot'", id="unknown-kind"),
+        pytest.param({"kind": ["claim"], "id": 1}, "message.kind is", id="unhashable-kind"),
+        pytest.param({"kind": "get_model", "id": 1}, "message lacks 'model'", id="missing"),
+        pytest.param(
+            {"kind": "get_model", "id": 1, "model": "0"}, "message.model is '0'; expected an integer", id="text"
+        ),
+        pytest.param({"kind": "get_model", "id": 1, "model": True}, "message.model is True", id="bool-is-no-int"),
+        pytest.param(_put_output(job={"model": 0, "backend": "cuda"}), "message.job.backend", id="backend"),
+        pytest.param(_put_output(tensor=None), "message.tensor is a NoneType", id="nested"),
+        pytest.param(
+            {
+                "kind": "report",
+                "id": 1,
+                "page": "p",
+                "events": [
+                    {
+                        "kind": "samples",
+                        "job": JOB,
+                        "phase": "run",
+                        "first_index": 0,
+                        "latency_ms": [1, float("nan")],
+                        "batch": 1,
+                    }
+                ],
+            },
+            r"message.events\[0\].latency_ms\[1\] is nan; expected a finite number",
+            id="nan",
+        ),
+    ],
+)
+def test_what_the_protocol_does_not_know_is_refused_by_field(message: object, complaint: str) -> None:
+    with pytest.raises(protocol.ProtocolError, match=complaint):
+        protocol.parse(message)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)  # a shared machine stalls
+@given(
+    content=_json,
+    message=st.builds(_put_output, job=_json, tensor=_json, feed=_json, page=_json),
+    field=st.sampled_from(["job", "tensor", "feed", "page"]),
+)
+def test_nothing_but_a_protocol_error_comes_out_of_the_guard(content: object, message: Any, field: str) -> None:
+    for hostile in (content, {**_put_output(), field: content}, message):
+        with contextlib.suppress(protocol.ProtocolError):
+            protocol.parse(hostile)

@@ -1,0 +1,94 @@
+"""The numbers, as the user gets them."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import statistics
+from typing import Any
+
+import pytest
+
+from tfjs_magic.bench.protocol import Job, Snapshot, WireError
+from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.snapshot import new_snapshot
+
+EVIL = "<img src=x onerror=alert(1)>"
+ENVIRONMENT: Any = {
+    "user_agent": EVIL,
+    "platform": "Linux",
+    "hardware_concurrency": 2,
+    "device_memory_gb": None,
+    "cross_origin_isolated": False,
+    "clock_resolution_ms": 0.1,
+    "worker": True,
+    "tfjs_version": "4.22.0",
+}
+
+
+def snapshot_with(*runs_per_job: list[float], error: WireError | None = None) -> Snapshot:
+    """Give a finished state with one job per list of runs."""
+    jobs: list[Job] = [{"model": 0, "backend": "wasm"}, {"model": 0, "backend": None}][: len(runs_per_job)]  # type: ignore[list-item]
+    snapshot = new_snapshot([{"label": EVIL, "format": "graph-model", "nbytes": 1}], jobs)
+    for state, runs in zip(snapshot["jobs"], runs_per_job, strict=True):
+        state.update(status="done", run_ms=runs, warmup_ms=[9.0], first_ms=20.0, load_ms=5.0, error=error)
+    snapshot.update(status="finished", environment=ENVIRONMENT)
+    return snapshot
+
+
+def test_every_timed_call_is_a_record() -> None:
+    result = BenchmarkResult.from_snapshot(snapshot_with([1.0, 2.0], []))
+    of_wasm = [run for run in result.runs if run["backend"] == "wasm"]
+    assert [(run["phase"], run["index"], run["latency_ms"]) for run in of_wasm] == [
+        ("first", 0, 20.0),
+        ("warmup", 0, 9.0),
+        ("run", 0, 1.0),
+        ("run", 1, 2.0),
+    ]
+    assert {run["backend"] for run in result.runs} == {"wasm", "auto"}
+
+
+def test_percentiles_that_the_sample_cannot_support_are_none() -> None:
+    few, many = (BenchmarkResult.from_snapshot(snapshot_with([float(i) for i in range(n)])).summary[0] for n in (9, 10))
+    assert (few["median_ms"], few["p90_ms"]) == (4.0, None)
+    assert many["p90_ms"] == pytest.approx(8.1)
+    assert many["mean_ms"] == statistics.fmean(range(10))
+
+
+def test_a_job_without_runs_has_no_numbers() -> None:
+    row = BenchmarkResult.from_snapshot(snapshot_with([])).summary[0]
+    assert [row[key] for key in ("n", "median_ms", "p90_ms", "mean_ms", "min_ms")] == [0, None, None, None, None]
+
+
+def test_dataframe_and_json_hold_every_run() -> None:
+    result = BenchmarkResult.from_snapshot(snapshot_with([1.0, 2.0, 3.0]))
+    frame = result.to_dataframe()
+    assert list(frame.columns) == ["model", "backend", "phase", "index", "latency_ms"]
+    assert frame[frame["phase"] == "run"]["latency_ms"].median() == 2
+    assert json.loads(result.to_json())["runs"] == list(result.runs)
+
+
+def test_without_pandas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine = builtins.__import__
+
+    def without_pandas(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "pandas":
+            raise ImportError(name)
+        return genuine(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_pandas)
+    with pytest.raises(ImportError, match=r"pip install 'tfjs-magic\[dataframe\]'"):
+        BenchmarkResult.from_snapshot(snapshot_with([1.0])).to_dataframe()
+
+
+def test_names_and_errors_of_the_page_are_escaped() -> None:
+    error: WireError = {"name": "Error", "message": EVIL, "stack": ""}
+    result = BenchmarkResult.from_snapshot(snapshot_with([1.0], error=error))
+    assert "<img" not in result._repr_html_()
+    assert result._repr_html_().count("&lt;img") == 3
+
+
+def test_a_software_gpu_is_labelled() -> None:
+    snapshot = snapshot_with([1.0])
+    snapshot["jobs"][0]["software"] = True
+    assert "software: no GPU" in repr(BenchmarkResult.from_snapshot(snapshot))

@@ -1,0 +1,73 @@
+"""What a reader without a kernel sees, and what may stand in it."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from tests.bench.test_result import EVIL, snapshot_with
+from tfjs_magic.bench.protocol import ProtocolError
+from tfjs_magic.bench.snapshot import new_snapshot
+from tfjs_magic.bench.static_output import MAX_PICTURE_BYTES, checked_picture, static_html
+
+
+def _svg(inside: str, attributes: str = "") -> str:
+    namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f"<svg {namespaces} {attributes}>{inside}</svg>"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<title>a</title><path d='M0 0'/>",
+        "<style>.a { clip-path: url(#b); fill: url( '#c') }</style>",
+        "<a href='#top'><text>x</text></a>",
+        "<!-- made by Plot --><g clip-path='url(\"#b\")'/>",
+    ],
+)
+def test_a_plain_picture_passes_unchanged(inside: str) -> None:
+    assert checked_picture(_svg(inside)) == _svg(inside)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param("no xml", id="text"),
+        pytest.param("<svg/>", id="no-namespace"),
+        pytest.param("<html xmlns='http://www.w3.org/1999/xhtml'/>", id="html"),
+        pytest.param("<!DOCTYPE svg [<!ENTITY a 'b'>]>" + _svg("&a;"), id="entities"),
+        pytest.param(_svg("<script>alert(1)</script>"), id="script"),
+        pytest.param(_svg("<x:SCRIPT xmlns:x='http://www.w3.org/2000/svg'/>"), id="script-by-prefix"),
+        pytest.param(_svg("<foreignObject/>"), id="foreign"),
+        pytest.param(_svg("<image href='https://x/'/>"), id="image"),
+        pytest.param(_svg("", "onload='alert(1)'"), id="handler"),
+        pytest.param(_svg("<g OnClick='x'/>"), id="handler-case"),
+        pytest.param(_svg("<a href='javascript:alert(1)'/>"), id="javascript"),
+        pytest.param(_svg("<use xlink:href='https://x/#a'/>"), id="xlink"),
+        pytest.param(_svg("<g style='fill:url(https://x/)'/>"), id="style-url"),
+        pytest.param(_svg("<style>@import 'https://x/'</style>"), id="import"),
+        pytest.param(_svg("x" * MAX_PICTURE_BYTES), id="large"),
+    ],
+)
+def test_a_picture_that_could_do_more_than_be_drawn_is_refused(picture: str) -> None:
+    with pytest.raises(ProtocolError, match="the picture"):
+        checked_picture(picture)
+
+
+def test_before_the_end_there_is_nothing_to_see() -> None:
+    snapshot = new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], [{"model": 0, "backend": "wasm"}])
+    assert static_html("w", snapshot, None) == '<div class="tfjs-magic-static" data-widget="w"></div>'
+
+
+def test_table_picture_and_problem_stand_there_without_any_script() -> None:
+    snapshot = snapshot_with([1.0] * 10)
+    snapshot["error"] = {"name": "Error", "message": EVIL, "stack": ""}
+    html = static_html("w", snapshot, _svg(""))
+    encoded = re.search(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
+    assert encoded is not None
+    assert base64.b64decode(encoded[1]).decode() == _svg("")
+    assert html.count("<img") == 1
+    assert "<table>" in html
+    assert "&lt;img src=x" in html

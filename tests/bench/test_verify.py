@@ -1,0 +1,113 @@
+"""The verdict on the browser's outputs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfjs_magic.bench.verify import ONE_DNN_NOTE, TOLERANCES, UNBOUNDED, compare
+
+A = np.array([[1.0, 2.0, 4.0]], np.float32)
+B = np.array([[-3.0, 2.0, 1.0]], np.float32)
+
+
+def _compare(expected: list[Any], actual: list[Any], **options: Any) -> Any:
+    options = {"backend": "wasm", "quantized": False, "tolerance": None, **options}
+    parity = compare([{"y": e} for e in expected], [{"y": a} for a in actual], **options)
+    json.dumps(parity, allow_nan=False)
+    return parity
+
+
+def test_equal_outputs_pass_without_a_note() -> None:
+    parity = _compare([A, B], [A, B])
+    assert (parity["status"], parity["note"]) == ("passed", "")
+    (row,) = parity["outputs"]
+    assert row["max_abs_error"] == row["max_rel_error"] == 0
+    assert row["cosine"] == pytest.approx(1)
+    assert row["top1_agreement"] == 1
+    assert row["tolerance"] == TOLERANCES["wasm"]
+
+
+def test_the_error_is_relative_to_the_largest_reference_value() -> None:
+    off = A.copy()
+    off[0, 0] += 0.5
+    parity = _compare([A, B], [off, B])
+    assert (parity["status"], parity["note"]) == ("failed", ONE_DNN_NOTE)
+    assert parity["outputs"][0]["max_abs_error"] == 0.5
+    assert parity["outputs"][0]["max_rel_error"] == 0.125
+
+
+def test_gpus_get_more_room_than_cpus_and_the_users_bound_counts_before_the_table() -> None:
+    off = A * np.float32(1 + 5e-4)
+    assert _compare([A, B], [off, B])["status"] == "failed"
+    assert _compare([A, B], [off, B], backend="webgl")["status"] == "passed"
+    assert _compare([A, B], [off, B], backend=None)["status"] == "passed"
+    assert _compare([A, B], [off, B], tolerance=1e-3)["status"] == "passed"
+
+
+def test_a_quantized_model_is_reported_and_judged_only_by_the_users_bound() -> None:
+    off = A * np.float32(1.1)
+    parity = _compare([A, B], [off, B], quantized=True)
+    assert parity["status"] == "reported"
+    assert parity["outputs"][0]["max_rel_error"] == pytest.approx(0.1, rel=1e-3)
+    assert _compare([A, B], [off, B], quantized=True, tolerance=0.01)["status"] == "failed"
+    assert _compare([A, B], [off, B], quantized=True, tolerance=0.2)["status"] == "passed"
+
+
+def test_nan_and_infinity_match_only_themselves() -> None:
+    odd = np.array([[np.nan, np.inf, 4.0]], np.float32)
+    assert _compare([odd, B], [odd, B])["status"] == "passed"
+    for wrong in (A, np.array([[np.nan, -np.inf, 4.0]], np.float32)):
+        parity = _compare([odd, B], [wrong, B])
+        assert parity["status"] == "failed"
+        assert "NaN or infinite" in parity["note"]
+        assert parity["outputs"][0]["max_abs_error"] == UNBOUNDED
+
+
+def test_another_shape_fails_with_a_sentence() -> None:
+    parity = _compare([A, B], [A[0], B])
+    assert parity["status"] == "failed"
+    assert "shape (3,) in the browser; Python gives (1, 3)" in parity["note"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "wrong"),
+    [
+        pytest.param(np.array([1, 2, 3], np.int64), np.array([1, 2, 4], np.int32), id="int"),
+        pytest.param(np.array([True, False]), np.array([True, True]), id="bool"),
+        pytest.param(np.array([b"a", b"b"], object), np.array(["a", "c"], object), id="string"),
+    ],
+)
+def test_what_is_no_float_must_be_equal(expected: Any, wrong: Any) -> None:
+    other = expected[::-1]
+    right = expected.astype(np.int32) if expected.dtype == np.int64 else expected
+    assert _compare([expected, other], [right, other])["status"] == "passed"
+    parity = _compare([expected, other], [wrong, other])
+    assert parity["status"] == "failed"
+    assert "must be equal" in parity["note"]
+    assert parity["outputs"][0]["max_abs_error"] == 1
+
+
+def test_top1_agreement_counts_rows() -> None:
+    assert _compare([A, B], [A, -B])["outputs"][0]["top1_agreement"] == 0.5
+    assert _compare([A[:, :1], B[:, :1]], [A[:, :1], B[:, :1]])["outputs"][0]["top1_agreement"] is None
+
+
+def test_a_pass_that_proves_nothing_says_so() -> None:
+    """Two samples whose outputs hardly differ, and outputs that are all equal, cannot show an error."""
+    near = A * np.float32(1 + 1e-5)
+    parity = _compare([A, near], [A, near])
+    assert parity["status"] == "passed"
+    assert "cannot tell right from wrong: Python's outputs for them differ by less than" in parity["note"]
+    flat = np.zeros((1, 3), np.float32)
+    assert "every value of every output is equal" in _compare([flat], [flat])["note"]
+    assert _compare([A], [A])["note"] == ""
+
+
+def test_all_zero_references_take_the_absolute_error() -> None:
+    zero = np.zeros((1, 3), np.float32)
+    assert _compare([zero, A], [zero, A])["outputs"][0]["max_rel_error"] == 0
+    assert _compare([zero, zero], [zero + 1, zero])["outputs"][0]["max_rel_error"] == 1

@@ -1,0 +1,232 @@
+"""The widget over a real ipywidgets model, with what it sends recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from ipywidgets import Widget
+
+from tests.bench.tiny import tiny_model
+from tfjs_magic.bench import widget as module
+from tfjs_magic.bench.widget import Benchmark, benchmark
+from tfjs_magic.errors import RunError
+
+JOB = {"model": 0, "backend": "wasm"}
+DONE = [
+    {"kind": "samples", "job": JOB, "phase": "run", "first_index": 0, "latency_ms": [1.0, 2.0, 3.0], "batch": 1},
+    {"kind": "job_done", "job": JOB},
+    {"kind": "finished"},
+]
+ERROR = {"name": "TypeError", "message": "wasm is off", "stack": "at load"}
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+@pytest.fixture(autouse=True)
+def bundles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand in for the built files, which these tests do not run."""
+    monkeypatch.setattr(module, "load_assets", dict)
+    monkeypatch.setattr(module, "load_esm", lambda: "export default {}")
+    monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace(version_info=(7, 4, 0)))
+    yield
+    Widget.close_all()
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is displayed, in order: {"data", "display_id", "update"}."""
+    outputs: list[dict[str, Any]] = []
+
+    def record(data: Any, *_: Any, transient: Any = None, update: bool = False, **__: Any) -> None:
+        outputs.append({"data": data, "display_id": (transient or {}).get("display_id"), "update": update})
+
+    monkeypatch.setattr(module, "publish_display_data", record)
+    monkeypatch.setattr(module, "display", lambda bundle, **_: record(bundle))
+    return outputs
+
+
+def _tell(bench: Benchmark, kind: str, **fields: Any) -> None:
+    bench._receive(bench, {"kind": kind, "id": 1, "page": "p", **fields}, [])
+
+
+def _run(bench: Benchmark, *events: Any) -> None:
+    _tell(bench, "claim", again=False)
+    _tell(bench, "report", events=list(events))
+
+
+def test_the_page_gets_answers_and_the_traits_keep_the_state() -> None:
+    bench = benchmark(tiny_model(), backends="wasm", runs=3)
+    sent: list[Any] = []
+    bench.send = lambda content, buffers=None: sent.append((content, buffers))
+    _run(bench, *DONE)
+    assert [content["kind"] for content, _ in sent] == ["claim", "ack"]
+    assert bench.snapshot["status"] == bench.status == "finished"
+    assert bench.result.summary[0]["median_ms"] == 2
+    assert bench.get_state()["_esm"] == "export default {}"
+    assert len(json.dumps(bench.get_state())) < 10_000
+
+
+def test_the_widget_comes_first_and_the_static_output_is_there_once(shown: list[dict[str, Any]]) -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    bench._ipython_display_()
+    view, static = shown
+    assert "application/vnd.jupyter.widget-view+json" in view["data"]
+    assert static["data"]["text/html"].endswith(f'data-widget="{bench.widget_id}"></div>')
+    bench._ipython_display_()
+    _, _, _, gone, moved = shown
+    assert (gone["data"], gone["display_id"], gone["update"]) == ({}, static["display_id"], True)
+    assert moved["display_id"] != static["display_id"]
+
+
+def test_the_static_output_is_filled_when_the_run_ends_and_again_with_the_picture(shown: list[dict[str, Any]]) -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    bench._ipython_display_()
+    _run(bench, *DONE)
+    assert "<table>" in shown[-1]["data"]["text/html"]
+    assert shown[-1]["update"]
+    _tell(bench, "picture", svg=SVG)
+    assert "data:image/svg+xml;base64," in shown[-1]["data"]["text/html"]
+    assert {output["display_id"] for output in shown[1:]} == {shown[1]["display_id"]}
+
+
+def test_await_gives_the_result_once_the_page_has_finished() -> None:
+    async def cell() -> Any:
+        bench = benchmark(tiny_model(), backends="wasm")
+        asyncio.get_running_loop().call_later(0.2, _run, bench, *DONE)
+        return await bench
+
+    assert [run["latency_ms"] for run in asyncio.run(cell()).runs] == [1, 2, 3]
+
+
+def test_await_without_a_browser_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NO_BROWSER_TIMEOUT_S", 0.2)
+
+    async def cell() -> Any:
+        return await benchmark(tiny_model())
+
+    with pytest.raises(RunError, match=r"no browser opened the widget .* not under nbconvert or papermill"):
+        asyncio.run(cell())
+
+
+def test_await_on_ipykernel_6_says_what_works_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace(version_info=(6, 31, 0)))
+
+    async def cell(bench: Benchmark) -> Any:
+        return await bench
+
+    bench = benchmark(tiny_model(), backends="wasm")
+    with pytest.raises(RunError, match=r"Read bench.result in the next cell"):
+        asyncio.run(cell(bench))
+    _run(bench, *DONE)
+    assert asyncio.run(cell(bench)).status == "finished"
+
+
+def test_a_page_that_falls_silent_is_noticed_while_a_cell_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfjs_magic.bench.session.HEARTBEAT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(module, "_TICK_S", 0.1)
+
+    async def cell() -> Any:
+        bench = benchmark(tiny_model(), backends="wasm")
+        _tell(bench, "claim", again=False)
+        return await bench
+
+    with pytest.raises(RunError, match="interrupted: the page that ran it was closed or reloaded"):
+        asyncio.run(cell())
+
+
+def test_result_before_the_end_names_the_state_and_what_to_do() -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    with pytest.raises(RunError, match="is pending: no browser has opened the widget"):
+        _ = bench.result
+    _tell(bench, "claim", again=False)
+    with pytest.raises(RunError, match="is running: `await` it"):
+        _ = bench.result
+
+
+@pytest.mark.usefixtures("shown")
+def test_result_waits_where_messages_arrive_while_the_cell_blocks() -> None:
+    """As on ipykernel 7.0 to 7.3, where another thread hands them on."""
+    bench = benchmark(tiny_model(), backends="wasm")
+    bench._ipython_display_()
+    timer = threading.Timer(0.3, _run, (bench, *DONE))
+    timer.start()
+    assert bench.result.summary[0]["n"] == 3
+    timer.join()
+
+
+@pytest.mark.usefixtures("shown")
+def test_result_gives_up_where_no_message_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCKED_TIMEOUT_S", 0.2)
+    bench = benchmark(tiny_model(), backends="wasm")
+    bench._ipython_display_()
+    with pytest.raises(RunError, match="is pending"):
+        _ = bench.result
+
+
+def test_a_stopped_run_gives_the_runs_so_far() -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    _run(bench, DONE[0], {"kind": "stopped"})
+    assert (bench.result.status, bench.result.summary[0]["n"]) == ("stopped", 3)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([{"kind": "run_failed", "error": ERROR}], id="everything"),
+        pytest.param([{"kind": "job_failed", "job": JOB, "error": ERROR}, {"kind": "finished"}], id="every-job"),
+    ],
+)
+def test_a_run_without_numbers_raises_the_browsers_error(events: list[Any]) -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    _run(bench, *events)
+    with pytest.raises(RunError, match="wasm is off") as error:
+        _ = bench.result
+    assert (error.value.js_name, error.value.js_stack) == ("TypeError", "at load")
+
+
+def test_close_frees_the_model_and_keeps_the_numbers() -> None:
+    bench = benchmark(tiny_model(), backends="wasm")
+    _run(bench, *DONE)
+    bench.close()
+    assert bench._session._contenders == ()
+    assert bench.result.summary[0]["n"] == 3
+    unfinished = benchmark(tiny_model())
+    unfinished.close()
+    with pytest.raises(RunError, match="it was closed before it ended"):
+        _ = unfinished.result
+
+
+def test_several_models_are_told_apart_by_label() -> None:
+    bench = benchmark([tiny_model(), tiny_model(), tiny_model(name="other")], backends=["cpu", "wasm"])
+    assert [card["label"] for card in bench.snapshot["models"]] == ["tiny", "tiny (2)", "other"]
+    assert len(bench.snapshot["jobs"]) == 6
+    named = benchmark({"a": tiny_model(), "b": tiny_model()})
+    assert [card["label"] for card in named.snapshot["models"]] == ["a", "b"]
+    assert repr(named) == "Benchmark(a, b)"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"headless": True}, "open it in JupyterLab"),
+        ({"backends": "cuda"}, "backend 'cuda' does not exist"),
+        ({"runs": 0}, "runs is 0"),
+        ({"warmup": -1}, "warmup is -1"),
+        ({"samples": {"z": np.zeros((1, 4))}}, "samples name 'z'"),
+    ],
+)
+def test_a_wrong_option_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        benchmark(tiny_model(), **options)
+
+
+def test_no_model_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="models is empty"):
+        benchmark([])

@@ -1,0 +1,274 @@
+"""Run converted models in real TF.js: one long-lived Node process, see js/conformance/run_models.mjs."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, TfjsModel
+
+NodeBackend = Literal["cpu", "wasm"]
+
+JS_DIR = Path(__file__).parents[2] / "js"
+MIN_NODE_MAJOR = 20
+#: A test model takes far less; a process that is silent for longer hangs.
+REPLY_TIMEOUT_S = 180.0
+
+_DTYPES: dict[str, type[np.generic]] = {
+    "float32": np.float32,
+    "int32": np.int32,
+    "bool": np.bool_,
+    "complex64": np.complex64,
+}
+
+
+class JsError(Exception):
+    """TF.js threw.
+
+    Attributes:
+        name: The ``name`` of the JavaScript error.
+        stack: Its stack.
+    """
+
+    def __init__(self, message: str, *, name: str, stack: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.stack = stack
+
+
+class NodeResult(dict[str, Array]):
+    """Output name → array, strings as an object array of ``bytes``.
+
+    Attributes:
+        executed_async: The graph model refused ``execute``, so ``executeAsync`` ran it.
+        leaked_tensors: TF.js tensors left once the model was disposed of.
+        leaked_per_run: TF.js tensors that the last run left; 0 if the model ran only once.
+    """
+
+    def __init__(
+        self, outputs: Mapping[str, Array], *, executed_async: bool, leaked_tensors: int, leaked_per_run: int
+    ) -> None:
+        super().__init__(outputs)
+        self.executed_async = executed_async
+        self.leaked_tensors = leaked_tensors
+        self.leaked_per_run = leaked_per_run
+
+
+def find_node() -> str | None:
+    """Find a Node that is new enough: on PATH, else beside this Python."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+    node = shutil.which("node", path=path)
+    if node is None:
+        return None
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"v(\d+)\.", version)
+    return node if found and int(found[1]) >= MIN_NODE_MAJOR else None
+
+
+def missing_for_node() -> str | None:
+    """Say what is missing to run TF.js in Node, or None."""
+    if find_node() is None:
+        return f"no Node ≥ {MIN_NODE_MAJOR} on PATH; 'make test' installs one"
+    if not (JS_DIR / "node_modules" / "@tensorflow").is_dir():
+        return "js/node_modules is missing; run 'npm ci' in js/"
+    return None
+
+
+class TfjsNode:
+    """A Node process with TF.js's cpu and wasm backends; starts on first use, and again after a crash.
+
+    Args:
+        scratch: Directory for the models and numbers that pass between the processes.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._ids = itertools.count(1)
+        self._process: subprocess.Popen[str] | None = None
+        self._stderr: IO[str] | None = None
+
+    def run(self, model: TfjsModel | Path, inputs: Mapping[str, Any], backend: NodeBackend = "cpu") -> NodeResult:
+        """Run a model once; see :meth:`run_each`."""
+        return self.run_each(model, [inputs], backend)[0]
+
+    def run_each(
+        self, model: TfjsModel | Path, feeds: Sequence[Mapping[str, Any]], backend: NodeBackend = "cpu"
+    ) -> list[NodeResult]:
+        """Load a model, run it on every feed, dispose of it.
+
+        Args:
+            model: A model in memory, or the directory with its model.json.
+            feeds: Input name → array. A directory's names: those of the signature for a graph model, TF.js's own
+                for a layers model. float64 and wider integers are narrowed where the values fit.
+            backend: The TF.js backend that runs it.
+
+        Raises:
+            JsError: TF.js threw.
+            RuntimeError: The Node process died or gave no reply in time.
+        """
+        with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+            directory, names = _as_directory(model, Path(scratch) / "model")
+            rows, chunks = zip(*(_encode_feed(feed) for feed in feeds), strict=True)
+            tensors = Path(scratch) / "tensors.bin"
+            tensors.write_bytes(b"".join(itertools.chain.from_iterable(chunks)))
+            reply = self._request(
+                {
+                    "model": str(directory),
+                    "backend": backend,
+                    "names": names,
+                    "tensors": str(tensors),
+                    "feeds": rows,
+                }
+            )
+            return _decode_results(reply, memoryview(tensors.read_bytes()))
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+        if self._stderr is not None:
+            self._stderr.close()
+            self._stderr = None
+
+    def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._process is None:
+            self._start()
+        process = cast("subprocess.Popen[str]", self._process)
+        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        request = {"id": next(self._ids), **request}
+        watchdog = threading.Timer(REPLY_TIMEOUT_S, process.kill)
+        watchdog.start()
+        try:
+            stdin.write(json.dumps(request) + "\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watchdog.cancel()
+        if not line:
+            raise RuntimeError(self._obituary())
+        reply: dict[str, Any] = json.loads(line)
+        if reply["id"] != request["id"]:
+            self.close()
+            msg = f"Node answered request {reply['id']}; expected {request['id']}."
+            raise RuntimeError(msg)
+        if not reply["ok"]:
+            # A trap can leave wasm's heap broken, and a failed load its tensors: the next model gets a fresh process.
+            self.close()
+            error = reply["error"]
+            raise JsError(error["message"], name=error["name"], stack=error["stack"])
+        return reply
+
+    def _start(self) -> None:
+        if (missing := missing_for_node()) is not None:
+            msg = f"TF.js cannot run in Node: {missing}."
+            raise RuntimeError(msg)
+        self._stderr = tempfile.TemporaryFile("w+", dir=self._scratch)  # noqa: SIM115 - closed in close()
+        self._process = subprocess.Popen(
+            [cast("str", find_node()), str(JS_DIR / "conformance" / "run_models.mjs")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def _obituary(self) -> str:
+        process, stderr = cast("subprocess.Popen[str]", self._process), cast("IO[str]", self._stderr)
+        process.kill()
+        code = process.wait()
+        stderr.seek(0)
+        tail = stderr.read()[-4000:]
+        self.close()
+        return f"Node ended with code {code} without a reply (the limit is {REPLY_TIMEOUT_S:g} s). Its stderr: {tail}"
+
+
+def _as_directory(model: TfjsModel | Path, target: Path) -> tuple[Path, dict[str, list[str]] | None]:
+    """Give a directory with the model's files, and the names of a layers model's tensors by position."""
+    if not isinstance(model, TfjsModel):
+        return model.resolve(), None
+    target.mkdir()
+    (target / "model.json").write_text(json.dumps(model.model_json), encoding="utf-8")
+    for group in model.groups:
+        for name, pieces in group.shards():
+            with (target / name).open("wb") as file:
+                file.writelines(pieces)
+    names = {"inputs": [info.name for info in model.inputs], "outputs": [info.name for info in model.outputs]}
+    return target, names
+
+
+def _encode_feed(feed: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """Give each tensor's row and the bytes of the numeric ones."""
+    rows, chunks = [], []
+    for name, value in feed.items():
+        array = np.asarray(value)
+        row: dict[str, Any] = {"name": name, "shape": array.shape, "nbytes": 0, "values": None}
+        if array.dtype.kind in "SUO":
+            row |= {"dtype": "string", "values": [_to_base64(item) for item in array.ravel().tolist()]}
+        else:
+            narrow = _narrowed(name, array)
+            chunks.append(narrow.tobytes())
+            row |= {"dtype": narrow.dtype.name, "nbytes": narrow.nbytes}
+        rows.append(row)
+    return rows, chunks
+
+
+def _narrowed(name: str, array: Array) -> Array:
+    """Cast to the dtype that TF.js has for this kind of number; integers must fit."""
+    if array.dtype.kind in "iu":
+        bounds = np.iinfo(np.int32)
+        if array.size and not (bounds.min <= array.min() and array.max() <= bounds.max):
+            msg = f"input '{name}' holds integers outside int32; TF.js has no wider ones."
+            raise ValueError(msg)
+        return array.astype(np.int32)
+    kinds: dict[str, type[np.generic]] = {"f": np.float32, "b": np.bool_, "c": np.complex64}
+    return array.astype(kinds[array.dtype.kind])
+
+
+def _to_base64(item: str | bytes) -> str:
+    return base64.b64encode(item.encode() if isinstance(item, str) else item).decode()
+
+
+def _decode_results(reply: dict[str, Any], numbers: memoryview) -> list[NodeResult]:
+    results, offset = [], 0
+    for rows in reply["results"]:
+        outputs: dict[str, Array] = {}
+        for row in rows:
+            end = offset + row["nbytes"]
+            outputs[row["name"]] = _decode_tensor(row, numbers[offset:end])
+            offset = end
+        results.append(
+            NodeResult(
+                outputs,
+                executed_async=reply["async"],
+                leaked_tensors=reply["leaked"],
+                leaked_per_run=reply["leakedPerRun"],
+            )
+        )
+    return results
+
+
+def _decode_tensor(row: dict[str, Any], numbers: memoryview) -> Array:
+    shape = tuple(row["shape"])
+    if row["dtype"] == "string":
+        strings = np.empty(math.prod(shape), dtype=object)
+        strings[:] = [base64.b64decode(value) for value in row["values"]]
+        return strings.reshape(shape)
+    return np.frombuffer(numbers, dtype=_DTYPES[row["dtype"]]).reshape(shape)

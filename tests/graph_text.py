@@ -1,0 +1,260 @@
+"""Graphs as text, and the check that every pass has to stand: real TensorFlow before it, real TF.js after it.
+
+    x: float32[2,5,5,3]                       an input; "?" is an unknown dimension
+    conv = Conv2D(x, w, ^wait) padding=SAME   w is a constant, given by name; ^wait is a control input
+    parts = Split(axis, conv) num_split=2
+    return y=conv, second=parts:1             "return conv" names the output like its node
+
+Attributes that a line does not give have the value of ``_DEFAULTS``, and are left out when a graph is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
+from tests.conformance.node import NodeBackend, TfjsNode
+from tfjs_magic.artifacts import Array, ConversionReport, PassReport, TensorInfo, TfjsModel, WeightEntry
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape
+from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology, shape_json
+from tfjs_magic.passes.rewrite import Pass, run_passes
+from tfjs_magic.weights.pack import pack_weights
+
+BACKENDS: tuple[NodeBackend, ...] = ("cpu", "wasm")
+
+_FLOAT: dict[str, Attr] = {"T": DType("float32")}
+_CONV: dict[str, Attr] = {
+    **_FLOAT,
+    "strides": (1, 1, 1, 1),
+    "padding": b"VALID",
+    "data_format": b"NHWC",
+    "dilations": (1, 1, 1, 1),
+}
+_MATMUL: dict[str, Attr] = {**_FLOAT, "transpose_a": False, "transpose_b": False}
+_FUSED: dict[str, Attr] = {"num_args": 1, "epsilon": 0.0}
+_DEFAULTS: dict[str, dict[str, Attr]] = {
+    "Conv2D": _CONV,
+    "DepthwiseConv2dNative": _CONV,
+    "Conv2DBackpropInput": _CONV,
+    "MatMul": _MATMUL,
+    "_FusedConv2D": {**_CONV, **_FUSED},
+    "FusedDepthwiseConv2dNative": {**_CONV, **_FUSED},
+    "_FusedMatMul": {**_MATMUL, **_FUSED},
+    "BiasAdd": {**_FLOAT, "data_format": b"NHWC"},
+    "LeakyRelu": {**_FLOAT, "alpha": 0.2},
+    "Reshape": {**_FLOAT, "Tshape": DType("int32")},
+    "Transpose": {**_FLOAT, "Tperm": DType("int32")},
+    "Mean": {**_FLOAT, "Tidx": DType("int32"), "keep_dims": False},
+    "GatherV2": {
+        "Tparams": DType("float32"),
+        "Tindices": DType("int32"),
+        "Taxis": DType("int32"),
+        "batch_dims": 0,
+    },
+    "ConcatV2": {**_FLOAT, "Tidx": DType("int32"), "N": 2},
+    "Merge": {**_FLOAT, "N": 2},
+    "NoOp": {},
+    "LoopCond": {},
+    "LogicalOr": {},
+    "Placeholder": {},
+}
+_NODE = re.compile(r"(?P<name>\S+) = (?P<op>\w+)\((?P<inputs>[^)]*)\)(?P<attrs>.*)")
+_INPUT = re.compile(r"(?P<name>\S+): (?P<dtype>\w+)\[(?P<dims>[^\]]*)\]")
+
+
+def parse_graph(text: str, constants: Mapping[str, Array] | None = None) -> Graph:
+    """Read a graph. ``constants`` are used as they are, not copied."""
+    nodes: dict[str, Node] = {}
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("return "):
+            pairs = (part.strip().rpartition("=") for part in line.removeprefix("return ").split(","))
+            outputs = {name or ref: ref for name, _, ref in pairs}
+        elif found := _INPUT.fullmatch(line):
+            name = found["name"]
+            dims = tuple(None if d.strip() == "?" else int(d) for d in found["dims"].split(",") if d.strip())
+            nodes[name] = Node(name, "Placeholder", attrs={"dtype": DType(found["dtype"]), "shape": Shape(dims)})
+            inputs[name] = name
+        else:
+            found = _NODE.fullmatch(line)
+            assert found is not None, f"no line of a graph: {line!r}"
+            nodes[found["name"]] = _parse_node(found)
+    for name, value in (constants or {}).items():
+        nodes[name] = Node(name, "Const", attrs={"dtype": DType(value.dtype.name)}, value=value)
+    return Graph(nodes.values(), inputs=inputs, outputs=outputs)
+
+
+def graph_text(graph: Graph) -> list[str]:
+    """Write a graph, one line per node, sorted; constants are left out."""
+    lines = [f"return {', '.join(f'{name}={ref}' for name, ref in graph.outputs.items())}"]
+    for node in graph:
+        if node.op == "Placeholder":
+            dims = node.attrs["shape"].dims  # type: ignore[union-attr]
+            shape = ",".join("?" if d is None else str(d) for d in dims or ())
+            lines.append(f"{node.name}: {node.attrs['dtype']}[{shape}]")
+        elif node.value is None:
+            operands = ", ".join([*node.inputs, *(f"^{name}" for name in node.controls)])
+            defaults = _DEFAULTS.get(node.op, _FLOAT)
+            attrs = {k: v for k, v in sorted(node.attrs.items()) if k not in defaults or defaults[k] != v}
+            shown = "".join(f" {key}={_attr_text(value)}" for key, value in attrs.items())
+            lines.append(f"{node.name} = {node.op}({operands}){shown}")
+    return sorted(lines)
+
+
+def run_tensorflow(graph: Graph, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+    """Let TensorFlow compute the public outputs: v1 graph semantics, loops and conditions included."""
+    import tensorflow as tf
+    from google.protobuf import json_format
+
+    topology = graph_topology(graph)
+    for row in topology["node"]:
+        row["attr"].pop("value", None)  # TF.js's form has no numbers
+    graph_def = json_format.Parse(json.dumps(topology), tf.compat.v1.GraphDef())
+    for node in graph_def.node:
+        if (value := graph[node.name].value) is not None:
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    config = tf.compat.v1.ConfigProto()
+    # TensorFlow's own folds are no better than ours: one turns an infinite factor into NaN.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
+    with tf.Graph().as_default() as tf_graph, tf.compat.v1.Session(graph=tf_graph, config=config) as session:
+        tf.graph_util.import_graph_def(graph_def, name="")
+        fetches = {name: ref if ":" in ref else f"{ref}:0" for name, ref in graph.outputs.items()}
+        placeholders = {name: f"{node}:0" for name, node in graph.inputs.items()}
+        return [session.run(fetches, {placeholders[name]: x for name, x in feed.items()}) for feed in feeds]
+
+
+def tfjs_model(graph: Graph) -> TfjsModel:
+    """Assemble a model from a graph, for the Node harness."""
+    graph.sort()
+    group = pack_weights([WeightEntry(name, array) for name, array in graph_constants(graph)], shard_size_bytes=64)
+    inputs = [_input_info(name, graph[node]) for name, node in graph.inputs.items()]
+    outputs = [TensorInfo(name, "float32", None) for name in graph.outputs]
+    refs = {**graph.inputs, **graph.outputs}
+    rows = {
+        info.name: {
+            "name": refs[info.name] if ":" in refs[info.name] else f"{refs[info.name]}:0",
+            "dtype": enum_name(info.dtype),
+            "tensorShape": shape_json(Shape(info.shape)),
+        }
+        for info in (*inputs, *outputs)
+    }
+    return TfjsModel(
+        format="graph-model",
+        inputs=inputs,
+        outputs=outputs,
+        model_json={
+            "format": "graph-model",
+            "signature": {
+                "inputs": {info.name: rows[info.name] for info in inputs},
+                "outputs": {info.name: rows[info.name] for info in outputs},
+            },
+            "modelTopology": graph_topology(graph),
+            "weightsManifest": [group.to_json()],
+        },
+        groups=(group,),
+        report=ConversionReport(source="graph text"),
+    )
+
+
+def check_pass(
+    node: TfjsNode,
+    before: str,
+    after: str | None,
+    passes: Sequence[Pass],
+    constants: Mapping[str, Array],
+    *,
+    tolerance: float = FLOAT32_TOLERANCE,
+    feeds: Sequence[Mapping[str, Array]] | None = None,
+) -> tuple[PassReport, ...]:
+    """Run passes and check all that must hold; ``after=None`` means that nothing may change.
+
+    Checked: the text afterwards; names and order of inputs and outputs; that a second run changes nothing; that no
+    source array was written to; that TF.js computes on cpu and wasm what TensorFlow computed before.
+    """
+    originals = {name: value.copy() for name, value in constants.items()}
+    for value in constants.values():
+        value.flags.writeable = False
+    graph = parse_graph(before, constants)
+    feeds = feeds or [_feed(graph, seed) for seed in (1, 2)]
+    expected = run_tensorflow(graph, feeds)
+    assert_telling(*expected, tolerance=tolerance)
+    signature = (list(graph.inputs.items()), list(graph.outputs))
+
+    reports = run_passes(graph, passes)
+
+    graph.check()
+    assert graph_text(graph) == graph_text(parse_graph(before if after is None else after))
+    assert (list(graph.inputs.items()), list(graph.outputs)) == signature
+    assert [report.applied for report in run_passes(graph, passes)] == [0] * len(passes), "not idempotent"
+    assert all(np.array_equal(constants[name], value, equal_nan=True) for name, value in originals.items())
+    for backend in BACKENDS:
+        for got, want in zip(node.run_each(tfjs_model(graph), feeds, backend), expected, strict=True):
+            assert_matches(got, want, tolerance=tolerance)
+    return reports
+
+
+def misses(reports: Sequence[PassReport]) -> set[str]:
+    """Give the sentences of all refusals."""
+    return {reason for report in reports for reason in report.misses}
+
+
+def _parse_node(found: re.Match[str]) -> Node:
+    operands = [part.strip() for part in found["inputs"].split(",") if part.strip()]
+    attrs = dict(_DEFAULTS.get(found["op"], _FLOAT))
+    for pair in re.findall(r"(\S+)=(\[[^\]]*\]|\S+)", found["attrs"]):
+        attrs[pair[0]] = _parse_attr(pair[1])
+    return Node(
+        found["name"],
+        found["op"],
+        inputs=[ref for ref in operands if not ref.startswith("^")],
+        controls=[ref[1:] for ref in operands if ref.startswith("^")],
+        attrs=attrs,
+    )
+
+
+def _parse_attr(text: str) -> Any:
+    if text.startswith("["):
+        return tuple(_parse_attr(part.strip()) for part in text[1:-1].split(",") if part.strip())
+    if text in {"True", "False"}:
+        return text == "True"
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    if re.fullmatch(r"-?\d+\.\d*(e-?\d+)?", text):
+        return float(text)
+    if text in {"float32", "float64", "int32", "int64", "bool", "string", "resource"}:
+        return DType(text)
+    return text.encode()
+
+
+def _attr_text(value: Attr) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_attr_text, value))}]"
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _input_info(name: str, node: Node) -> TensorInfo:
+    shape = node.attrs["shape"]
+    assert isinstance(shape, Shape)
+    return TensorInfo(name, str(node.attrs["dtype"]), shape.dims)
+
+
+def _feed(graph: Graph, seed: int) -> dict[str, Array]:
+    rng = np.random.default_rng(seed)
+    feed: dict[str, Array] = {}
+    for name, placeholder in graph.inputs.items():
+        info = _input_info(name, graph[placeholder])
+        shape = tuple(size or 2 for size in info.shape or ())
+        if info.dtype == "bool":
+            feed[name] = np.full(shape, seed % 2 == 1)
+        elif info.dtype == "int32":
+            feed[name] = rng.integers(0, 4, shape).astype(np.int32)
+        else:
+            feed[name] = rng.normal(size=shape).astype(info.dtype)
+    return feed

@@ -1,0 +1,273 @@
+"""Every layer and option that is converted gives Keras's numbers in real TF.js; every other one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conformance.compare import assert_matches, assert_telling
+from tests.conformance.node import NodeBackend, TfjsNode
+from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on, on_two
+from tests.layers.packing import converted, packed
+from tests.models import keras_outputs, layers, randomised, samples_of
+from tfjs_magic.layers.registry import MAPPINGS
+from tfjs_magic.layers.topology import Refused, layers_topology
+
+INITIALIZERS = (
+    *("glorot_normal", "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "random_normal", "random_uniform"),
+    *("truncated_normal", "ones", "identity", keras.initializers.Constant(0.5)),
+    keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=3),
+)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_layer_gives_keras_numbers(case: str, backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+    model = randomised(CASES[case]())
+    result = converted(model)
+    feeds = [samples_of(result.inputs, seed) for seed in (0, 1)]
+    references = [keras_outputs(model, feed) for feed in feeds]
+    assert_telling(*references)
+    for actual, reference in zip(tfjs_node.run_each(packed(result), feeds, backend), references, strict=True):
+        assert_matches(actual, reference)
+    assert [info.shape for info in result.outputs] == [tuple(tensor.shape) for tensor in model.outputs]
+
+
+@pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
+def test_any_initializer_loads(initializer: Any, tfjs_node: TfjsNode) -> None:
+    model = randomised(on((4,), layers.Dense(4, kernel_initializer=initializer)))
+    result = converted(model)
+    feed = samples_of(result.inputs)
+    assert_matches(tfjs_node.run(packed(result), feed), keras_outputs(model, feed))
+
+
+def test_masked_steps_are_skipped_as_in_keras(tfjs_node: TfjsNode) -> None:
+    """Padding must matter here, or the cases above would pass without any mask."""
+    model = randomised(on(SEQUENCE, layers.Masking(0.5), layers.LSTM(3, return_sequences=True), layers.LSTM(3)))
+    result = converted(model)
+    feed = samples_of(result.inputs)
+    unpadded = keras_outputs(model, feed)
+    feed["x"][0, :2], feed["x"][1, 4:] = 0.5, 0.5
+    without_mask = randomised(on(SEQUENCE, layers.LSTM(3, return_sequences=True), layers.LSTM(3)))
+    without_mask.set_weights(model.get_weights())
+    (plain,) = keras_outputs(without_mask, feed).values()
+    reference = keras_outputs(model, feed)
+    (masked_output,) = reference.values()
+    assert np.abs(masked_output - plain).max() > 1e-2
+    assert_telling(unpadded, reference)
+    for backend in ("cpu", "wasm"):
+        assert_matches(tfjs_node.run(packed(result), feed, backend), reference)
+
+
+def test_every_mapping_has_a_case() -> None:
+    """A layer is not converted before a case above has compared it."""
+    stacks = [build() for build in CASES.values()]
+    seen = {type(layer).__name__ for model in stacks for layer in model.layers}
+    assert not set(MAPPINGS) - seen
+
+
+class Dense(layers.Dense):
+    """A user's own layer that bears a builtin's name."""
+
+
+def relu(x: Any) -> Any:
+    """A user's own function that bears a builtin's name."""
+    return x * 2
+
+
+def stale_mask() -> Any:
+    return masked(layers.LSTM(3), layers.RepeatVector(7), layers.LSTM(3))
+
+
+def mask_from_nested() -> Any:
+    encoder = keras.Sequential([keras.Input(TOKENS, dtype="int32"), layers.Embedding(5, 4, mask_zero=True)], name="bad")
+    return on(TOKENS, encoder, layers.LSTM(3), dtype="int32")
+
+
+def mask_into_nested() -> Any:
+    return masked(keras.Sequential([keras.Input((7, 4)), layers.LSTM(3)], name="bad"))
+
+
+def own_mask() -> Any:
+    x, mask = keras.Input(SEQUENCE), keras.Input((7,), dtype="int32", name="mask")
+    return keras.Model([x, mask], layers.LSTM(3, name="bad")(x, mask=mask))
+
+
+def initial_state_beside_mask() -> Any:
+    tokens, sequence = keras.Input(TOKENS, dtype="int32"), keras.Input(SEQUENCE)
+    encoded = layers.LSTM(3)(layers.Embedding(5, 4, mask_zero=True)(tokens))
+    decoded = layers.SimpleRNN(3, name="bad")(sequence, initial_state=encoded)
+    return keras.Model([tokens, sequence], decoded)
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "own-class": (lambda: on(LINE, Dense(3, name="bad")), "is your own"),
+    "own-function": (lambda: on(LINE, layers.Dense(3, activation=relu, name="bad")), "a function of your own"),
+    "layer-as-activation": (
+        lambda: on(LINE, layers.Dense(3, activation=layers.LeakyReLU(), name="bad")),
+        "'LeakyReLU'",
+    ),
+    "hard_sigmoid": (lambda: on(LINE, layers.Activation("hard_sigmoid", name="bad")), "hard_sigmoid"),
+    "activation-unknown": (lambda: on(LINE, layers.Dense(3, "leaky_relu", name="bad")), "leaky_relu"),
+    "LSTM-hard_sigmoid": (
+        lambda: on(SEQUENCE, layers.LSTM(3, recurrent_activation="hard_sigmoid", name="bad")),
+        "recurrent_activation",
+    ),
+    "ReLU-both": (lambda: on(LINE, layers.ReLU(max_value=1, negative_slope=0.1, name="bad")), "negative_slope=0.1"),
+    "ELU-alpha": (lambda: on(LINE, layers.ELU(alpha=0.5, name="bad")), "alpha=0.5"),
+    "Softmax-axis": (lambda: on(SEQUENCE, layers.Softmax(axis=1, name="bad")), "axis=1"),
+    "Softmax-axes": (lambda: on(SEQUENCE, layers.Softmax(axis=[1, 2], name="bad")), "axis=[1, 2]"),
+    "Conv1D-causal": (lambda: on(SEQUENCE, layers.Conv1D(3, 2, padding="causal", name="bad")), "causal"),
+    "Conv1D-groups": (lambda: on((4, 4), layers.Conv1D(4, 2, groups=2, name="bad")), "groups=2"),
+    "Conv2D-groups": (lambda: on((8, 8, 4), layers.Conv2D(4, 2, groups=2, name="bad")), "groups=2"),
+    "DepthwiseConv2D-dilation": (
+        lambda: on(IMAGE, layers.DepthwiseConv2D(2, dilation_rate=2, name="bad")),
+        "dilation_rate=[2, 2]",
+    ),
+    "Conv2DTranspose-dilation": (
+        lambda: on(IMAGE, layers.Conv2DTranspose(2, 2, dilation_rate=2, name="bad")),
+        "dilation_rate=[2, 2]",
+    ),
+    "Conv2DTranspose-output-padding": (
+        lambda: on(IMAGE, layers.Conv2DTranspose(2, 3, strides=2, output_padding=1, name="bad")),
+        "output_padding",
+    ),
+    "SeparableConv2D-channels-first": (
+        lambda: on((3, 8, 7), layers.SeparableConv2D(5, 3, data_format="channels_first", name="bad")),
+        "data_format",
+    ),
+    "MaxPooling1D-channels-first": (
+        lambda: on(SEQUENCE, layers.MaxPooling1D(data_format="channels_first", name="bad")),
+        "data_format",
+    ),
+    "GlobalAveragePooling2D-channels-first": (
+        lambda: on(IMAGE, layers.GlobalAveragePooling2D(data_format="channels_first", name="bad")),
+        "data_format",
+    ),
+    "BatchNormalization-axis": (lambda: on(IMAGE, layers.BatchNormalization(axis=1, name="bad")), "axis=1"),
+    "BatchNormalization-5d": (lambda: on((2, *IMAGE), layers.BatchNormalization(name="bad")), "rank 5"),
+    "BatchNormalization-renorm": (lambda: on(LINE, layers.BatchNormalization(renorm=True, name="bad")), "renorm"),
+    "UpSampling2D-bilinear": (lambda: on(IMAGE, layers.UpSampling2D(interpolation="bilinear", name="bad")), "bilinear"),
+    "Cropping2D-any-size": (lambda: on((None, None, 3), layers.Cropping2D(name="bad")), "unknown size"),
+    "Dot-4d": (lambda: on_two(IMAGE, layers.Dot(axes=3, name="bad")), "rank [4]"),
+    "Dot-ranks": (lambda: on_two(SEQUENCE, layers.Dot(axes=1, name="bad"), second=(7,)), "rank [2, 3]"),
+    "Concatenate-unknown": (lambda: on_two((None, 4), layers.Concatenate(name="bad"), second=(7, 4)), "known alike"),
+    "Concatenate-batch": (lambda: on_two(LINE, layers.Concatenate(axis=0, name="bad")), "batch axis"),
+    "GRU-reset-after": (lambda: on(SEQUENCE, layers.GRU(3, name="bad")), "reset_after=True"),
+    "Bidirectional-GRU": (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
+    "Bidirectional-unlike": (
+        lambda: on(
+            SEQUENCE,
+            layers.Bidirectional(
+                layers.LSTM(3), backward_layer=layers.LSTM(3, activation="relu", go_backwards=True), name="bad"
+            ),
+        ),
+        "other options",
+    ),
+    "LSTM-stateful": (
+        lambda: keras.Model(i := keras.Input(batch_shape=(2, 7, 4)), layers.LSTM(3, stateful=True, name="bad")(i)),
+        "stateful=True",
+    ),
+    "TimeDistributed-inner": (
+        lambda: on(SEQUENCE, layers.TimeDistributed(layers.Dense(3, "hard_sigmoid", name="inside"), name="bad")),
+        "hard_sigmoid",
+    ),
+    "TimeDistributed-LSTM": (
+        lambda: on((3, *SEQUENCE), layers.TimeDistributed(layers.LSTM(3), name="bad")),
+        "wraps a LSTM",
+    ),
+    "TimeDistributed-two-layers": (
+        lambda: on((3, *IMAGE), layers.TimeDistributed(layers.GlobalMaxPooling2D(keepdims=True), name="bad")),
+        "wraps a GlobalMaxPooling2D",
+    ),
+    "class-unknown": (lambda: on(LINE, layers.UnitNormalization(name="bad")), "UnitNormalization"),
+    "Flatten-any-size": (
+        lambda: on((None, 4), layers.Flatten(data_format="channels_first", name="bad")),
+        "data_format",
+    ),
+    "Lambda": (lambda: on(LINE, layers.Lambda(lambda x: x * 2, name="bad")), "Lambda"),
+    "operation": (lambda: on(LINE, keras.ops.relu), "keras.ops 'Relu'"),
+    "operator": (lambda: on(LINE, lambda x: x + 1), "keras.ops 'Add'"),
+    "operator-on-tensors": (lambda: on_two(LINE, lambda pair: pair[0] * pair[1]), "keras.ops 'Multiply'"),
+    "several-arguments": (
+        lambda: on_two(SEQUENCE, lambda pair: layers.MultiHeadAttention(1, 2)(*pair)),
+        "MultiHeadAttention",
+    ),
+    "training": (lambda: on(LINE, lambda x: layers.Dropout(0.5, name="bad")(x, training=True)), "training=True"),
+    "Dense-integers": (lambda: on(LINE, layers.Dense(3, name="bad"), dtype="int32"), "int32 tensors"),
+    "input-strings": (lambda: on(LINE, layers.Identity(), dtype="string"), "string"),
+    "input-scalars": (lambda: on((), layers.Identity()), "single value"),
+    "quantized": (lambda: on(LINE, layers.Dense(3, dtype="int8_from_float32", name="bad")), "int8_from_float32"),
+    "mask-GlobalAveragePooling1D": (lambda: masked(layers.GlobalAveragePooling1D(name="bad")), "ignores"),
+    "mask-lost-in-tfjs": (lambda: masked(layers.LeakyReLU(), layers.LSTM(3, name="bad")), "another than"),
+    "mask-TimeDistributed-Softmax": (lambda: masked(layers.TimeDistributed(layers.Softmax(), name="bad")), "ignores"),
+    "mask-Softmax": (lambda: masked(layers.Softmax(name="bad")), "ignores"),
+    "mask-merged": (lambda: masked(lambda x: layers.Add()([x, x]), layers.LSTM(3, name="bad")), "another than"),
+    "mask-Bidirectional-output": (
+        lambda: masked(
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True, name="rnn"), name="bad"), layers.Dense(2)
+        ),
+        "masked steps to zero",
+    ),
+    "mask-Bidirectional-flattened": (
+        lambda: masked(layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="bad"), layers.Flatten()),
+        "masked steps to zero",
+    ),
+    "mask-LSTM-zeroed": (
+        lambda: masked(layers.LSTM(3, return_sequences=True, zero_output_for_mask=True, name="bad")),
+        "masked steps to zero",
+    ),
+    "mask-stale": (stale_mask, "that layer's mask"),
+    "mask-from-nested": (mask_from_nested, "leaves this nested model"),
+    "mask-into-nested": (mask_into_nested, "enters this nested model"),
+    "mask-own": (own_mask, "another than"),
+    "initial-state-beside-mask": (initial_state_beside_mask, "also give to other layers"),
+    "initial-state-masked": (
+        lambda: masked(
+            lambda x: layers.LSTM(3, name="bad")(x, initial_state=list(layers.LSTM(3, return_state=True)(x)[1:]))
+        ),
+        "another than",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_what_tfjs_cannot_hold_is_refused(case: str) -> None:
+    build, reason = REFUSED[case]
+    result = layers_topology(build())
+    assert isinstance(result, Refused)
+    assert any(reason in refusal.reason for refusal in result.refusals), result.refusals
+    assert all(refusal.reason.endswith(".") and refusal.remedy.endswith(".") for refusal in result.refusals)
+
+
+def test_an_option_that_no_mapping_knows_is_refused_unless_it_is_off() -> None:
+    class FutureConfig:
+        """Stands for a Keras release with new options."""
+
+        def __init__(self, options: dict[str, Any]) -> None:
+            self.options = options
+
+    for options, refused in (({"new": 2}, True), ({"new": None, "other": False}, False)):
+        model = on(LINE, layers.Dense(3, name="bad"))
+        original = model.get_layer("bad").get_config()
+        object.__setattr__(model.get_layer("bad"), "get_config", lambda o=original, n=options: {**o, **n})
+        assert isinstance(layers_topology(model), Refused) is refused
+
+
+def test_every_refusal_is_told_at_once() -> None:
+    model = on(
+        IMAGE,
+        Dense(3, name="first"),
+        layers.Conv2D(4, 3, activation="hard_sigmoid", name="second"),
+        layers.Conv2D(4, 3, groups=2, activation="celu", name="third"),
+        keras.Sequential([keras.Input((4, 3, 4)), layers.ELU(2.0, name="fourth")]),
+    )
+    result = layers_topology(model)
+    assert isinstance(result, Refused)
+    assert [refusal.layer for refusal in result.refusals] == ["first", "second", "third", "third", "fourth"]

@@ -1,0 +1,63 @@
+"""A choice among n branches becomes n choices between two."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.compare import assert_matches, assert_telling
+from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS, check_pass
+from tests.traced import converted, python_outputs
+from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
+
+INDEX = tf.TensorSpec([], tf.int32, name="index")
+X = tf.TensorSpec([3], tf.float32, name="x")
+
+
+def test_lowers(tfjs_node: TfjsNode) -> None:
+    before = """
+        i: int32[]
+        x: float32[3]
+        s = _SwitchN(x, i) num_outs=2
+        a = Neg(s)
+        b = Exp(s:1)
+        y = Merge(a, b)
+        return y
+    """
+    after = """
+        i: int32[]
+        x: float32[3]
+        s/0/predicate = Equal(i, s/0/predicate/number) T=int32
+        s/0 = Switch(x, s/0/predicate)
+        s/1/low = Less(i, s/1/low/number) T=int32
+        s/1/high = GreaterEqual(i, s/1/high/number) T=int32
+        s/1/predicate = LogicalOr(s/1/low, s/1/high)
+        s/1 = Switch(x, s/1/predicate)
+        a = Neg(s/0:1)
+        b = Exp(s/1:1)
+        y = Merge(a, b)
+        return y
+    """
+    x = np.array([1, 2, 3], np.float32)
+    feeds = [{"i": np.array(i, np.int32), "x": x} for i in (0, 1)]
+    check_pass(tfjs_node, before, after, [LOWER_SWITCH_N], {}, feeds=feeds)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 1, 2, 3, 7])
+def test_switch_case_takes_the_right_branch(tfjs_node: TfjsNode, index: int) -> None:
+    """Out of range means the last one; constants, weights and computed values alike."""
+    weight = tf.Variable([7.0, 8, 9])
+
+    def function(index: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        branches = [lambda: tf.constant([1.0, 2, 3]), lambda: x * 2, lambda: weight, lambda: tf.exp(weight)]
+        return tf.switch_case(index, branches)
+
+    model = converted(function, INDEX, X)
+    feeds = [{"index": np.array(i, np.int32), "x": np.array([4, 5, 6], np.float32)} for i in (index, (index + 1) % 3)]
+    expected = [python_outputs(function, feed, INDEX, X) for feed in feeds]
+    assert_telling(*expected)
+    for backend in BACKENDS:
+        for got, want in zip(tfjs_node.run_each(model, feeds, backend), expected, strict=True):
+            assert_matches(got, want)

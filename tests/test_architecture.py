@@ -1,0 +1,213 @@
+"""The rules of who may import whom; CONTRIBUTING draws the picture."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "tfjs_magic"
+
+#: What everything may import.
+FOUNDATION = {"_version", "artifacts", "errors", "options"}
+#: Part of the package → the parts that it may import besides FOUNDATION and itself. None: all of them.
+MAY_IMPORT: Mapping[str, set[str] | None] = {
+    "_version": set(),
+    "errors": set(),
+    "options": set(),
+    "artifacts": set(),
+    "graph": set(),
+    "passes": {"graph"},
+    "ops": {"graph"},
+    "layers": set(),
+    "weights": set(),
+    "writers": set(),
+    "sources": {"graph", "layers", "weights"},
+    "pipeline": {"graph", "layers", "ops", "passes", "sources", "weights", "writers"},  # of writers, model.json's dict
+    "bench": {"writers", "convert", "load"},  # the public functions, for models that are not converted yet
+    "notebook": set(),
+    "magics": None,
+    "cli": None,
+    "__init__": None,
+}
+#: Nothing imports these; the package's front door does, lazily.
+ENTRY_POINTS = {"magics", "cli"}
+#: The methods of TfjsModel that are one call into the parts above it.
+FACADES = {"artifacts": {"weights", "writers", "bench", "layers"}}
+#: The modules that may reach into TensorFlow's private parts.
+PRIVATE_TENSORFLOW = {"graph.grappler", "graph.trace"}
+#: What is no pass in passes/.
+NO_PASSES = {"passes.__init__", "passes.rewrite"}
+HEAVY = ("tensorflow", "keras", "numpy", "anywidget", "ipywidgets", "pandas")
+
+SOURCES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path.read_text(encoding="utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+#: Folder → its members: the passes, and the layer families, each with its table LAYERS. They never import each other.
+MEMBERS = {
+    "passes": {module for module in SOURCES if module.startswith("passes.")} - NO_PASSES,
+    "layers": {
+        module
+        for module, text in SOURCES.items()
+        if module.startswith("layers.") and re.search(r"^LAYERS\b", text, re.MULTILINE)
+    },
+}
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    """Yield every import statement, wherever it stands, with each absolute dotted name that it may load."""
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield statement, alias.name
+        elif isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                yield statement, f"{statement.module}.{alias.name}"
+
+
+def _own(name: str) -> list[str] | None:
+    """Give the parts after ``tfjs_magic`` of one of our names, or None."""
+    first, *rest = name.split(".")
+    return rest if first == "tfjs_magic" else None
+
+
+def _facade_statements(tree: ast.AST) -> set[ast.stmt]:
+    """Give what may reach upwards in artifacts: imports in TfjsModel's methods, and those for types only."""
+    inside: set[ast.stmt] = set()
+    for node in ast.walk(tree):
+        is_model = isinstance(node, ast.ClassDef) and node.name == "TfjsModel"
+        is_typing = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        if is_model or is_typing:
+            inside |= {child for child in ast.walk(node) if isinstance(child, (ast.Import, ast.ImportFrom))}
+    return inside
+
+
+def _wrong_direction(module: str, source: str) -> list[str]:
+    """List the imports of ``module`` that go against MAY_IMPORT."""
+    part = module.split(".", maxsplit=1)[0]
+    allowed = MAY_IMPORT.get(part, set())
+    tree = ast.parse(source)
+    upwards = _facade_statements(tree) if part in FACADES else set()
+    wrong = []
+    for statement, name in _imports(tree):
+        target = _own(name)
+        if target is None or (target and target[0] == part) or (target and target[0] in FOUNDATION):
+            continue
+        if target and target[0] in ENTRY_POINTS and part != "__init__":
+            wrong.append(name)
+        elif statement in upwards and target and target[0] in FACADES[part]:
+            continue
+        elif allowed is not None and (not target or target[0] not in allowed):
+            wrong.append(name)
+    return wrong
+
+
+def _sideways(module: str, source: str) -> list[str]:
+    """List the imports by which a member of a folder loads another one."""
+    members = MEMBERS.get(module.split(".", maxsplit=1)[0], set())
+    targets = [".".join(target[:2]) for _, name in _imports(ast.parse(source)) if (target := _own(name))]
+    return [target for target in targets if target in members and target != module] if module in members else []
+
+
+def _private_tensorflow(module: str, source: str) -> list[str]:
+    """List private TensorFlow imports outside the modules for them, or without a comment that says why."""
+    lines = source.splitlines()
+    wrong = []
+    for statement, name in _imports(ast.parse(source)):
+        if re.match(r"tensorflow\.(python|core|compiler)\b", name):
+            explained = any("#" in line for line in lines[max(statement.lineno - 2, 0) : statement.lineno])
+            if module not in PRIVATE_TENSORFLOW or not explained:
+                wrong.append(name)
+    return wrong
+
+
+def test_imports_go_downwards() -> None:
+    assert {module: wrong for module, text in SOURCES.items() if (wrong := _wrong_direction(module, text))} == {}
+
+
+def test_members_of_a_family_do_not_import_each_other() -> None:
+    assert {module: wrong for module, text in SOURCES.items() if (wrong := _sideways(module, text))} == {}
+
+
+def test_private_tensorflow_is_confined_and_explained() -> None:
+    assert {module: wrong for module, text in SOURCES.items() if (wrong := _private_tensorflow(module, text))} == {}
+
+
+def test_layers_know_no_tensorflow() -> None:
+    """They must work on any Keras backend."""
+    for module, text in SOURCES.items():
+        if module.startswith("layers."):
+            assert not [name for _, name in _imports(ast.parse(text)) if name.split(".")[0] in {"tensorflow", "keras"}]
+
+
+def test_no_import_cycles() -> None:
+    """Modules that load each other while being loaded work only in one order."""
+    graph: dict[str, set[str]] = {}
+    for module, text in SOURCES.items():
+        top_level = ast.Module([node for node in ast.parse(text).body if not isinstance(node, ast.If)], [])
+        direct = {statement for statement in top_level.body if isinstance(statement, (ast.Import, ast.ImportFrom))}
+        targets = [target for statement, name in _imports(top_level) if statement in direct and (target := _own(name))]
+        known = {".".join(target[:length]) for target in targets for length in range(1, len(target) + 1)}
+        graph[module] = (known & SOURCES.keys()) - {module}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize(
+    ("check", "module", "source"),
+    [
+        pytest.param(_wrong_direction, "graph.ir", "from tfjs_magic.passes import PIPELINE", id="upwards"),
+        pytest.param(_wrong_direction, "layers.core", "from tfjs_magic import graph", id="to-another-branch"),
+        pytest.param(_wrong_direction, "graph.ir", "import tfjs_magic", id="the-front-door"),
+        pytest.param(_wrong_direction, "pipeline", "def f():\n from tfjs_magic.bench import x", id="in-a-function"),
+        pytest.param(_wrong_direction, "cli", "from tfjs_magic.magics import x", id="an-entry-point"),
+        pytest.param(_wrong_direction, "artifacts", "from tfjs_magic.writers import page", id="facade-at-top-level"),
+        pytest.param(_sideways, "passes.lower_erfc", "import tfjs_magic.passes.fold_scale", id="pass-to-pass"),
+        pytest.param(_sideways, "layers.core", "from tfjs_magic.layers import pooling", id="family-to-family"),
+        pytest.param(
+            _private_tensorflow, "graph.ir", "# 2.21\nfrom tensorflow.python import x", id="private-elsewhere"
+        ),
+        pytest.param(_private_tensorflow, "graph.trace", "import tensorflow.python.x", id="private-unexplained"),
+    ],
+)
+def test_the_checks_notice(check: object, module: str, source: str) -> None:
+    assert callable(check)
+    assert len(check(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        pytest.param("passes.a", "from tfjs_magic.graph.ir import Graph", id="downwards"),
+        pytest.param(
+            "artifacts", "class TfjsModel:\n def save(self):\n  from tfjs_magic.writers import d", id="facade"
+        ),
+        pytest.param("magics", "from tfjs_magic import convert", id="public-name"),
+    ],
+)
+def test_the_checks_let_pass(module: str, source: str) -> None:
+    assert _wrong_direction(module, source) == []
+
+
+def test_every_part_has_a_rule() -> None:
+    assert {module.split(".")[0] for module in SOURCES} <= MAY_IMPORT.keys()
+
+
+def test_every_pass_is_in_the_pipeline() -> None:
+    from tfjs_magic.passes import PIPELINE
+
+    names = sorted(f"passes.{step.name}" for stage in PIPELINE for step in stage)
+    assert names == sorted(MEMBERS["passes"])
+
+
+def test_import_is_light() -> None:
+    """A notebook loads the extension before it needs any of this."""
+    code = f"import sys, tfjs_magic; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,326 @@
+"""The magics in a real IPython shell, on a real Keras model; the browser's part is in tests/e2e."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.testing.globalipapp import start_ipython
+from IPython.utils.capture import capture_output
+
+from tfjs_magic import magics
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Jedi's and the shell's own
+
+MAKE = """
+import keras
+def make(units=3, name="tiny"):
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)], name=name)
+"""
+
+
+class Shell:
+    """Runs cells and keeps what they show."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.ns = shell.user_ns
+
+    def run(self, cell: str) -> Any:
+        with capture_output() as self.captured:
+            return self.shell.run_cell(cell, store_history=True)
+
+    def succeed(self, cell: str) -> Any:
+        done = self.run(cell)
+        assert done.success, (done.error_before_exec, done.error_in_exec, self.captured.stdout)
+        return done.result
+
+    def mistake(self, cell: str) -> str:
+        """Run a cell that is wrong; give the one line that the user sees."""
+        done = self.run(cell)
+        assert type(done.error_in_exec) is UsageError, repr(done.error_in_exec)
+        (line,) = self.captured.stderr.strip().splitlines()
+        assert line.startswith("UsageError: ")
+        return line.removeprefix("UsageError: ")
+
+    def texts(self) -> list[str]:
+        return [output.data.get("text/plain", "") for output in self.captured.outputs]
+
+
+@pytest.fixture(scope="module")
+def kernel_shell() -> Any:
+    shell = start_ipython()
+    shell.history_manager.enabled = False
+    return shell
+
+
+@pytest.fixture
+def shell(kernel_shell: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    monkeypatch.setattr("tfjs_magic.bench.widget.load_assets", dict)
+    monkeypatch.setattr("tfjs_magic.bench.widget.load_esm", lambda: "")
+    kernel_shell.run_line_magic("load_ext", "tfjs_magic")
+    shell = Shell(kernel_shell)
+    shell.succeed(MAKE)
+    yield shell
+    kernel_shell.run_line_magic("unload_ext", "tfjs_magic")
+    kernel_shell.reset(new_session=False)
+
+
+def test_line_magic_converts_binds_and_benchmarks(shell: Shell) -> None:
+    shell.succeed("model = make()")
+    bench = shell.succeed("%tfjs_convert model --runs 7 --backend wasm,cpu -o web")
+    assert shell.ns["web"].format == "layers-model"
+    assert shell.texts()[0].startswith("Keras model 'tiny'")
+    assert [state["job"]["backend"] for state in bench.snapshot["jobs"]] == ["wasm", "cpu"]
+    assert bench._session._options.runs == 7
+    assert shell.ns["_"] is bench
+
+
+def test_cell_magic_converts_the_last_value_and_displays_it_nowhere_else(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert --no-benchmark --format graph -o web\nprint('before')\nm = make()\nm")
+    assert shell.captured.stdout == "before\n"
+    assert [text.splitlines()[0][:19] for text in shell.texts()] == ["Keras model 'tiny' "]
+    assert shell.ns["web"].format == "graph-model"
+    assert not [name for name in shell.ns if name.startswith("_tfjs")]
+
+
+def test_cell_without_last_expression_converts_the_one_model_and_names_it(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert --no-benchmark -o web\nalias = fresh = make()\nnumber = 3")
+    assert shell.ns["web"].report.notes[0] == "Converted 'alias', the only model that the cell assigns."
+
+
+def test_cell_that_ends_in_a_print_converts_the_one_model_too(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert --no-benchmark -o web\nfresh = make()\nprint('trained')")
+    assert shell.captured.stdout == "trained\n"
+    assert shell.ns["web"].format == "layers-model"
+
+
+def test_source_is_read_after_the_body_whose_own_value_is_shown(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert nets['a b'] --no-benchmark -o web\nnets = {'a b': make(name='inner')}\n'shown'")
+    assert shell.texts()[0] == "'shown'"
+    assert "inner" in shell.ns["web"].report.source
+
+
+def test_body_may_await(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert --no-benchmark -o web\nimport asyncio\nawait asyncio.sleep(0)\nmake(name='later')")
+    assert "later" in shell.ns["web"].report.source
+
+
+def test_body_may_use_other_magics_and_the_cell_is_one_cell_of_history(shell: Shell) -> None:
+    count = shell.shell.execution_count
+    shell.succeed("%%tfjs_convert --no-benchmark -o web\n%time m = make()\nm")
+    assert shell.shell.execution_count == count + 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param("%%tfjs_convert\n\nx = 1\n1 / 0\n", id="sync"),
+        pytest.param("%%tfjs_convert\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0\n", id="async"),
+    ],
+)
+def test_an_error_in_the_body_is_the_users_own_traceback(shell: Shell, cell: str) -> None:
+    done = shell.run(cell)
+    assert isinstance(done.error_in_exec, ZeroDivisionError)
+    assert "line 4" in shell.captured.stdout
+    assert "magics.py" not in shell.captured.stdout
+    assert "run_cell_magic" not in shell.captured.stdout
+
+
+def test_a_syntax_error_in_the_body_shows_its_own_line(shell: Shell) -> None:
+    done = shell.run("%%tfjs_convert\nx = 1\ny = = 2\n")
+    assert isinstance(done.error_before_exec, SyntaxError)
+    assert "y = = 2" in shell.captured.stdout
+    assert "line 3" in shell.captured.stdout
+    assert "tfjs_magic" not in shell.captured.stdout
+
+
+def test_save_writes_and_refuses_to_overwrite_without_losing_the_model(shell: Shell, tmp_path: Path) -> None:
+    shell.ns["target"] = tmp_path / "with blank"
+    shell.succeed("%tfjs_convert {make()} --no-benchmark --save {target}")
+    assert (tmp_path / "with blank" / "model.json").exists()
+    assert "with blank" in shell.mistake("%tfjs_convert {make()} --no-benchmark --save {target} -o kept")
+    assert shell.ns["kept"].nbytes == 60
+    shell.succeed(f'%tfjs_convert {{make(5)}} --no-benchmark --overwrite --save "{shell.ns["target"]}"')
+    bench = shell.succeed("%tfjs_benchmark {target} --runs 2")
+    assert bench.snapshot["models"][0]["nbytes"] == 100
+
+
+def test_a_cell_that_is_run_again_replaces_what_it_saved_and_nothing_else(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent: dict[str, Any] = {"metadata": {"cellId": "first"}, "header": {"msg_id": "1"}}
+    monkeypatch.setattr(type(shell.shell), "get_parent", lambda _: parent, raising=False)
+    cell = f"%%tfjs_convert --no-benchmark --save {tmp_path / 'web'}\nmake()"
+    shell.succeed(cell)
+    shell.succeed(cell)
+    parent["metadata"]["cellId"] = "second"
+    assert "is not empty" in shell.mistake(cell)
+    parent["metadata"]["cellId"] = "first"
+    (tmp_path / "web" / "model.json").write_text("{}")  # by another program
+    assert "is not empty" in shell.mistake(cell)
+
+
+def test_dry_run_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
+    assert shell.succeed(f"%tfjs_convert {{make()}} --dry-run --save {tmp_path / 'x'} -o web") is None
+    assert shell.texts()[0].startswith("Keras model 'tiny'")
+    assert "web" not in shell.ns
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"by": "me"}')
+    shell.ns.update(n=4, rows=__import__("numpy").ones((2, 4)))
+    bench = shell.succeed(
+        "%tfjs_convert {make(units=n)} --quantize uint8=*kernel* --quantize float16=*bias* --format graph "
+        f"--metadata card:{tmp_path / 'card.json'} --weight_shard_size_bytes 8 --runs {{n + 1}} --warmup 2 "
+        "--samples rows[:1] --tolerance 0.5 --backend {['wasm']} -o web"
+    )
+    web, options = shell.ns["web"], bench._session._options
+    assert web.model_json["userDefinedMetadata"]["card"] == {"by": "me"}
+    assert len(web.groups[0].shard_names) > 1
+    assert (options.runs, options.warmup, options.tolerance, options.backends) == (5, 2, 0.5, ("wasm",))
+    assert len(bench._session._contenders[0].feeds) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        ("%tfjs_convert modle", "there is no variable 'modle' and no file or directory 'modle'. Did you mean 'model'?"),
+        ("%tfjs_convert model.encodr", "'model.encodr' cannot be read: AttributeError: "),
+        ("%tfjs_convert number", "An object of type builtins.int is no model; "),
+        ("%tfjs_convert ./nope", "the path './nope' does not exist."),
+        ("%tfjs_convert nope/x.keras", "the path 'nope/x.keras' does not exist."),
+        ("%tfjs_convert make()", "Put an expression in braces: {make_model()}."),
+        ("%tfjs_convert {make(}", "the line ends inside a bracket: '{make(}'"),
+        ("%tfjs_convert {1 +}", "{1 +} cannot be evaluated: SyntaxError"),
+        ("%tfjs_convert {boom()}", "cannot be evaluated: NameError: name 'boom' is not defined"),
+        ("%tfjs_convert", "lacks its SOURCE"),
+        ("%tfjs_benchmark --runs 3", "lacks its SOURCE"),
+        ("%tfjs_convert model other", "takes one source; found also 'other'"),
+        ("%tfjs_convert model --formt graph", "has no option '--formt'. Did you mean '--format'?"),
+        ("%tfjs_convert model --format graf", "format 'graf' does not exist; expected one of auto, layers, graph. Did"),
+        ("%tfjs_convert model --quantize int8", "quantization 'int8' does not exist; expected one of float16"),
+        ("%tfjs_convert model --backend wasm,cuda", "backend 'cuda' does not exist; expected one of webgpu"),
+        ("%tfjs_convert model --runs many", "--runs is 'many'; expected a whole number."),
+        ("%tfjs_convert model --runs 0", "runs is 0; expected at least 1."),
+        ("%tfjs_convert model --runs", "expected one argument"),
+        ("%tfjs_convert model --input x", "--input is 'x'; expected NAME=SHAPE"),
+        ("%tfjs_convert model --metadata card", "expected KEY:FILE.json"),
+        ("%tfjs_convert model -o 2x", "--as is '2x'; expected a Python name."),
+        ("%tfjs_convert 'model", "the line ends inside a quote"),
+        ("%tfjs_convert model --samples nothing", "name 'nothing' is not defined"),
+        ("%tfjs_convert model --samples {'z': [1]}", "samples name 'z'; the model's inputs are"),
+        ("%%tfjs_convert\nNone", "the cell's last expression is None"),
+        ("%%tfjs_convert\na = make(); b = make()", "assigns 2 models ('a', 'b'); expected one."),
+        ("%%tfjs_convert\nx = 1", "assigns no model; expected one."),
+    ],
+)
+def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None:
+    shell.ns.update(number=3)
+    shell.succeed("model = make()")
+    assert line in shell.mistake(cell)
+
+
+def test_a_wrong_line_is_noticed_before_the_body_runs(shell: Shell) -> None:
+    shell.mistake("%%tfjs_convert --runs many\nran = True\nmake()")
+    assert "ran" not in shell.ns
+
+
+def test_a_target_that_exists_is_noticed_before_the_body_runs(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    assert "is not empty" in shell.mistake(f"%%tfjs_convert --save {tmp_path}\nran = True\nmake()")
+    assert "ran" not in shell.ns
+
+
+def test_a_converted_model_is_not_converted_again(shell: Shell) -> None:
+    shell.succeed("%tfjs_convert {make()} --no-benchmark -o web")
+    assert "%tfjs_benchmark runs it" in shell.mistake("%tfjs_convert web")
+
+
+def test_models_are_benchmarked_side_by_side_under_their_names(shell: Shell) -> None:
+    shell.succeed("%tfjs_convert {make()} --no-benchmark -o web")
+    shell.succeed("other = make(5)")
+    bench = shell.succeed("%tfjs_benchmark web --runs 3 other")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["web", "other"]
+
+
+def test_running_a_cell_again_closes_its_widget_and_frees_its_model(shell: Shell) -> None:
+    cell = "%tfjs_convert {make()} --runs 3"
+    first = shell.succeed(cell)
+    model = weakref.ref(first._session._contenders[0].model)
+    second = shell.succeed(cell)
+    assert (first._closed, second._closed) == (True, False)
+    gc.collect()
+    assert model() is None
+
+
+def test_unload_takes_everything_away_and_nothing_else(shell: Shell) -> None:
+    ip = shell.shell
+    completers = ip.strdispatchers["complete_command"].strs
+    transforms = list(ip.input_transformers_cleanup)
+    ip.run_line_magic("unload_ext", "tfjs_magic")
+    assert [name for kind in ip.magics_manager.magics.values() for name in kind if "tfjs" in name] == []
+    assert [key for key in completers if "tfjs" in key] == []
+    assert "%cd" in completers
+    assert len(ip.input_transformers_cleanup) == len(transforms) - 1
+    ip.run_line_magic("load_ext", "tfjs_magic")
+
+
+def test_tab_completes_flags_values_and_models(shell: Shell) -> None:
+    shell.succeed("my_model = make()\nmy_number = 3")
+    complete = shell.shell.Completer.completions
+
+    def names(line: str) -> list[str]:
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return [completion.text for completion in complete(line, len(line))]
+
+    assert {"--quantize", "--save"} <= set(names("%tfjs_convert my_model --"))
+    assert "--format" in names("%%tfjs_convert --fo")
+    assert "--save" not in names("%tfjs_benchmark --s")
+    assert names("%tfjs_convert m --format gr") == ["graph"]
+    assert names("%tfjs_convert my_") == ["my_model"]
+    assert names("%tfjs_convert") != []
+
+
+def test_a_step_that_takes_long_is_named_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(magics, "STATUS_DELAY_S", 0.05)
+    monkeypatch.setattr(magics, "publish_display_data", lambda data, **how: shown.append((data, how)))
+    with magics._Status() as status:
+        status.step("quick")
+        status.step("<trace>")
+        time.sleep(0.5)
+    (named, first), (emptied, last) = shown
+    assert (named["text/plain"], named["text/html"]) == ("Converting: <trace> …", "Converting: &lt;trace&gt; …")
+    assert (emptied, first["update"], last["update"]) == ({}, False, True)
+    assert first["transient"] == last["transient"]
+
+
+def test_a_quick_conversion_shows_no_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(magics, "publish_display_data", lambda data, **_: shown.append(data))
+    with magics._Status() as status:
+        status.step("quick")
+    assert shown == []
+
+
+def test_help_is_complete(shell: Shell) -> None:
+    for magic, words in (
+        ("tfjs_convert", ("--format", "--samples", "--dry-run", "Examples", "%%tfjs_convert --backend wasm,webgl")),
+        ("tfjs_benchmark", ("--runs", "Examples")),
+    ):
+        text = shell.shell.find_line_magic(magic).__doc__
+        assert [word for word in words if word not in text] == []

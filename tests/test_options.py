@@ -1,0 +1,61 @@
+"""Options are checked where they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tfjs_magic.options import BenchmarkOptions, ConvertOptions, quantize_patterns
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
+        pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
+        pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
+        pytest.param({"metadata": {"a": float("nan")}}, "metadata cannot be written as JSON", id="nan-in-metadata"),
+        pytest.param({"metadata": {"a": object()}}, "metadata cannot be written as JSON", id="object-in-metadata"),
+    ],
+)
+def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ConvertOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            {"backends": ("wasm", "gpu")}, "backend 'gpu' does not exist; expected one of webgpu", id="backend"
+        ),
+        pytest.param({"runs": 0}, "runs is 0; expected at least 1", id="runs"),
+        pytest.param({"warmup": -1}, "warmup is -1; expected 'auto' or a whole number", id="warmup"),
+    ],
+)
+def test_benchmark_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BenchmarkOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(None, {}, id="none"),
+        pytest.param("uint8", {"uint8": ("*",)}, id="dtype"),
+        pytest.param({"uint8": "a*"}, {"uint8": ("a*",)}, id="one-pattern"),
+        pytest.param({"uint8": ["a", "b"], "float16": ("c",)}, {"uint8": ("a", "b"), "float16": ("c",)}, id="lists"),
+    ],
+)
+def test_patterns(given: Any, expected: dict[str, tuple[str, ...]]) -> None:
+    assert quantize_patterns(given) == expected
+
+
+def test_progress_is_told_the_step_and_does_not_count_for_equality() -> None:
+    steps: list[str] = []
+    options = ConvertOptions(progress=steps.append)
+    options.step("trace")
+    ConvertOptions().step("nobody listens")
+    assert steps == ["trace"]
+    assert options == ConvertOptions()

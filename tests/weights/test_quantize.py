@@ -1,0 +1,147 @@
+"""Quantized weights are what the formulas say, and TF.js decodes them so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from tests.conformance.compare import assert_matches
+from tests.conformance.handmade import graph_model, node
+from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
+from tfjs_magic.artifacts import Array, TfjsModel, WeightEntry
+from tfjs_magic.errors import WeightError
+from tfjs_magic.options import QUANTIZATION_DTYPES, QuantizationDtype
+from tfjs_magic.weights.pack import pack_weights
+from tfjs_magic.weights.quantize import dequantize, quantization_of, quantize
+
+INTEGERS: tuple[QuantizationDtype, ...] = ("uint8", "uint16")
+FINITE = npst.arrays(
+    np.float32, npst.array_shapes(max_dims=2, max_side=8), elements=st.floats(-(2.0**99), 2.0**99, width=32)
+)
+
+
+def _uniform(*shape: int) -> Array:
+    return np.random.default_rng(0).uniform(-3, 5, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@given(data=FINITE)
+@settings(max_examples=200, deadline=None)
+def test_every_value_comes_back_within_one_step(dtype: QuantizationDtype, data: Array) -> None:
+    """Half a step of rounding, half a step by which the range moves so that 0 is exact, one of float32."""
+    stored, quantization = quantize("w", data, dtype)
+    assert stored.dtype == dtype
+    assert quantization.scale is not None
+    back = dequantize(stored, quantization)
+    spread = float(data.max()) - float(data.min())
+    step = spread / np.iinfo(dtype).max
+    assert np.abs(back.astype(np.float64) - data).max() <= 1.01 * step + 1e-6 * np.abs(data).max()
+    zeros = data == 0
+    assert np.array_equal(back[zeros], data[zeros])
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("value", [0.0, -2.5, 1e-30, 3e38])
+def test_a_constant_weight_is_exact(dtype: QuantizationDtype, value: float) -> None:
+    data = np.full((2, 3), value, np.float32)
+    assert np.array_equal(dequantize(*quantize("w", data, dtype)), data)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_the_whole_range_of_float32_fits(dtype: QuantizationDtype) -> None:
+    data = np.array([-3.4e38, 0, 3.4e38], np.float32)
+    back = dequantize(*quantize("w", data, dtype))
+    assert back[1] == 0
+    assert np.allclose(back, data, rtol=1e-2)
+
+
+def test_float16_is_numpys() -> None:
+    data = np.array([0.1, -65504, 1e-8], np.float32)
+    stored, quantization = quantize("w", data, "float16")
+    assert (quantization.scale, quantization.min) == (None, None)
+    assert np.array_equal(dequantize(stored, quantization), data.astype(np.float16).astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", QUANTIZATION_DTYPES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(dtype: QuantizationDtype, value: float) -> None:
+    with pytest.raises(WeightError, match=r"Weight 'layer/w' .*not finite") as caught:
+        quantize("layer/w", np.array([0, value], np.float32), dtype)
+    assert caught.value.node == "layer/w"
+
+
+def test_values_beyond_float16_are_refused() -> None:
+    with pytest.raises(WeightError, match="beyond ±65504, float16's range"):
+        quantize("w", np.array([70000], np.float32), "float16")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "patterns", "expected"),
+    [
+        pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("*",)}, "uint8", id="matrix"),
+        pytest.param("d/bias", _uniform(3), {"uint8": ("*",)}, None, id="vector-by-star"),
+        pytest.param("d/bias", _uniform(3), {"uint8": ("d/*",)}, "uint8", id="vector-by-name"),
+        pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("*",), "float16": ("d/*",)}, "float16", id="name-wins"),
+        pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("e/*",)}, None, id="no-match"),
+        pytest.param("d/kernel", np.zeros((3, 3), np.int32), {"uint8": ("*",)}, None, id="integers"),
+        pytest.param("d/kernel", np.zeros((0, 3), np.float32), {"uint8": ("*",)}, None, id="empty"),
+        pytest.param("d/kernel", _uniform(3, 3), {}, None, id="no-patterns"),
+    ],
+)
+def test_which_weights_are_quantized(
+    name: str, data: Array, patterns: dict[QuantizationDtype, tuple[str, ...]], expected: str | None
+) -> None:
+    assert quantization_of(name, data, patterns) == expected
+
+
+@pytest.mark.parametrize("globs", [("*",), ("d/*",)])
+def test_two_dtypes_for_one_weight_are_refused(globs: tuple[str, ...]) -> None:
+    with pytest.raises(WeightError, match=r"Weight 'd/kernel' matches the pattern.* of uint16 and uint8"):
+        quantization_of("d/kernel", _uniform(2, 2), {"uint8": globs, "uint16": globs})
+
+
+def _sum_with(weight: Array, dtype: QuantizationDtype) -> TfjsModel:
+    nodes = [node("x", "Placeholder"), node("w", "Const"), node("y", "AddV2", "x", "w")]
+    model = graph_model(nodes, {"w": weight}, y="float32")
+    group = pack_weights([WeightEntry("w", weight)], patterns={dtype: ("w",)}, shard_size_bytes=5)
+    document = {**model.model_json, "weightsManifest": [group.to_json()]}
+    return TfjsModel(
+        format=model.format,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        model_json=document,
+        groups=(group,),
+        report=model.report,
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", QUANTIZATION_DTYPES)
+@pytest.mark.parametrize(
+    "weight",
+    [
+        pytest.param(_uniform(7, 9), id="both-signs"),
+        pytest.param(_uniform(7, 9) + 10, id="positive"),
+        pytest.param(_uniform(7, 9) - 10, id="negative"),
+        pytest.param(np.full((2, 3), -0.3, np.float32), id="constant"),
+        pytest.param(_uniform(5) * np.float32(1e-4), id="tiny"),
+    ],
+)
+def test_tfjs_decodes_the_same_values(
+    tfjs_node: TfjsNode, weight: Array, dtype: QuantizationDtype, backend: str
+) -> None:
+    model = _sum_with(weight, dtype)
+    result = tfjs_node.run(model, {"x": np.zeros_like(weight)}, backend)  # type: ignore[arg-type]
+    assert_matches(result, {"y": model.weights["w"]}, tolerance=0)
+
+
+def test_a_pattern_that_matches_no_weight_is_refused() -> None:
+    entries = [WeightEntry("dense/kernel", np.ones((2, 2), np.float32))]
+    with pytest.raises(
+        WeightError, match=r"The patterns 'conv\*' match no weight; expected names such as 'dense/kernel'"
+    ):
+        pack_weights(entries, patterns={"uint8": ("conv*", "*")})

@@ -1,0 +1,235 @@
+"""A directory appears whole or not at all, and nothing of others is lost."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.graph_text import parse_graph, tfjs_model
+from tests.passes.operands import operands
+from tfjs_magic.artifacts import TfjsModel
+from tfjs_magic.errors import SaveError
+from tfjs_magic.writers import directory as module
+
+
+def _model(size: int = 40) -> TfjsModel:
+    """Make a model with several shards of 64 bytes."""
+    return tfjs_model(parse_graph("x: float32[40]\ny = AddV2(x, w)\nreturn y", operands(w=(size,))))
+
+
+def _content(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def _names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def test_writes_model_json_and_shards(tmp_path: Path) -> None:
+    model = _model()
+    written = model.save(tmp_path / "web")
+    assert written == tmp_path / "web"
+    document = json.loads((written / "model.json").read_text())
+    assert document == model.model_json
+    (group,) = document["weightsManifest"]
+    assert _names(written) == {"model.json", *group["paths"]}
+    data = b"".join((written / name).read_bytes() for name in group["paths"])
+    assert data == model.read_weights(0, 10**9)
+    assert [(written / name).stat().st_size for name in group["paths"]] == [64, 64, 32]
+
+
+def test_same_model_same_bytes(tmp_path: Path) -> None:
+    assert _content(_model().save(tmp_path / "a")) == _content(_model().save(tmp_path / "b"))
+
+
+def test_others_may_read_it(tmp_path: Path) -> None:
+    """Staging directories are private; what stays follows the umask."""
+    before = os.umask(0o027)
+    try:
+        written = _model().save(tmp_path / "web")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(written.stat().st_mode) == 0o750
+
+
+def test_makes_missing_parents(tmp_path: Path) -> None:
+    assert (_model().save(tmp_path / "a" / "b" / "c") / "model.json").is_file()
+
+
+def test_fills_an_empty_directory(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    _model().save(tmp_path / "web")
+    assert _names(tmp_path) == {"web"}
+
+
+def test_takes_relative_paths_and_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _model().save("here") == tmp_path / "here"
+    assert _model().save("~/there") == tmp_path / "there"
+
+
+def test_refuses_a_directory_with_content(tmp_path: Path) -> None:
+    model = _model()
+    model.save(tmp_path / "web")
+    before = _content(tmp_path)
+    with pytest.raises(SaveError, match=r"'.*/web' exists and is not empty. Choose another"):
+        model.save(tmp_path / "web")
+    assert _content(tmp_path) == before
+
+
+def test_overwrites_a_model_whole(tmp_path: Path) -> None:
+    _model(size=40).save(tmp_path / "web")
+    smaller = _model(size=1)
+    written = smaller.save(tmp_path / "web", overwrite=True)
+    assert _names(written) == {"model.json", "group1-shard1of1.bin"}
+    assert _names(tmp_path) == {"web"}
+
+
+@pytest.mark.parametrize("stranger", ["thesis.docx", "notes/todo.txt", "group9-shard1of1.bin"])
+def test_never_overwrites_what_is_not_ours(tmp_path: Path, stranger: str) -> None:
+    written = _model().save(tmp_path / "web")
+    (written / stranger).parent.mkdir(exist_ok=True)
+    (written / stranger).write_text("precious")
+    before = _content(tmp_path)
+    with pytest.raises(SaveError, match=f"holds '{stranger.partition('/')[0]}', which is no part of a TF.js model"):
+        _model(size=1).save(written, overwrite=True)
+    assert _content(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weightsManifest": 3}', '{"weightsManifest": [{"paths": [[]]}]}'])
+def test_never_overwrites_a_model_json_of_others(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(SaveError, match=r"holds 'model\.json', which is no part"):
+        _model().save(tmp_path, overwrite=True)
+    assert (tmp_path / "model.json").read_text() == text
+
+
+def test_refuses_a_file(tmp_path: Path) -> None:
+    (tmp_path / "web").write_text("mine")
+    with pytest.raises(SaveError, match=r"'.*/web' is a file; expected a directory"):
+        _model().save(tmp_path / "web", overwrite=True)
+    assert (tmp_path / "web").read_text() == "mine"
+
+
+def test_refuses_a_path_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SaveError, match=r"'.*/file/web' cannot be"):
+        _model().save(tmp_path / "file" / "web")
+
+
+def test_follows_a_link_to_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert _model().save(tmp_path / "link") == tmp_path / "real"
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "model.json").is_file()
+
+
+def test_refuses_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(SaveError, match=r"'.*/link' is a link to nothing"):
+        _model().save(tmp_path / "link")
+    assert _names(tmp_path) == {"link"}
+
+
+def test_refuses_a_parent_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere, so the answer of the system is replaced."""
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    with pytest.raises(SaveError, match=f"'.*/web' cannot be written: no permission in '{tmp_path}'"):
+        _model().save(tmp_path / "web")
+    assert _names(tmp_path) == set()
+
+
+def _fail_at(monkeypatch: pytest.MonkeyPatch, call: int, code: int) -> None:
+    """Let the n-th rename fail."""
+    real, calls = Path.rename, iter(range(99))
+
+    def rename(self: Path, target: Any) -> Path:
+        if next(calls) == call:
+            raise OSError(code, os.strerror(code))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+
+
+@pytest.mark.parametrize("call", [0, 1])
+def test_a_failing_rename_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    _model().save(tmp_path / "web")
+    before = _content(tmp_path)
+    _fail_at(monkeypatch, call, errno.EIO)
+    with pytest.raises(SaveError, match=r"was not written: Input/output error\. What was there before"):
+        _model(size=1).save(tmp_path / "web", overwrite=True)
+    assert _content(tmp_path) == before
+    assert _names(tmp_path) == {"web"}
+
+
+def test_a_failure_leaves_no_new_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_at(monkeypatch, 0, errno.EIO)
+    with pytest.raises(SaveError, match="was not written"):
+        _model().save(tmp_path / "a" / "b" / "web")
+    assert _names(tmp_path) == set()
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_move_into_place", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _model().save(tmp_path / "web")
+    assert _names(tmp_path) == set()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path) -> None:
+    _model().save(small_disk / "web")
+    before = _content(small_disk)
+    with pytest.raises(
+        SaveError, match=r"the disk is full, the model needs 0.2 MB. What was there before is unchanged"
+    ):
+        _model(size=50_000).save(small_disk / "web", overwrite=True)
+    assert _content(small_disk) == before
+    assert _names(small_disk) == {"web"}
+
+
+def test_a_disk_that_fails_in_mid_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same without root: writing fails as on a full disk."""
+
+    def full(_: TfjsModel, directory: Path) -> None:
+        (directory / "group1-shard1of9.bin").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "_write_files", full)
+    with pytest.raises(SaveError, match="the disk is full"):
+        _model().save(tmp_path / "web")
+    assert _names(tmp_path) == set()
+
+
+def test_numbers_are_what_numpy_holds(tmp_path: Path) -> None:
+    weights = operands(w=(40,))
+    written = tfjs_model(parse_graph("x: float32[40]\ny = AddV2(x, w)\nreturn y", weights)).save(tmp_path / "web")
+    data = b"".join((written / f"group1-shard{i}of3.bin").read_bytes() for i in (1, 2, 3))
+    assert np.array_equal(np.frombuffer(data, "<f4"), weights["w"])

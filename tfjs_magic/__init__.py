@@ -1,0 +1,84 @@
+"""Convert Keras models and SavedModels to TensorFlow.js in a notebook, and benchmark them in its own browser.
+
+``%load_ext tfjs_magic`` gives ``%%tfjs_convert`` and ``%tfjs_benchmark``; ``convert``, ``load`` and ``benchmark`` are
+their Python twins. Importing this imports neither TensorFlow, Keras, numpy nor anywidget.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tfjs_magic._version import __version__
+from tfjs_magic.errors import (
+    ConversionError,
+    PassError,
+    RunError,
+    SaveError,
+    TfjsMagicError,
+    UnsupportedModelError,
+    UnsupportedOpsError,
+    WeightError,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tfjs_magic.artifacts import TfjsModel
+    from tfjs_magic.bench.result import BenchmarkResult
+    from tfjs_magic.bench.widget import Benchmark, benchmark
+    from tfjs_magic.pipeline import convert
+    from tfjs_magic.sources.tfjs import load
+
+__all__ = [
+    "Benchmark",
+    "BenchmarkResult",
+    "ConversionError",
+    "PassError",
+    "RunError",
+    "SaveError",
+    "TfjsMagicError",
+    "TfjsModel",
+    "UnsupportedModelError",
+    "UnsupportedOpsError",
+    "WeightError",
+    "__version__",
+    "benchmark",
+    "convert",
+    "load",
+]
+
+_HOMES = {
+    "Benchmark": "tfjs_magic.bench.widget",
+    "BenchmarkResult": "tfjs_magic.bench.result",
+    "TfjsModel": "tfjs_magic.artifacts",
+    "benchmark": "tfjs_magic.bench.widget",
+    "convert": "tfjs_magic.pipeline",
+    "load": "tfjs_magic.sources.tfjs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfjs_magic' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Give the shell the magics; ``%load_ext tfjs_magic`` calls this."""
+    from tfjs_magic.magics import register  # noqa: PLC0415, TID251 - IPython's entry point
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again; ``%unload_ext tfjs_magic`` calls this."""
+    from tfjs_magic.magics import unregister  # noqa: PLC0415, TID251 - IPython's entry point
+
+    unregister(shell)

@@ -1,0 +1,177 @@
+"""The inputs that browser and Python both run: the user's samples, or seeded ones in a valid range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, TensorInfo
+from tfjs_magic.errors import quoted_list
+
+Feed = dict[str, Array]
+
+#: Feeds compared with Python's outputs: enough to tell samples apart, few enough to send the outputs back quickly.
+MAX_FEEDS = 8
+#: Seeded feeds: two, because one cannot show whether the outputs depend on the inputs.
+SEEDED_FEEDS = 2
+#: Stands for an unknown height or width of an image batch: survives five halvings.
+UNKNOWN_IMAGE_SIDE = 64
+#: Stands for any other unknown dimension but the batch: a short sequence.
+UNKNOWN_LENGTH = 16
+#: Integers without a known upper bound are drawn from [0, 2): ids, masks and token types are all valid there.
+DEFAULT_UPPER_BOUND = 2
+
+_IMAGE_RANK = 4
+_LARGEST_EXACT_FLOAT32_INTEGER = 2**24
+_INT32 = np.iinfo(np.int32)
+
+
+def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
+    """Draw ``SEEDED_FEEDS`` feeds: normal numbers, valid indices, both booleans; an unknown batch is 1.
+
+    Raises:
+        ValueError: An input is text or of unknown rank, so that no sample can be drawn.
+    """
+    generator = np.random.default_rng(seed)
+    return [{info.name: _draw(info, generator) for info in inputs} for _ in range(SEEDED_FEEDS)]
+
+
+def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
+    """Check the user's samples and cut them into feeds along the batch dimension.
+
+    One example per feed where the batch is free, groups of B where the model fixes it to B; ``MAX_FEEDS`` at most.
+
+    Args:
+        samples: Input name → array, one array, or one array per input in the model's order.
+        inputs: What the model expects.
+
+    Raises:
+        ValueError: A name, dtype or shape that the model does not take; one line, expected and found.
+    """
+    arrays = _by_name(samples, inputs)
+    checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
+    counts = {info.name: _feed_count(checked[info.name], info) for info in inputs if checked[info.name].ndim}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"'{name}': {count}" for name, count in counts.items())
+        raise ValueError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
+    count = min(next(iter(counts.values()), 1), MAX_FEEDS)
+    return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
+
+
+def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
+    if info.shape is None:
+        raise ValueError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
+    shape = tuple(_side(info.shape, axis) if side is None else side for axis, side in enumerate(info.shape))
+    if info.dtype == "float32":
+        return generator.standard_normal(shape, dtype=np.float32)
+    if info.dtype == "int32":
+        return generator.integers(0, info.upper_bound or DEFAULT_UPPER_BOUND, shape, dtype=np.int32)
+    if info.dtype == "bool":
+        return generator.integers(0, 2, shape).astype(np.bool_)
+    if info.dtype == "complex64":
+        return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(np.complex64)
+    raise ValueError(f"input '{info.name}' is {info.dtype}, for which no valid sample can be drawn: pass samples=.")
+
+
+def _side(shape: tuple[int | None, ...], axis: int) -> int:
+    if axis == 0:
+        return 1
+    return UNKNOWN_IMAGE_SIDE if len(shape) == _IMAGE_RANK else UNKNOWN_LENGTH
+
+
+def _by_name(samples: Any, inputs: Sequence[TensorInfo]) -> Mapping[str, Any]:
+    names = [info.name for info in inputs]
+    if isinstance(samples, Mapping):
+        if unknown := set(samples) - set(names):
+            raise ValueError(f"samples name {quoted_list(map(str, unknown))}; the model's inputs are {names}.")
+        if missing := set(names) - set(samples):
+            raise ValueError(f"samples lack {quoted_list(missing)}; the model's inputs are {names}.")
+        return samples
+    if len(names) == 1:
+        (info,) = inputs
+        rank = len(info.shape) if info.shape is not None else None
+        wrapped = isinstance(samples, (list, tuple)) and len(samples) == 1
+        if wrapped and rank is not None and np.ndim(samples[0]) == rank:
+            return {info.name: samples[0]}
+        return {info.name: samples}
+    if not isinstance(samples, (list, tuple)) or len(samples) != len(names):
+        found = f"{len(samples)} arrays" if isinstance(samples, (list, tuple)) else f"a {type(samples).__name__}"
+        raise ValueError(f"samples are {found}; expected one array for each of the inputs {names}, or a dict.")
+    return dict(zip(names, samples, strict=True))
+
+
+def _checked(value: Any, info: TensorInfo) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"samples for '{info.name}' are no array ({error}).") from error
+    if info.shape is not None:
+        fits = array.ndim == len(info.shape) and all(
+            want is None or have == want or (axis == 0 and want > 0)
+            for axis, (have, want) in enumerate(zip(array.shape, info.shape, strict=True))
+        )
+        if not fits:
+            raise ValueError(_shape_message(array, info))
+    return _cast(array, info)
+
+
+def _shape_message(array: Array, info: TensorInfo) -> str:
+    assert info.shape is not None
+    want = "(" + ", ".join(_axis_name(side, axis) for axis, side in enumerate(info.shape)) + ")"
+    message = f"samples for '{info.name}' have shape {array.shape}; expected {want}"
+    if array.ndim == len(info.shape) - 1:
+        return f"{message}: add the batch axis, x[None]."
+    return f"{message}."
+
+
+def _axis_name(side: int | None, axis: int) -> str:
+    if side is not None:
+        return str(side)
+    return "batch" if axis == 0 else "any"
+
+
+def _cast(array: Array, info: TensorInfo) -> Array:
+    kind = array.dtype.kind
+    refusal = ValueError(f"samples for '{info.name}' are {array.dtype}; expected {info.dtype}.")
+    if info.dtype == "string":
+        if kind not in "USO" or not all(isinstance(text, (str, bytes)) for text in array.flat):
+            raise refusal
+        return array.astype(object)
+    if info.dtype == "float32":
+        if kind in "fb" or (kind in "iu" and _within(array, _LARGEST_EXACT_FLOAT32_INTEGER)):
+            return np.asarray(array, np.float32, order="C")
+        raise refusal
+    if info.dtype == "int32":
+        if kind == "b" or (kind in "iu" and _within(array, _INT32.max)):
+            return np.asarray(array, np.int32, order="C")
+        if kind in "iu":
+            raise ValueError(f"samples for '{info.name}' hold integers beyond int32, all that TensorFlow.js has.")
+        raise refusal
+    if (info.dtype == "bool" and kind == "b") or (info.dtype == "complex64" and kind in "fc"):
+        return np.asarray(array, np.dtype(info.dtype), order="C")
+    raise refusal
+
+
+def _within(array: Array, bound: int) -> bool:
+    return not array.size or (int(array.min()) >= -bound - 1 and int(array.max()) <= bound)
+
+
+def _group(info: TensorInfo) -> int:
+    return info.shape[0] if info.shape and info.shape[0] else 1
+
+
+def _feed_count(array: Array, info: TensorInfo) -> int:
+    group = _group(info)
+    if not array.shape[0] or array.shape[0] % group:
+        raise ValueError(
+            f"samples for '{info.name}' hold {array.shape[0]} examples; expected a positive multiple of {group}"
+            f"{', the batch that the model fixes' if group > 1 else ''}."
+        )
+    return int(array.shape[0]) // group
+
+
+def _part(array: Array, info: TensorInfo, index: int) -> Array:
+    group = _group(info)
+    return array[index * group : (index + 1) * group] if array.ndim else array

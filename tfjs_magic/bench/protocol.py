@@ -1,0 +1,403 @@
+"""Every message between kernel and page, and the guard for what arrives from the page.
+
+Source: js/src/protocol.ts, hop 1, of which this is the twin (a test keeps them equal). Logic-free but for ``parse``.
+The page asks, the kernel answers with the same id or with ``failed``; binary data rides in the messages' buffers.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from tfjs_magic.options import Backend
+
+Phase = Literal["first", "warmup", "run"]
+Stage = Literal["weights", "backend", "load", "verify", "warmup", "run"]
+Warmup = int | Literal["auto"]
+
+
+# ---------------------------------------------------------------- shared pieces
+class WireError(TypedDict):
+    """A JavaScript or Python error as data; ``message`` is hostile text."""
+
+    name: str
+    message: str
+    stack: str
+
+
+class WireTensor(TypedDict):
+    """A tensor: little-endian bytes in a buffer (``values`` None), or strings in ``values``."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+    values: list[str] | None
+
+
+class Job(TypedDict):
+    """One model on one backend; None for the fastest that works there."""
+
+    model: int
+    backend: Backend | None
+
+
+class Environment(TypedDict):
+    """What the numbers were measured on."""
+
+    user_agent: str
+    platform: str
+    hardware_concurrency: int
+    device_memory_gb: float | None
+    cross_origin_isolated: bool
+    clock_resolution_ms: float
+    worker: bool
+    tfjs_version: str
+
+
+class OutputParity(TypedDict):
+    """How one output compared with Python's; ``max_rel_error`` is relative to the largest reference value."""
+
+    output: str
+    max_abs_error: float
+    max_rel_error: float
+    cosine: float | None
+    top1_agreement: float | None
+    tolerance: float
+    passed: bool
+
+
+class Parity(TypedDict):
+    """``status``: "passed", "failed", "reported", "no_reference" or "source_changed"; ``note``: a sentence or ""."""
+
+    status: str
+    note: str
+    outputs: list[OutputParity]
+
+
+# ---------------------------------------------------------------- what happens in a benchmark
+class EnvironmentEvent(TypedDict):  # noqa: D101 - the kind says it; protocol.ts explains the fields
+    kind: Literal["environment"]
+    environment: Environment
+
+
+class ProgressEvent(TypedDict):  # noqa: D101
+    kind: Literal["progress"]
+    job: Job
+    stage: Stage
+    done: float
+    total: float
+
+
+class ReadyEvent(TypedDict):  # noqa: D101
+    kind: Literal["ready"]
+    job: Job
+    actual: Backend
+    device: str
+    software: bool
+    backend_ms: float
+    load_ms: float
+
+
+class SamplesEvent(TypedDict):  # noqa: D101
+    kind: Literal["samples"]
+    job: Job
+    phase: Phase
+    first_index: int
+    latency_ms: list[float]
+    batch: int
+
+
+class ParityEvent(TypedDict):  # noqa: D101
+    kind: Literal["parity"]
+    job: Job
+    parity: Parity
+
+
+class JobDoneEvent(TypedDict):  # noqa: D101
+    kind: Literal["job_done"]
+    job: Job
+
+
+class JobFailedEvent(TypedDict):  # noqa: D101
+    kind: Literal["job_failed"]
+    job: Job
+    error: WireError
+
+
+class FinishedEvent(TypedDict):  # noqa: D101
+    kind: Literal["finished"]
+
+
+class StoppedEvent(TypedDict):  # noqa: D101
+    kind: Literal["stopped"]
+
+
+class RunFailedEvent(TypedDict):  # noqa: D101
+    kind: Literal["run_failed"]
+    error: WireError
+
+
+BenchEvent = (
+    EnvironmentEvent
+    | ProgressEvent
+    | ReadyEvent
+    | SamplesEvent
+    | ParityEvent
+    | JobDoneEvent
+    | JobFailedEvent
+    | FinishedEvent
+    | StoppedEvent
+    | RunFailedEvent
+)
+
+
+# ---------------------------------------------------------------- page → kernel
+class GetAsset(TypedDict):  # noqa: D101
+    kind: Literal["get_asset"]
+    id: int
+    name: str
+
+
+class Claim(TypedDict):  # noqa: D101
+    kind: Literal["claim"]
+    id: int
+    page: str
+    again: bool
+
+
+class GetModel(TypedDict):  # noqa: D101
+    kind: Literal["get_model"]
+    id: int
+    model: int
+
+
+class GetWeights(TypedDict):  # noqa: D101
+    kind: Literal["get_weights"]
+    id: int
+    model: int
+    offset: int
+    length: int
+
+
+class GetFeed(TypedDict):  # noqa: D101
+    kind: Literal["get_feed"]
+    id: int
+    model: int
+    feed: int
+
+
+class PutOutput(TypedDict):  # noqa: D101
+    kind: Literal["put_output"]
+    id: int
+    page: str
+    job: Job
+    feed: int
+    tensor: WireTensor
+    offset: int
+    total: int
+
+
+class Verify(TypedDict):  # noqa: D101
+    kind: Literal["verify"]
+    id: int
+    page: str
+    job: Job
+
+
+class Report(TypedDict):  # noqa: D101
+    kind: Literal["report"]
+    id: int
+    page: str
+    events: list[BenchEvent]
+
+
+class Picture(TypedDict):  # noqa: D101
+    kind: Literal["picture"]
+    id: int
+    page: str
+    svg: str
+
+
+ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | Picture
+
+
+# ---------------------------------------------------------------- kernel → page
+class AssetReply(TypedDict):  # noqa: D101
+    kind: Literal["asset"]
+    id: int
+    name: str
+    encoding: Literal["gzip", "identity"]
+    sha256: str
+
+
+class ClaimReply(TypedDict):  # noqa: D101
+    kind: Literal["claim"]
+    id: int
+    granted: bool
+    jobs: list[Job]
+    runs: int
+    warmup: Warmup
+
+
+class ModelReply(TypedDict):  # noqa: D101
+    kind: Literal["model"]
+    id: int
+    format: Literal["layers-model", "graph-model"]
+    weight_nbytes: int
+    feeds: int
+    inputs: list[str]
+    outputs: list[str]
+    compare: bool
+
+
+class WeightsReply(TypedDict):  # noqa: D101
+    kind: Literal["weights"]
+    id: int
+    offset: int
+    crc32: int
+
+
+class FeedReply(TypedDict):  # noqa: D101
+    kind: Literal["feed"]
+    id: int
+    tensors: list[WireTensor]
+
+
+class VerifiedReply(TypedDict):  # noqa: D101
+    kind: Literal["verified"]
+    id: int
+    parity: Parity
+
+
+class AckReply(TypedDict):  # noqa: D101
+    kind: Literal["ack"]
+    id: int
+
+
+class FailedReply(TypedDict):  # noqa: D101
+    kind: Literal["failed"]
+    id: int
+    error: WireError
+
+
+FromKernel = AssetReply | ClaimReply | ModelReply | WeightsReply | FeedReply | VerifiedReply | AckReply | FailedReply
+
+
+# ---------------------------------------------------------------- the synced traits
+class ModelCard(TypedDict):
+    """What a page shows of a model before it has it."""
+
+    label: str
+    format: str
+    nbytes: int
+
+
+class JobState(TypedDict):
+    """All that is known of one job."""
+
+    job: Job
+    status: Literal["waiting", "running", "done", "failed", "stopped"]
+    stage: Stage | None
+    done: float
+    total: float
+    actual: Backend | None
+    device: str
+    software: bool
+    backend_ms: float | None
+    load_ms: float | None
+    first_ms: float | None
+    warmup_ms: list[float]
+    run_ms: list[float]
+    batch: int
+    parity: Parity | None
+    error: WireError | None
+
+
+class Snapshot(TypedDict):
+    """What a mirror, a second tab or a reopened notebook shows."""
+
+    status: Literal["pending", "running", "finished", "stopped", "failed", "interrupted"]
+    page: str
+    models: list[ModelCard]
+    environment: Environment | None
+    jobs: list[JobState]
+    error: WireError | None
+
+
+Assets = dict[str, str]
+
+
+class ProtocolError(ValueError):
+    """A message from the page is not what the protocol allows; the text goes back to the page."""
+
+
+def parse(content: object) -> ToKernel:
+    """Check a message from the page field by field; what the protocol does not know is refused.
+
+    Raises:
+        ProtocolError: Naming the field, what stood there and what was expected.
+    """
+    return typing.cast("ToKernel", _check(content, ToKernel, "message"))
+
+
+def _check(value: Any, expected: Any, where: str) -> Any:
+    origin = typing.get_origin(expected)
+    if typing.is_typeddict(expected):
+        return _check_fields(value, expected, where)
+    if origin is list:
+        if not isinstance(value, list):
+            raise ProtocolError(f"{where} is a {type(value).__name__}; expected a list.")
+        (item,) = typing.get_args(expected)
+        return [_check(v, item, f"{where}[{i}]") for i, v in enumerate(value)]
+    if origin is Literal:
+        if not isinstance(value, str) or value not in typing.get_args(expected):
+            raise ProtocolError(f"{where} is {value!r:.80}; expected one of {typing.get_args(expected)}.")
+        return value
+    if origin in {types.UnionType, typing.Union}:
+        return _check_union(value, typing.get_args(expected), where)
+    if expected is float and type(value) in {int, float} and math.isfinite(value):
+        return float(value)
+    if type(value) is not expected or expected is float:
+        raise ProtocolError(f"{where} is {value!r:.80}; expected {_name(expected)}.")
+    return value
+
+
+def _check_fields(value: Any, expected: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ProtocolError(f"{where} is a {type(value).__name__}; expected an object.")
+    fields = _fields(expected)
+    if missing := fields.keys() - value.keys():
+        raise ProtocolError(f"{where} lacks '{min(missing)}'.")
+    return {name: _check(value[name], kind, f"{where}.{name}") for name, kind in fields.items()}
+
+
+def _check_union(value: Any, members: tuple[Any, ...], where: str) -> Any:
+    if all(typing.is_typeddict(member) for member in members):
+        by_kind = {typing.get_args(_fields(member)["kind"])[0]: member for member in members}
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        if not isinstance(kind, str) or kind not in by_kind:
+            raise ProtocolError(f"{where}.kind is {kind!r:.80}; expected one of {tuple(by_kind)}.")
+        return _check_fields(value, by_kind[kind], where)
+    if value is None and type(None) in members:
+        return None
+    errors = []
+    for member in members:
+        if member is not type(None):
+            try:
+                return _check(value, member, where)
+            except ProtocolError as error:
+                errors.append(error)
+    raise errors[0]
+
+
+@functools.cache
+def _fields(typed_dict: Any) -> dict[str, Any]:
+    return typing.get_type_hints(typed_dict)
+
+
+def _name(kind: Any) -> str:
+    return {int: "an integer", float: "a finite number", str: "text", bool: "true or false"}.get(kind, str(kind))

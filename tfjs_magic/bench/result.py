@@ -1,0 +1,184 @@
+"""The numbers of a benchmark, once it has ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tfjs_magic.bench.protocol import JobState, Parity, Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given.
+P90_MIN_RUNS = 10
+
+_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("model", "model"),
+    ("backend", "backend"),
+    ("parity", "matches Python"),
+    ("load_ms", "load (ms)"),
+    ("first_ms", "first run (ms)"),
+    ("n", "runs"),
+    ("median_ms", "median (ms)"),
+    ("p90_ms", "p90 (ms)"),
+    ("min_ms", "min (ms)"),
+)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class BenchmarkResult:
+    """What was measured; nothing in it is estimated.
+
+    Attributes:
+        status: "finished", or "stopped" by the user with the runs so far.
+        runs: One record per timed call: model, backend, phase ("first", "warmup", "run"), index, latency_ms.
+        summary: One record per model and backend; see :func:`summarize`.
+        parity: Model and backend → how the outputs compared with Python's; None where it was not reached.
+        environment: Browser, machine and clock; None if the page ended before it reported them.
+    """
+
+    status: str
+    runs: Sequence[Mapping[str, Any]]
+    summary: Sequence[Mapping[str, Any]]
+    parity: Mapping[tuple[str, str], Parity | None]
+    environment: Mapping[str, Any] | None
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot) -> BenchmarkResult:
+        """Take the numbers out of the state that page and kernel share."""
+        labels = [card["label"] for card in snapshot["models"]]
+        named = [(labels[state["job"]["model"]], _backend(state), state) for state in snapshot["jobs"]]
+        environment = snapshot["environment"]
+        return cls(
+            status=snapshot["status"],
+            runs=tuple(run for label, backend, state in named for run in _runs(label, backend, state)),
+            summary=summarize(snapshot),
+            parity={(label, backend): state["parity"] for label, backend, state in named},
+            environment=dict(environment) if environment is not None else None,
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Give ``runs`` as a pandas DataFrame, one row per timed call.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas as pd  # noqa: PLC0415 - an optional extra
+        except ImportError as error:
+            raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
+        return pd.DataFrame(list(self.runs), columns=["model", "backend", "phase", "index", "latency_ms"])
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Give everything as JSON text."""
+        parity = [{"model": model, "backend": backend, "parity": p} for (model, backend), p in self.parity.items()]
+        content = {
+            "status": self.status,
+            "environment": self.environment,
+            "summary": self.summary,
+            "parity": parity,
+            "runs": self.runs,
+        }
+        return json.dumps(content, indent=indent, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        return table_html(self.summary, self.environment)
+
+    def __repr__(self) -> str:
+        rows = [[title for _, title in _COLUMNS], *(_cells(row) for row in self.summary)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
+    """Sum up each job: load, first run and steady state are three numbers.
+
+    ``p90_ms`` is None below ``P90_MIN_RUNS`` runs, every number is None where nothing was measured. ``batch`` is how
+    many calls one run averages, where the browser's clock is too coarse for one.
+    """
+    return tuple(_summary(snapshot["models"][state["job"]["model"]]["label"], state) for state in snapshot["jobs"])
+
+
+def table_html(summary: Sequence[Mapping[str, Any]], environment: Mapping[str, Any] | None) -> str:
+    """Give the summary as an HTML table; every text in it is escaped."""
+    head = "".join(f"<th>{html.escape(title)}</th>" for _, title in _COLUMNS)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>" for row in summary
+    )
+    notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
+    lines = [*notes, *([_environment_line(environment)] if environment else [])]
+    below = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
+
+
+def _backend(state: JobState) -> str:
+    return state["actual"] or state["job"]["backend"] or "auto"
+
+
+def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
+    phases = {
+        "first": [] if state["first_ms"] is None else [state["first_ms"]],
+        "warmup": state["warmup_ms"],
+        "run": state["run_ms"],
+    }
+    return [
+        {"model": label, "backend": backend, "phase": phase, "index": index, "latency_ms": latency}
+        for phase, latencies in phases.items()
+        for index, latency in enumerate(latencies)
+    ]
+
+
+def _summary(label: str, state: JobState) -> dict[str, Any]:
+    runs = state["run_ms"]
+    parity = state["parity"]
+    return {
+        "model": label,
+        "backend": _backend(state),
+        "status": state["status"],
+        "device": state["device"],
+        "software": state["software"],
+        "parity": parity["status"] if parity else None,
+        "parity_note": parity["note"] if parity else "",
+        "backend_ms": state["backend_ms"],
+        "load_ms": state["load_ms"],
+        "first_ms": state["first_ms"],
+        "warmup_runs": len(state["warmup_ms"]),
+        "n": len(runs),
+        "batch": state["batch"],
+        "median_ms": statistics.median(runs) if runs else None,
+        "p90_ms": statistics.quantiles(runs, n=10, method="inclusive")[8] if len(runs) >= P90_MIN_RUNS else None,
+        "mean_ms": statistics.fmean(runs) if runs else None,
+        "min_ms": min(runs, default=None),
+        "error": state["error"]["message"] if state["error"] else "",
+    }
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [_cell(key, row) for key, _ in _COLUMNS]
+
+
+def _cell(key: str, row: Mapping[str, Any]) -> str:
+    value = row[key]
+    if key == "backend" and row["software"]:
+        return f"{value} (software: no GPU)"
+    if key == "parity":
+        return str(value or row["status"]).replace("_", " ")
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return str(value)
+
+
+def _environment_line(environment: Mapping[str, Any]) -> str:
+    where = "in a worker" if environment["worker"] else "on the page's main thread"
+    return (
+        f"TensorFlow.js {environment['tfjs_version']} {where}, {environment['user_agent']}, "
+        f"{environment['hardware_concurrency']} threads, clock step {environment['clock_resolution_ms']:.3g} ms."
+    )

@@ -1,0 +1,375 @@
+"""The kernel's side of the conversation with the pages that show one benchmark.
+
+Knows no widget: it is given a way to send and a way to publish. Every public method is safe from any thread, because
+ipykernel 7 hands messages to threads that differ from one to the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.bench import protocol as wire
+from tfjs_magic.bench import snapshot as states
+from tfjs_magic.bench.assets import Asset
+from tfjs_magic.bench.feeds import Feed
+from tfjs_magic.bench.outputs import MAX_PIECE_BYTES, WIRE_DTYPES, OutputStore
+from tfjs_magic.bench.static_output import checked_picture
+from tfjs_magic.bench.verify import compare
+from tfjs_magic.options import Backend, BenchmarkOptions
+
+#: A page reports every 2 s while it runs; after three missed reports it is taken for gone.
+HEARTBEAT_TIMEOUT_S = 6.0
+#: At most four updates of the synced state a second.
+PUBLISH_INTERVAL_S = 0.25
+
+ENDED = frozenset({"finished", "stopped", "failed", "interrupted"})
+
+Buffers = Sequence[bytes | memoryview]
+Answer = tuple[wire.FromKernel, list[bytes]]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Contender:
+    """A model in the benchmark: its label, and the feeds that browser and Python both run."""
+
+    label: str
+    model: TfjsModel
+    feeds: Sequence[Feed]
+
+    @property
+    def quantized(self) -> bool:
+        """Whether any weight is stored in fewer bits than it is used with."""
+        return any(spec.quantization is not None for group in self.model.groups for spec in group.specs)
+
+
+class Session:
+    """Answers the pages of one benchmark and keeps its state.
+
+    Args:
+        contenders: The models.
+        options: Backends, runs, warm-up, tolerance.
+        assets: The files that a page may pull.
+        send: Takes an answer and its buffers to the page.
+        publish: Told the state whenever it changed: at most four times a second, and always at the end.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        contenders: Sequence[Contender],
+        *,
+        options: BenchmarkOptions,
+        assets: Mapping[str, Asset],
+        send: Callable[[wire.FromKernel, list[bytes]], None],
+        publish: Callable[[wire.Snapshot], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._contenders = tuple(contenders)
+        self._options = options
+        self._assets = assets
+        self._send = send
+        self._publish = publish
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._reference_lock = threading.Lock()
+        self._outputs = OutputStore()
+        self._references: dict[int, list[Feed]] = {}
+        self._last_report = self._last_publish = self._last_message = -float("inf")
+        self._unpublished = False
+        self._picture: str | None = None
+        cards: list[wire.ModelCard] = [
+            {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
+        ]
+        backends: Sequence[Backend | None] = options.backends or (None,)
+        jobs: list[wire.Job] = [{"model": i, "backend": b} for i in range(len(cards)) for b in backends]
+        self._snapshot = states.new_snapshot(cards, jobs)
+
+    @property
+    def snapshot(self) -> wire.Snapshot:
+        """The state now."""
+        with self._lock:
+            return self._snapshot
+
+    @property
+    def picture(self) -> str | None:
+        """The finished plot as SVG that was checked, if the page has sent it."""
+        with self._lock:
+            return self._picture
+
+    @property
+    def seconds_since_message(self) -> float:
+        """How long no page has said anything; infinite if none ever did."""
+        with self._lock:
+            return self._clock() - self._last_message
+
+    def receive(self, content: object, buffers: Buffers) -> None:
+        """Answer one message. Never raises: whatever goes wrong becomes the answer ``failed``."""
+        try:
+            answer = self._answer(wire.parse(content), buffers)
+        except wire.ProtocolError as error:
+            answer = _failed(content, error)
+        except Exception as error:  # noqa: BLE001 - see below; it is logged
+            # The page must get an answer, or it would wait for one.
+            _log.exception("a message from the page could not be answered")
+            answer = _failed(content, error)
+        self._send(*answer)
+
+    def tick(self, *, kernel_was_busy: bool = False) -> None:
+        """Notice that the page went away, and publish what the throttle held back. To be called every second.
+
+        Args:
+            kernel_was_busy: Messages may have waited since the last tick, so that silence proves nothing.
+        """
+        with self._lock:
+            if kernel_was_busy:
+                self._last_report = self._clock()
+            self._notice_silence()
+            if self._unpublished:
+                self._changed(self._snapshot)
+
+    def close(self) -> None:
+        """Let go of models, feeds and outputs; the state and its numbers stay."""
+        with self._lock:
+            self._contenders = ()
+            self._references.clear()
+            self._outputs.clear()
+            if self._snapshot["status"] == "running":
+                self._changed(states.interrupt(self._snapshot))
+
+    def _answer(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: PLR0911 - one return per kind
+        with self._lock:
+            self._last_message = self._clock()
+        match message["kind"]:
+            case "get_asset":
+                return self._get_asset(message)
+            case "claim":
+                return self._claim(message)
+            case "get_model":
+                return self._get_model(message)
+            case "get_weights":
+                return self._get_weights(message)
+            case "get_feed":
+                return self._get_feed(message)
+            case "put_output":
+                return self._put_output(message, buffers)
+            case "verify":
+                return self._verify(message)
+            case "report":
+                return self._report(message)
+            case "picture":
+                return self._keep_picture(message)
+
+    def _get_asset(self, message: wire.GetAsset) -> Answer:
+        asset = self._assets.get(message["name"])
+        if asset is None:
+            raise wire.ProtocolError(f"there is no file '{message['name']:.80}'; expected one of {[*self._assets]}.")
+        reply: wire.AssetReply = {
+            "kind": "asset",
+            "id": message["id"],
+            "name": message["name"],
+            "encoding": asset.encoding,
+            "sha256": asset.sha256,
+        }
+        return reply, [asset.path.read_bytes()]
+
+    def _claim(self, message: wire.Claim) -> Answer:
+        with self._lock:
+            self._notice_silence()
+            status = self._snapshot["status"]
+            repeated = status == "running" and message["page"] == self._snapshot["page"]
+            granted = bool(self._contenders) and (
+                status == "pending" or repeated or (message["again"] and status in ENDED)
+            )
+            if granted:
+                self._last_report = self._clock()
+                self._outputs.clear()
+                self._picture = None
+                self._changed(states.start(self._snapshot, message["page"]), at_once=True)
+            reply: wire.ClaimReply = {
+                "kind": "claim",
+                "id": message["id"],
+                "granted": granted,
+                "jobs": [state["job"] for state in self._snapshot["jobs"]],
+                "runs": self._options.runs,
+                "warmup": self._options.warmup,
+            }
+        return reply, []
+
+    def _get_model(self, message: wire.GetModel) -> Answer:
+        contender = self._contender(message["model"])
+        model = contender.model
+        reply: wire.ModelReply = {
+            "kind": "model",
+            "id": message["id"],
+            "format": model.format,
+            "weight_nbytes": model.nbytes,
+            "feeds": len(contender.feeds),
+            "inputs": [info.name for info in model.inputs],
+            "outputs": [info.name for info in model.outputs],
+            "compare": model.reference is not None,
+        }
+        return reply, [json.dumps(model.model_json).encode()]
+
+    def _get_weights(self, message: wire.GetWeights) -> Answer:
+        offset, length = message["offset"], message["length"]
+        model = self._contender(message["model"]).model
+        if not (0 <= offset <= model.nbytes and 0 < length <= MAX_PIECE_BYTES):
+            raise wire.ProtocolError(
+                f"{length} bytes from {offset} were asked for; expected 1 to {MAX_PIECE_BYTES} of {model.nbytes} bytes."
+            )
+        content = model.read_weights(offset, length)
+        return {"kind": "weights", "id": message["id"], "offset": offset, "crc32": zlib.crc32(content)}, [content]
+
+    def _get_feed(self, message: wire.GetFeed) -> Answer:
+        feeds = self._contender(message["model"]).feeds
+        if not 0 <= message["feed"] < len(feeds):
+            raise wire.ProtocolError(f"there is no feed {message['feed']}; expected 0 to {len(feeds) - 1}.")
+        packed = [_pack(name, array) for name, array in feeds[message["feed"]].items()]
+        tensors = [tensor for tensor, _ in packed]
+        buffers = [content for _, content in packed if content is not None]
+        return {"kind": "feed", "id": message["id"], "tensors": tensors}, buffers
+
+    def _put_output(self, message: wire.PutOutput, buffers: Buffers) -> Answer:
+        with self._lock:
+            self._heard_from(message["page"])
+            contender = self._contender_of(message["job"])
+            name = message["tensor"]["name"]
+            if name not in (info.name for info in contender.model.outputs):
+                raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
+            if not 0 <= message["feed"] < len(contender.feeds):
+                raise wire.ProtocolError(f"there is no feed {message['feed']}.")
+            key = (message["job"]["model"], message["job"]["backend"], message["feed"], name)
+            self._outputs.put(key, message["tensor"], offset=message["offset"], total=message["total"], buffers=buffers)
+        return {"kind": "ack", "id": message["id"]}, []
+
+    def _verify(self, message: wire.Verify) -> Answer:
+        job = message["job"]
+        with self._lock:
+            self._heard_from(message["page"])
+            contender = self._contender_of(job)
+            actual_backend = next(state["actual"] for state in self._snapshot["jobs"] if state["job"] == job)
+        # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
+        expected = self._expected(job["model"], contender)
+        if isinstance(expected, dict):
+            return {"kind": "verified", "id": message["id"], "parity": expected}, []
+        with self._lock:
+            self._last_report = self._clock()
+            names = [info.name for info in contender.model.outputs]
+            model, backend = job["model"], job["backend"]
+            actual = [
+                dict(zip(names, self._outputs.take([(model, backend, feed, name) for name in names]), strict=True))
+                for feed in range(len(contender.feeds))
+            ]
+        parity = compare(
+            expected,
+            actual,
+            backend=job["backend"] or actual_backend,
+            quantized=contender.quantized,
+            tolerance=self._options.tolerance,
+        )
+        return {"kind": "verified", "id": message["id"], "parity": parity}, []
+
+    def _report(self, message: wire.Report) -> Answer:
+        with self._lock:
+            self._heard_from(message["page"])
+            changed = self._snapshot
+            for event in message["events"]:
+                changed = states.apply_event(changed, event)
+            if changed is not self._snapshot:
+                self._changed(changed)
+        return {"kind": "ack", "id": message["id"]}, []
+
+    def _keep_picture(self, message: wire.Picture) -> Answer:
+        with self._lock:
+            self._must_hold(message["page"])
+            self._picture = checked_picture(message["svg"])
+            self._changed(self._snapshot, at_once=True)
+        return {"kind": "ack", "id": message["id"]}, []
+
+    def _contender(self, index: int) -> Contender:
+        contenders = self._contenders
+        if not contenders:
+            raise wire.ProtocolError("this benchmark was closed; run the cell again.")
+        if not 0 <= index < len(contenders):
+            raise wire.ProtocolError(f"there is no model {index}; expected 0 to {len(contenders) - 1}.")
+        return contenders[index]
+
+    def _contender_of(self, job: wire.Job) -> Contender:
+        if job not in (state["job"] for state in self._snapshot["jobs"]):
+            raise wire.ProtocolError(f"the benchmark has no job {job}.")
+        return self._contender(job["model"])
+
+    def _must_hold(self, page: str) -> None:
+        if page != self._snapshot["page"]:
+            raise wire.ProtocolError("this page does not run the benchmark; another one does.")
+
+    def _heard_from(self, page: str) -> None:
+        self._must_hold(page)
+        self._last_report = self._clock()
+        if self._snapshot["status"] == "interrupted":
+            self._changed(states.resume(self._snapshot))
+
+    def _notice_silence(self) -> None:
+        if self._snapshot["status"] == "running" and self._clock() - self._last_report > HEARTBEAT_TIMEOUT_S:
+            self._changed(states.interrupt(self._snapshot))
+
+    def _changed(self, snapshot: wire.Snapshot, *, at_once: bool = False) -> None:
+        at_once = at_once or snapshot["status"] != self._snapshot["status"]
+        self._snapshot = snapshot
+        now = self._clock()
+        self._unpublished = not at_once and now - self._last_publish < PUBLISH_INTERVAL_S
+        if not self._unpublished:
+            self._last_publish = now
+            self._publish(snapshot)
+
+    def _expected(self, index: int, contender: Contender) -> list[Feed] | wire.Parity:
+        """Python's outputs for every feed, computed once; or why there are none."""
+        reference = contender.model.reference
+        if reference is None:
+            return _uncompared("no_reference", "There is no Python model to compare with.")
+        with self._reference_lock:
+            if index in self._references:
+                return self._references[index]
+            try:
+                if reference.changed():
+                    return _uncompared("source_changed", "Not compared: the model changed after the conversion.")
+                outputs = [{k: np.asarray(v) for k, v in reference(feed).items()} for feed in contender.feeds]
+            except Exception as error:  # noqa: BLE001 - the source is the user's code
+                why = f"Not compared: the model failed in Python ({type(error).__name__}: {error!s:.300})"
+                return _uncompared("no_reference", why)
+            self._references[index] = outputs
+            return outputs
+
+
+def _uncompared(status: str, note: str) -> wire.Parity:
+    return {"status": status, "note": note, "outputs": []}
+
+
+def _failed(content: object, error: Exception) -> Answer:
+    request_id = content.get("id") if isinstance(content, Mapping) else None
+    reply: wire.FailedReply = {
+        "kind": "failed",
+        "id": request_id if type(request_id) is int else -1,
+        "error": {"name": type(error).__name__, "message": str(error), "stack": ""},
+    }
+    return reply, []
+
+
+def _pack(name: str, array: Array) -> tuple[wire.WireTensor, bytes | None]:
+    if array.dtype.kind == "O":
+        texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in array.flat]
+        return {"name": name, "dtype": "string", "shape": list(array.shape), "values": texts}, None
+    dtype = next(label for label, layout in WIRE_DTYPES.items() if layout == array.dtype)
+    tensor: wire.WireTensor = {"name": name, "dtype": dtype, "shape": list(array.shape), "values": None}
+    return tensor, array.astype(WIRE_DTYPES[dtype], copy=False).tobytes()

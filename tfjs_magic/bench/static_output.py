@@ -1,0 +1,72 @@
+"""The benchmark as a reader without a kernel sees it: a table and a picture, no script."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import xml.etree.ElementTree as ET
+
+from tfjs_magic.bench.protocol import ProtocolError, Snapshot
+from tfjs_magic.bench.result import BenchmarkResult
+
+#: A plot of some hundred runs is about 50 KB.
+MAX_PICTURE_BYTES = 2**20
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_FORBIDDEN = {"script", "foreignobject", "iframe", "object", "embed", "handler", "image"}
+_OUTSIDE = re.compile(r"@import|url\((?!\s*['\"]?#)", re.IGNORECASE)
+
+
+def checked_picture(svg: str) -> str:
+    """Give an SVG back if it is one and can do nothing but be drawn.
+
+    Raises:
+        ProtocolError: It is too large, no XML, no SVG, or holds a script, a handler or a reference to the outside.
+    """
+    if len(svg.encode()) > MAX_PICTURE_BYTES:
+        raise ProtocolError(f"the picture has {len(svg.encode())} bytes; expected at most {MAX_PICTURE_BYTES}.")
+    if "<!" in svg.replace("<!--", ""):
+        raise ProtocolError("the picture holds a document type or CDATA; expected plain elements.")
+    try:
+        root = ET.fromstring(svg)  # noqa: S314 - entities need the document type that is refused above
+    except ET.ParseError as error:
+        raise ProtocolError(f"the picture is no XML: {error}.") from error
+    if root.tag != f"{_SVG}svg":
+        raise ProtocolError(f"the picture's root is '{root.tag}'; expected an SVG.")
+    for element in root.iter():
+        _check_element(element)
+    return svg
+
+
+def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
+    """Give the fallback for saved notebooks; the page hides it while a live view of ``widget_id`` is there.
+
+    Before there are results it holds nothing to see.
+    """
+    opening = f'<div class="tfjs-magic-static" data-widget="{html.escape(widget_id, quote=True)}">'
+    if snapshot["status"] in {"pending", "running"}:
+        return f"{opening}</div>"
+    result = BenchmarkResult.from_snapshot(snapshot)
+    image = ""
+    if picture is not None:
+        encoded = base64.b64encode(picture.encode()).decode()
+        image = f'<img alt="Latency of every run" style="max-width:100%" src="data:image/svg+xml;base64,{encoded}">'
+    error = snapshot["error"]
+    problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
+    return f"{opening}{image}{problem}{result._repr_html_()}</div>"
+
+
+def _check_element(element: ET.Element) -> None:
+    tag = str(element.tag).rpartition("}")[2]
+    if tag.lower() in _FORBIDDEN:
+        raise ProtocolError(f"the picture holds a '{tag}' element; expected only shapes and text.")
+    if tag.lower() == "style" and _OUTSIDE.search(element.text or ""):
+        raise ProtocolError("the picture's style refers to something outside.")
+    for name, value in element.attrib.items():
+        local = name.rpartition("}")[2].lower()
+        outside = (local in {"href", "src"} and not value.startswith("#")) or _OUTSIDE.search(value)
+        if local.startswith("on") or outside:
+            raise ProtocolError(
+                f"the picture has the attribute {local}='{value:.60}'; expected none that acts or loads."
+            )

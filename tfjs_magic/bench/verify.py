@@ -1,0 +1,181 @@
+"""Does the browser compute what Python computes? Pure numpy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array
+from tfjs_magic.bench.protocol import OutputParity, Parity
+from tfjs_magic.options import Backend
+
+#: Largest error that passes, relative to the largest reference value of the output, for float32 weights.
+TOLERANCES: Mapping[Backend, float] = {
+    # Both compute in float32 or better but sum in another order than TensorFlow: deep networks reach 1e-5.
+    "cpu": 1e-4,
+    "wasm": 1e-4,
+    # GPUs may fuse, reorder and approximate exp, division and square roots: drivers differ by a factor of ten.
+    "webgl": 1e-3,
+    "webgpu": 1e-3,
+}
+#: Two samples whose outputs differ by less than this many tolerances cannot show an error of the size of one.
+TELLING_FACTOR = 100
+#: JSON has no infinity; an error that no number bounds (NaN, infinity, another shape) is shown as the largest float.
+UNBOUNDED = sys.float_info.max
+
+ONE_DNN_NOTE = (
+    "TensorFlow's oneDNN kernels round differently and can be the side that is off: "
+    "compare again with TF_ENABLE_ONEDNN_OPTS=0 set before the kernel starts."
+)
+
+
+def compare(
+    expected: Sequence[Mapping[str, Array]],
+    actual: Sequence[Mapping[str, Array]],
+    *,
+    backend: Backend | None,
+    quantized: bool,
+    tolerance: float | None,
+) -> Parity:
+    """Compare the outputs of every feed; the worst feed counts.
+
+    Floats pass within the tolerance, everything else must be equal. A quantized model gets no verdict without the
+    user's own ``tolerance``: its error is the price of its size, not a fault.
+
+    Args:
+        expected: Python's outputs, one mapping per feed.
+        actual: The browser's, in the same order and under the same names.
+        backend: What really ran; None if unknown, which takes the widest tolerance.
+        quantized: Whether any weight is stored quantized.
+        tolerance: The user's own bound, instead of the table.
+    """
+    bound = tolerance if tolerance is not None else TOLERANCES[backend or "webgl"]
+    notes: list[str] = []
+    outputs = [
+        _compare_output(name, [e[name] for e in expected], [a[name] for a in actual], bound, notes)
+        for name in expected[0]
+    ]
+    passed = all(output["passed"] for output in outputs)
+    status = "passed" if passed else "failed"
+    if quantized and tolerance is None:
+        status = "reported"
+        notes.append("The weights are quantized: the error is reported, and judged only against your own tolerance.")
+    elif not passed and not notes:
+        notes.append(ONE_DNN_NOTE)
+    if reason := _untelling(expected, bound):
+        notes.append(f"The samples cannot tell right from wrong: {reason}.")
+    return {"status": status, "note": " ".join(dict.fromkeys(notes)), "outputs": outputs}
+
+
+def _compare_output(
+    name: str, expected: Sequence[Array], actual: Sequence[Array], bound: float, notes: list[str]
+) -> OutputParity:
+    for want, have in zip(expected, actual, strict=True):
+        if np.shape(want) != np.shape(have):
+            notes.append(f"Output '{name}' has shape {np.shape(have)} in the browser; Python gives {np.shape(want)}.")
+            return _row(name, UNBOUNDED, UNBOUNDED, bound=bound, passed=False)
+    if expected[0].dtype.kind not in "fc":
+        unequal = sum(int(np.sum(_text(want) != _text(have))) for want, have in zip(expected, actual, strict=True))
+        if unequal:
+            notes.append(
+                f"Output '{name}' differs in {unequal} values; it is {expected[0].dtype}, which must be equal."
+            )
+        error = _largest_difference(expected, actual) if unequal else 0.0
+        return _row(name, error, error, bound=0.0, passed=not unequal)
+    want = np.concatenate([np.ravel(_wide(array)) for array in expected])
+    have = np.concatenate([np.ravel(_wide(array)) for array in actual])
+    absolute, relative = _errors(want, have)
+    if absolute == UNBOUNDED:
+        notes.append(f"Output '{name}' is NaN or infinite in places where Python's is not, or the reverse.")
+    row = _row(name, absolute, relative, bound=bound, passed=relative <= bound)
+    row["cosine"] = _cosine(want, have)
+    row["top1_agreement"] = _top1_agreement(expected, actual)
+    return row
+
+
+def _row(name: str, absolute: float, relative: float, *, bound: float, passed: bool) -> OutputParity:
+    return {
+        "output": name,
+        "max_abs_error": absolute,
+        "max_rel_error": relative,
+        "cosine": None,
+        "top1_agreement": None,
+        "tolerance": bound,
+        "passed": passed,
+    }
+
+
+def _wide(array: Array) -> Array:
+    return np.asarray(array, np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def _text(array: Array) -> Array:
+    if array.dtype.kind not in "OSU":
+        return array
+    texts = [text.decode(errors="replace") if isinstance(text, bytes) else str(text) for text in array.flat]
+    return np.array(texts, object).reshape(array.shape)
+
+
+def _largest_difference(expected: Sequence[Array], actual: Sequence[Array]) -> float:
+    """Largest difference of integers; 1 for booleans and text, where only "another" exists."""
+    if expected[0].dtype.kind not in "iu":
+        return 1.0
+    return max(float(np.max(np.abs(_wide(w) - _wide(h)), initial=0)) for w, h in zip(expected, actual, strict=True))
+
+
+def _errors(want: Array, have: Array) -> tuple[float, float]:
+    """Largest absolute error, and that relative to the largest finite reference value (to 1 if all are 0)."""
+    finite = np.isfinite(want)
+    same_gaps = np.array_equal(finite, np.isfinite(have)) and np.array_equal(
+        want[~finite], have[~finite], equal_nan=True
+    )
+    if not same_gaps:
+        return UNBOUNDED, UNBOUNDED
+    absolute = float(np.max(np.abs(want[finite] - have[finite]), initial=0))
+    largest = float(np.max(np.abs(want[finite]), initial=0))
+    return absolute, absolute / largest if largest else absolute
+
+
+def _cosine(want: Array, have: Array) -> float | None:
+    finite = np.isfinite(want) & np.isfinite(have)
+    a, b = want[finite], have[finite]
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.real(np.vdot(a, b))) / norms if norms else None
+
+
+def _top1_agreement(expected: Sequence[Array], actual: Sequence[Array]) -> float | None:
+    """Share of rows whose largest value stands at the same place; None where rows have fewer than two values."""
+    if not expected[0].ndim or expected[0].shape[-1] < 2 or expected[0].dtype.kind == "c":
+        return None
+    equal = [np.argmax(w, -1) == np.argmax(h, -1) for w, h in zip(expected, actual, strict=True)]
+    flat = np.concatenate([np.ravel(rows) for rows in equal])
+    return float(np.mean(flat)) if flat.size else None
+
+
+def _untelling(expected: Sequence[Mapping[str, Array]], bound: float) -> str:
+    """Why a pass would prove nothing, "" if it proves something."""
+    if all(_constant(array) for feed in expected for array in feed.values()):
+        return "every value of every output is equal"
+    if len(expected) < 2 or any(_spread(expected, name) >= TELLING_FACTOR * bound for name in expected[0]):
+        return ""
+    return f"Python's outputs for them differ by less than {TELLING_FACTOR} times the tolerance; pass samples="
+
+
+def _constant(array: Any) -> bool:
+    return array.size > 1 and bool(np.all(array.flat[0] == array))
+
+
+def _spread(expected: Sequence[Mapping[str, Array]], name: str) -> float:
+    """How far the feeds' references differ, relative to their largest value; infinite where that has no meaning."""
+    arrays = [feed[name] for feed in expected]
+    if len({array.shape for array in arrays}) > 1:
+        return float("inf")
+    if arrays[0].dtype.kind not in "fc":
+        return float("inf") if any(not np.array_equal(arrays[0], other) for other in arrays[1:]) else 0.0
+    stacked = np.stack([_wide(array) for array in arrays])
+    finite = stacked[:, np.all(np.isfinite(stacked), axis=0)]
+    largest = float(np.max(np.abs(finite), initial=0))
+    return float(np.max(np.abs(finite - finite[0]), initial=0)) / largest if largest else 0.0

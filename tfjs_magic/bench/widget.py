@@ -1,0 +1,289 @@
+"""The benchmark in the notebook: an anywidget over a :class:`~tfjs_magic.bench.session.Session`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import anywidget
+import traitlets
+from IPython.display import display, publish_display_data
+
+from tfjs_magic.artifacts import TfjsModel
+from tfjs_magic.bench.assets import load_assets, load_esm
+from tfjs_magic.bench.feeds import sample_feeds, seeded_feeds
+from tfjs_magic.bench.protocol import FromKernel, Snapshot, WireError
+from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.session import ENDED, Buffers, Contender, Session
+from tfjs_magic.bench.snapshot import all_failed
+from tfjs_magic.bench.static_output import static_html
+from tfjs_magic.errors import RunError
+from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions
+
+#: ``await`` gives up when the kernel could answer but no page has said a word for so long.
+NO_BROWSER_TIMEOUT_S = 30.0
+#: ``result`` looks this long for a sign that messages arrive while the cell blocks (they do on ipykernel 7.0 to 7.3).
+#: Longer than the 2 s between two reports of a running page.
+BLOCKED_TIMEOUT_S = 3.0
+_POLL_S = 0.05
+_TICK_S = 1.0
+
+
+class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
+    """A benchmark that runs when its view appears in a browser.
+
+    ``await bench`` waits for the end (ipykernel 7); ``bench.result`` in a later cell gives the same without waiting.
+    Both give a :class:`BenchmarkResult`.
+
+    Attributes:
+        snapshot: Synced: the state that every view shows and the saved notebook keeps.
+        assets: Synced: file name → sha256 of what the page may pull.
+        widget_id: Synced: names the static output that a live view hides.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    snapshot = traitlets.Dict().tag(sync=True)
+    assets = traitlets.Dict().tag(sync=True)
+    widget_id = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, contenders: Sequence[Contender], options: BenchmarkOptions) -> None:
+        assets = load_assets()
+        self._session = Session(contenders, options=options, assets=assets, send=self._answer, publish=self._show)
+        self._closed = False
+        self._static_id: str | None = None
+        super().__init__(
+            _esm=load_esm(),
+            snapshot=self._session.snapshot,
+            assets={name: asset.sha256 for name, asset in assets.items()},
+            widget_id=uuid.uuid4().hex,
+        )
+        self.on_msg(self._receive)
+        self._tick_on_kernel_loop()
+
+    @property
+    def status(self) -> str:
+        """One of "pending", "running", "finished", "stopped", "failed", "interrupted"."""
+        return self._session.snapshot["status"]
+
+    @property
+    def result(self) -> BenchmarkResult:
+        """The numbers, if the run has ended.
+
+        Where the kernel handles the page's messages while a cell blocks (ipykernel 7.0 to 7.3), this waits for the
+        end. Elsewhere it raises within seconds: ``await bench`` waits on ipykernel 7, reading it in a cell that is
+        run once the widget has finished works everywhere.
+
+        Raises:
+            RunError: The run has not ended, or ended without numbers.
+        """
+        deadline = time.monotonic() + BLOCKED_TIMEOUT_S
+        while (
+            self._static_id is not None
+            and not self._ended
+            and time.monotonic() < max(deadline, self._last_sign + BLOCKED_TIMEOUT_S)
+        ):
+            time.sleep(_POLL_S)
+        if not self._ended:
+            raise RunError(f"the benchmark is {self.status}: {_what_to_do(self.status, closed=False)}")
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, BenchmarkResult]:
+        return self._wait().__await__()
+
+    def close(self) -> None:
+        """Take the widget away and free the models; numbers that were measured stay."""
+        self._closed = True
+        self._session.close()
+        if self.layout is not None:  # a model of its own, which ipywidgets would keep
+            self.layout.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        labels = ", ".join(card["label"] for card in self._session.snapshot["models"])
+        return f"Benchmark({labels})"
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """Show the live view, and below it the output that stays readable without a kernel: once per widget."""
+        bundle = self._repr_mimebundle_()
+        if bundle is not None:
+            display(bundle[0], metadata=bundle[1], raw=True)
+        if self._static_id is not None:
+            publish_display_data({}, transient={"display_id": self._static_id}, update=True)
+        self._static_id = uuid.uuid4().hex
+        publish_display_data(self._static_bundle(), transient={"display_id": self._static_id})
+
+    @property
+    def _ended(self) -> bool:
+        return self._closed or self.status in ENDED
+
+    @property
+    def _last_sign(self) -> float:
+        return time.monotonic() - self._session.seconds_since_message
+
+    async def _wait(self) -> BenchmarkResult:
+        if not self._ended and _ipykernel_major() == 6:
+            raise RunError(
+                "ipykernel 6 hands on no browser messages while a cell waits. "
+                "Read bench.result in the next cell once the widget has finished, or install ipykernel 7."
+            )
+        awake = 0.0
+        while not self._ended:
+            await asyncio.sleep(_POLL_S)
+            # Sums up waiting, not wall-clock time: what another task blocks does not count against the browser.
+            awake = awake + _POLL_S if self.status == "pending" else 0.0
+            if awake > NO_BROWSER_TIMEOUT_S:
+                raise RunError(
+                    f"no browser opened the widget within {NO_BROWSER_TIMEOUT_S:.0f} s. It runs in the page that shows "
+                    "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill; "
+                    "display the widget in a cell that has run before this await."
+                )
+        return self._outcome()
+
+    def _outcome(self) -> BenchmarkResult:
+        snapshot = self._session.snapshot
+        if snapshot["status"] in {"pending", "running", "interrupted"}:
+            raise RunError(
+                f"the benchmark is {snapshot['status']}: {_what_to_do(snapshot['status'], closed=self._closed)}"
+            )
+        if (error := snapshot["error"] or all_failed(snapshot)) is not None:
+            raise _run_error(error)
+        return BenchmarkResult.from_snapshot(snapshot)
+
+    def _receive(self, _: Any, content: object, buffers: Buffers) -> None:
+        self._session.receive(content, buffers)
+
+    def _answer(self, reply: FromKernel, buffers: list[bytes]) -> None:
+        self.send(reply, buffers)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        if self._closed:
+            return
+        self.snapshot = snapshot
+        if self._static_id is not None and snapshot["status"] in ENDED:
+            publish_display_data(self._static_bundle(), transient={"display_id": self._static_id}, update=True)
+
+    def _static_bundle(self) -> dict[str, str]:
+        snapshot = self._session.snapshot
+        text = repr(BenchmarkResult.from_snapshot(snapshot)) if snapshot["status"] in ENDED else ""
+        return {"text/html": static_html(self.widget_id, snapshot, self._session.picture), "text/plain": text}
+
+    def _tick_on_kernel_loop(self) -> None:
+        """Tick once a second on the kernel's loop, whose lateness tells that a cell kept messages waiting."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # plain Python: there is no page either
+            return
+
+        def tick(due: float) -> None:
+            if not self._closed:
+                self._session.tick(kernel_was_busy=loop.time() > due + _TICK_S)
+                loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
+
+        loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
+
+
+def benchmark(
+    models: object,
+    *,
+    backends: Backend | Sequence[Backend] | None = None,
+    runs: int = DEFAULT_RUNS,
+    warmup: int | Literal["auto"] = "auto",
+    samples: object = None,
+    headless: bool = False,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Benchmark:
+    """Make a widget that runs models in this notebook's browser and compares them with Python.
+
+    Args:
+        models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these or a
+            mapping label → one of these.
+        backends: "webgpu", "webgl", "wasm", "cpu": one or several, in the order to run; None for the fastest that
+            works on real hardware.
+        runs: Timed runs per model and backend.
+        warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
+        samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
+        headless: Not supported: the widget runs in the browser that shows the notebook.
+        tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
+        seed: Seeds the samples.
+
+    Raises:
+        ValueError: An option or the samples do not fit.
+        TfjsMagicError: A model cannot be loaded or converted, or the browser files are not built.
+    """
+    if headless:
+        raise ValueError("headless is True; benchmarks run in the page that shows the notebook: open it in JupyterLab.")
+    options = BenchmarkOptions(
+        backends=(backends,) if isinstance(backends, str) else tuple(backends) if backends is not None else None,
+        runs=runs,
+        warmup=warmup,
+        samples=samples,
+        tolerance=tolerance,
+        seed=seed,
+    )
+    converted = {label: _as_model(model) for label, model in _labelled(models).items()}
+    return Benchmark([_contender(label, model, options) for label, model in converted.items()], options)
+
+
+def _contender(label: str, model: TfjsModel, options: BenchmarkOptions) -> Contender:
+    if options.samples is None:
+        return Contender(label, model, seeded_feeds(model.inputs, seed=options.seed))
+    return Contender(label, model, sample_feeds(options.samples, model.inputs))
+
+
+def _labelled(models: object) -> dict[str, object]:
+    if isinstance(models, Mapping):
+        labelled = {str(label): model for label, model in models.items()}
+    else:
+        sequence = models if isinstance(models, (list, tuple)) else [models]
+        labelled = {}
+        for model in sequence:
+            label = _label(model)
+            taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
+            labelled[f"{label} ({taken + 1})" if taken else label] = model
+    if not labelled:
+        raise ValueError("models is empty; expected at least one model.")
+    return labelled
+
+
+def _label(model: object) -> str:
+    if isinstance(model, TfjsModel):
+        return model.report.source
+    if isinstance(model, (str, Path)):
+        return Path(model).name or str(model)
+    return str(getattr(model, "name", type(model).__name__))
+
+
+def _as_model(source: object) -> TfjsModel:
+    if isinstance(source, TfjsModel):
+        return source
+    from tfjs_magic import convert, load  # noqa: PLC0415 - they import TensorFlow, which a TfjsModel does not need
+
+    if isinstance(source, (str, Path)) and (Path(source).suffix == ".json" or (Path(source) / "model.json").exists()):
+        return load(source)
+    return convert(source)
+
+
+def _run_error(error: WireError) -> RunError:
+    return RunError(error["message"], js_name=error["name"], js_stack=error["stack"])
+
+
+def _what_to_do(status: str, *, closed: bool) -> str:
+    if closed:
+        return "it was closed before it ended; run its cell again."
+    if status == "pending":
+        return "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished."
+    if status == "running":
+        return "`await` it (ipykernel 7), or read result in a later cell once the widget has finished."
+    return "the page that ran it was closed or reloaded; press Run again in the widget."
+
+
+def _ipykernel_major() -> int | None:
+    """The kernel's version if this is one; looked up, not imported: without ipykernel loaded this is no kernel."""
+    ipykernel = sys.modules.get("ipykernel")
+    return ipykernel.version_info[0] if ipykernel is not None else None

@@ -1,0 +1,57 @@
+"""Grappler, for what it is good at: inlining, pruning, constant and shape folding, dependencies.
+
+Arithmetic and remap stay out: the first hides biases in AddN, the second emits fused activations that TF.js lacks.
+Weights pass through as variable handles and reads, never as Const or Placeholder: grappler copies those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+# No public way exists to run grappler on a graph without executing it. Checked: TF 2.16 – 2.21.
+from tensorflow.python.grappler import tf_optimizer
+
+_OPTIMIZERS = ("function", "pruning", "constfold", "dependency", "pruning", "constfold", "dependency")
+
+
+def optimize(graph_def: Any, *, keep: Iterable[str]) -> Any:
+    """Inline every call, lower control flow to v1 ops, fold constants and shapes, prune.
+
+    Args:
+        graph_def: A ``GraphDef``; its attributes are edited in place, its weights must be handles.
+        keep: Names of the nodes that must survive with their results: inputs, outputs and side effects.
+
+    Returns:
+        The optimised ``GraphDef``. Function calls and functional While / If are gone from it.
+    """
+    _inline_everything(graph_def)
+    meta_graph = tf.compat.v1.MetaGraphDef()
+    meta_graph.graph_def.CopyFrom(graph_def)
+    # Grappler keeps what the collection "train_op" names; there is no other way to name the fetches.
+    meta_graph.collection_def["train_op"].node_list.value.extend(keep)
+    config = tf.compat.v1.ConfigProto()
+    rewrites = config.graph_options.rewrite_options
+    rewrites.min_graph_nodes = -1  # the default leaves graphs of fewer than four nodes alone
+    rewrites.function_optimization = type(rewrites).AGGRESSIVE  # also calls inside loop bodies
+    rewrites.optimizers.extend(_OPTIMIZERS)
+    return tf_optimizer.OptimizeGraph(config, meta_graph, verbose=False, graph_id=b"tfjs_magic")
+
+
+def _inline_everything(graph_def: Any) -> None:
+    """Let the inliner enter compiled calls and lower While and If, in the library too."""
+    bodies = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
+    for nodes in bodies:
+        for node in nodes:
+            if node.op in _LOWERED:
+                node.attr["_lower_using_switch_merge"].b = True
+            # jit_compile=True marks the call; XLA is no part of TF.js, and the inliner leaves marked calls alone.
+            node.attr.pop("_XlaMustCompile", None)
+    for function in graph_def.library.function:
+        for mark in ("_XlaMustCompile", "_noinline"):
+            function.attr.pop(mark, None)
+
+
+_LOWERED = frozenset({"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase"})

@@ -1,0 +1,116 @@
+"""The linear ops with constant weights, as the folding passes see them: y[..., c] depends linearly on W[..., c].
+
+Kernel layouts: Conv2D (H, W, C_in, C_out); DepthwiseConv2dNative (H, W, C_in, M), output channel c·M + m;
+Conv2DBackpropInput (H, W, C_out, C_in); MatMul (K, N), or (N, K) with ``transpose_b``. Data is NHWC or (B, K).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfjs_magic.graph.ir import Array, Graph, Node
+
+#: Op type → position of the weights among the inputs.
+_WEIGHT_INPUT = {"Conv2D": 1, "DepthwiseConv2dNative": 1, "Conv2DBackpropInput": 1, "MatMul": 1}
+#: Ops that may add an offset; see :func:`addends`.
+ADD_OPS = frozenset({"Add", "AddV2", "BiasAdd"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """A linear op with constant weights.
+
+    Attributes:
+        node: The op; its output's last axis is the channel axis.
+        weight_input: Position of the weights among ``node.inputs``.
+        weights: Float array; must not be written to.
+        rank: Rank of the output.
+        channels: Length of the output's last axis.
+    """
+
+    node: Node
+    weight_input: int
+    weights: Array
+    rank: int
+    channels: int
+
+    @property
+    def weight_ref(self) -> str:
+        """The tensor ref of the weights."""
+        return self.node.inputs[self.weight_input]
+
+    def scaled(self, scale: NDArray[np.float64]) -> Array:
+        """Give weights whose output is scaled by ``scale`` (C,): multiplied in float64, rounded once.
+
+        They are infinite where the product overflows.
+        """
+        if self.node.op == "DepthwiseConv2dNative":
+            scale = scale.reshape(self.weights.shape[2:])
+        elif self.node.op == "Conv2DBackpropInput" or self.node.attrs.get("transpose_b", False):
+            scale = scale[:, np.newaxis]
+        with np.errstate(over="ignore"):
+            # numpy casts buffer by buffer: no second copy of the weights in float64 exists.
+            return np.multiply(
+                self.weights, scale, out=np.empty_like(self.weights), dtype=np.float64, casting="same_kind"
+            )
+
+
+def linear(graph: Graph, node: Node) -> Linear | None:
+    """Describe ``node`` if it is a linear op with constant float weights and the channels last."""
+    position = _WEIGHT_INPUT.get(node.op)
+    if position is None or node.attrs.get("data_format", b"NHWC") != b"NHWC":
+        return None
+    weights = graph.constant(node.inputs[position])
+    if weights is None or weights.dtype.kind != "f":
+        return None
+    if node.op == "MatMul":
+        return Linear(node, position, weights, 2, weights.shape[0 if node.attrs.get("transpose_b", False) else 1])
+    if node.op == "DepthwiseConv2dNative":
+        return Linear(node, position, weights, 4, math.prod(weights.shape[2:]))
+    return Linear(node, position, weights, 4, weights.shape[2 if node.op == "Conv2DBackpropInput" else 3])
+
+
+def addends(node: Node) -> tuple[tuple[str, str], ...]:
+    """Give (data, offset) for each way to read a node as data + offset; none if it does not add along the last axis."""
+    if node.op in {"Add", "AddV2"}:
+        left, right = node.inputs
+        return (left, right), (right, left)
+    if node.op == "BiasAdd" and node.attrs.get("data_format", b"NHWC") == b"NHWC":
+        return ((node.inputs[0], node.inputs[1]),)
+    return ()
+
+
+def biased_linear(graph: Graph, node: Node) -> tuple[Linear, str] | None:
+    """Give the linear op and the ref of the constant, if ``node`` adds a constant to a linear op."""
+    for data, offset in addends(node):
+        found = linear(graph, graph[data])
+        if found is not None and graph.constant(offset) is not None:
+            return found, offset
+    return None
+
+
+def per_channel(value: Array | None, channels: int, rank: int) -> NDArray[np.float64] | None:
+    """Give a constant operand as one number per channel, if broadcasting it says just that.
+
+    Args:
+        value: The operand; None if it is no constant.
+        channels: Length of the other operand's last axis.
+        rank: Rank of the other operand.
+
+    Returns:
+        (channels,) in float64; None if it varies along another axis or would enlarge the result.
+    """
+    if (
+        value is None
+        or value.ndim > rank
+        or value.size not in {1, channels}
+        or (value.ndim and value.shape[-1] != value.size)
+    ):
+        return None
+    if not np.isfinite(value).all():
+        return None
+    return np.broadcast_to(value.astype(np.float64).ravel(), (channels,))

@@ -1,0 +1,113 @@
+"""Trace a function and put its weights beside the graph.
+
+A variable becomes a ``VarHandleOp`` and stays behind its reads, so that no weight ever enters a protobuf: there is no
+2 GB limit, grappler copies nothing, and the arrays are views of the variables' own buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfjs_magic.graph import grappler
+from tfjs_magic.graph.graph_def import Handle, graph_from_graph_def
+from tfjs_magic.graph.ir import Array, Graph, node_of
+
+#: Larger constants leave the graph; grappler folds with small ones (shapes, axes, loop bounds).
+_LARGEST_CONSTANT_BYTES = 1024
+
+
+def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Graph:
+    """Turn a concrete function into a :class:`Graph` without calls; weights are views of the variables.
+
+    Args:
+        function: A ``tf.types.experimental.ConcreteFunction``.
+        inputs: The user's input name → name of the placeholder in ``function.graph``.
+        outputs: The user's output name → tensor ref in ``function.graph``.
+
+    Raises:
+        UnsupportedModelError: A variable is assigned and reaches an output.
+    """
+    graph_def = function.graph.as_graph_def()
+    handles = _captures_to_handles(function.graph, graph_def) | _constants_to_handles(graph_def)
+    side_effects = [op.name for op in function.graph.control_outputs]
+    keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *side_effects])
+    optimized = grappler.optimize(graph_def, keep=keep)
+    graph = graph_from_graph_def(optimized, handles=handles, inputs=inputs, outputs=outputs)
+    for name, groups in _conv_groups(optimized).items():
+        if name in graph:
+            graph[name].attrs["groups"] = groups
+    return graph
+
+
+def _conv_groups(graph_def: Any) -> dict[str, int]:
+    """Give the number of groups of each grouped convolution: Conv2D has no attribute for it, only its shapes tell."""
+    if not any(node.op == "Conv2D" for node in graph_def.node):
+        return {}
+    with tf.Graph().as_default() as shaped:
+        tf.graph_util.import_graph_def(graph_def, name="")
+    groups: dict[str, int] = {}
+    for operation in shaped.get_operations():
+        if operation.type == "Conv2D":
+            data, kernel = (tensor.shape for tensor in operation.inputs)
+            axis = 1 if operation.get_attr("data_format") == b"NCHW" else 3
+            if data.rank and kernel.rank and data[axis] and kernel[2] and data[axis] != kernel[2]:
+                groups[operation.name] = data[axis] // kernel[2]
+    return groups
+
+
+def _captures_to_handles(func_graph: Any, graph_def: Any) -> dict[str, Handle]:
+    """Turn the placeholders of captured variables and tensors into handles; tables stay what they are."""
+    captured = {internal.op.name: external for external, internal in func_graph.captures}
+    variables = {id(variable.handle): variable for variable in func_graph.variables}
+    handles: dict[str, Handle] = {}
+    for node in list(graph_def.node):
+        external = captured.get(node.name)
+        if external is None:
+            continue
+        if (variable := variables.get(id(external))) is not None:
+            array = np.asarray(variable.read_value())  # a view; a later assignment gets a buffer of its own
+            handles[node.name] = Handle(variable.name.removesuffix(":0"), array)
+            _make_handle(node, array)
+        elif external.dtype not in (tf.resource, tf.variant):
+            handles |= _make_constant(graph_def, node, np.asarray(external))
+    return handles
+
+
+def _constants_to_handles(graph_def: Any) -> dict[str, Handle]:
+    """Take large constants out of the graph. Those inside function bodies stay: a body has no handles of its own."""
+    handles: dict[str, Handle] = {}
+    for node in list(graph_def.node):
+        if node.op == "Const" and node.attr["value"].ByteSize() > _LARGEST_CONSTANT_BYTES:
+            handles |= _make_constant(graph_def, node, tf.make_ndarray(node.attr["value"].tensor))
+    return handles
+
+
+def _make_constant(graph_def: Any, node: Any, array: Array) -> dict[str, Handle]:
+    """Let ``node`` yield ``array``: as a small ``Const``, or as the read of a handle."""
+    dtype = tf.as_dtype(array.dtype)
+    name = node.name
+    node.Clear()
+    node.name = name
+    node.attr["dtype"].type = dtype.as_datatype_enum
+    if array.nbytes <= _LARGEST_CONSTANT_BYTES or dtype == tf.string:
+        node.op = "Const"
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
+        return {}
+    node.op = "ReadVariableOp"
+    node.input.append(f"{name}/handle")
+    handle = graph_def.node.add(name=f"{name}/handle")
+    _make_handle(handle, array)
+    return {handle.name: Handle(name, array)}
+
+
+def _make_handle(node: Any, array: Array) -> None:
+    name = node.name
+    node.Clear()
+    node.name, node.op = name, "VarHandleOp"
+    node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
+    node.attr["shape"].shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
+    node.attr["shared_name"].s = name.encode()  # grappler merges handles that share a name

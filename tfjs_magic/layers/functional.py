@@ -1,0 +1,301 @@
+"""Read a functional Keras 3 model into plain data: which layer is called on which tensors.
+
+The only module that touches Keras's own bookkeeping (``_keras_history``, ``_inbound_nodes``, ``Node.arguments``; the
+same from Keras 3.0 to 3.15). There is no public way: ``get_config`` gives the same calls, but raises as soon as one
+layer has none, so that the other layers' refusals could not be told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, TfjsLayers, is_keras_name
+
+Kind = Literal["layer", "input", "model", "operation"]
+
+
+class TensorRef(NamedTuple):
+    """Output ``port`` of call number ``call`` of a :class:`ModelGraph`."""
+
+    call: int
+    port: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskOrigin:
+    """Where a mask comes from: "which values of ``tensor`` differ from ``value``"; None for any other mask."""
+
+    tensor: TensorRef
+    value: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer (or of a whole nested model).
+
+    Attributes:
+        layer: The Keras object that is called.
+        inputs: The tensors that go in; initial states of an RNN come after its sequence.
+        arguments: Every other argument that is not None, but for the mask.
+        masked: Whether a mask is handed over.
+        mask: Where that mask comes from; None if unknown.
+        shapes: What goes in and out.
+        unclear: A sentence on an argument that cannot be read, "" if there is none.
+    """
+
+    layer: Any
+    kind: Kind
+    inputs: tuple[TensorRef, ...]
+    arguments: Mapping[str, Any]
+    masked: bool
+    mask: MaskOrigin | None
+    shapes: CallShapes
+    unclear: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModelGraph:
+    """A functional or sequential model.
+
+    Attributes:
+        calls: Each after those whose outputs it takes; mask plumbing is left out.
+        layers: The objects called, inputs first, in Keras's order.
+    """
+
+    model: Any
+    name: str
+    sequential: bool
+    calls: tuple[Call, ...]
+    layers: tuple[Any, ...]
+    inputs: tuple[TensorRef, ...]
+    outputs: tuple[TensorRef, ...]
+
+    def calls_of(self, layer: Any) -> list[int]:
+        """Give the numbers of a layer's calls."""
+        return [number for number, call in enumerate(self.calls) if call.layer is layer]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MappedModel:
+    """A model and what its layers become; ``id`` of the Keras object → its tfjs layers, or the nested model."""
+
+    graph: ModelGraph
+    layers: Mapping[int, TfjsLayers]
+    models: Mapping[int, MappedModel]
+
+    def walk(self) -> Iterator[MappedModel]:
+        """Yield this model and all nested ones."""
+        yield self
+        for inner in self.models.values():
+            yield from inner.walk()
+
+
+def read_model(model: Any) -> ModelGraph | Refusal:
+    """Read a model, without its nested models' insides."""
+    if (refusal := _refuse_model(model)) is not None:
+        return refusal
+    reader = _Reader()
+    inputs = tuple(reader.ref(tensor) for tensor in model.inputs)
+    outputs = tuple(reader.ref(tensor) for tensor in model.outputs)
+    order = {id(operation): place for place, operation in enumerate(_operations(model))}
+    unique = {id(call.layer): call.layer for call in reader.calls}
+    layers = sorted(unique.values(), key=lambda layer: order.get(id(layer), -1))
+    return ModelGraph(
+        model=model,
+        name=model.name,
+        sequential=_keras_model_class(model) == "Sequential",
+        calls=tuple(reader.calls),
+        layers=tuple(layers),
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def input_names(model: Any) -> tuple[str, ...]:
+    """Give the names by which the user knows the inputs: those of the Input layers, as ``summary()`` shows them."""
+    return tuple(tensor._keras_history[0].name for tensor in model.inputs)  # noqa: SLF001 - see the module's docstring
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """Give the names by which the user knows the outputs: dict keys, else ``model.output_names``, made unique."""
+    struct = getattr(model, "_outputs_struct", None)
+    if isinstance(struct, Mapping) and len(struct) == len(model.outputs):
+        return tuple(str(key) for key in sorted(struct))  # Keras flattens dicts by sorted key
+    names: list[str] = []
+    for tensor in model.outputs:
+        base = tensor._keras_history[0].name  # noqa: SLF001
+        taken = sum(name == base or name.startswith(f"{base}_") for name in names)
+        name = base
+        while name in names:
+            name = f"{base}_{taken}"
+            taken += 1
+        names.append(name)
+    return tuple(names)
+
+
+def _keras_model_class(model: Any) -> str | None:
+    """Give "Functional" or "Sequential" if the object is one, by Keras's own class in its ancestry."""
+    for cls in type(model).__mro__:
+        if is_keras_name(cls.__module__) and cls.__name__ in {"Sequential", "Functional"}:
+            return cls.__name__
+    return None
+
+
+def _refuse_model(model: Any) -> Refusal | None:
+    name = str(getattr(model, "name", type(model).__name__))
+    if _keras_model_class(model) is None:
+        reason = f"It is a subclassed model ('{type(model).__name__}'): its layers are wired by Python code."
+        if not isinstance(model, _keras_bases(model)):
+            reason = f"It is a '{type(model).__module__}.{type(model).__name__}', which is no Keras 3 model."
+        return Refusal(name, reason)
+    if (owner := _defining_class(type(model), "call")) is not None and not is_keras_name(owner.__module__):
+        return Refusal(name, f"Its class '{owner.__name__}' has a call method of its own, which TF.js does not have.")
+    try:
+        built = bool(model.outputs)
+    except (AttributeError, ValueError):  # Keras up to 3.3 raises the latter
+        built = False
+    if not built:
+        return Refusal(name, "The model is not built.", "Call it on data or give it an Input, then convert it.")
+    return None
+
+
+def _keras_bases(model: Any) -> tuple[type, ...]:
+    return tuple(cls for cls in type(model).__mro__ if is_keras_name(cls.__module__) and cls.__name__ == "Model")
+
+
+def _defining_class(cls: type, attribute: str) -> type | None:
+    return next((base for base in cls.__mro__ if attribute in vars(base)), None)
+
+
+def _operations(model: Any) -> Sequence[Any]:
+    functional = getattr(model, "_functional", None) or model  # a Sequential keeps its graph there
+    return list(functional.operations)
+
+
+class _Reader:
+    """Walks backwards from the outputs, so that what no output needs is never seen."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def ref(self, tensor: Any) -> TensorRef:
+        """Number the call that gives a tensor, after every call that it needs."""
+        pending = [tensor]
+        while pending:
+            current = pending[-1]
+            if self._key(current) in self._numbers:
+                pending.pop()
+            elif missing := [t for t in _read_arguments(current).tensors if self._key(t) not in self._numbers]:
+                pending.extend(missing)
+            else:
+                self._append(current)
+                pending.pop()
+        return TensorRef(self._numbers[self._key(tensor)], tensor._keras_history.tensor_index)  # noqa: SLF001
+
+    def _append(self, tensor: Any) -> None:
+        operation, node_index, _ = tensor._keras_history  # noqa: SLF001
+        node = operation._inbound_nodes[node_index]  # noqa: SLF001
+        read = _read_arguments(tensor)
+        inputs = tuple(self.ref(one) for one in read.tensors)
+        shapes = CallShapes(
+            inputs=tuple(_shape(one) for one in read.tensors),
+            outputs=tuple(_shape(one) for one in node.output_tensors),
+            input_dtypes=tuple(str(one.dtype) for one in read.tensors),
+        )
+        call = Call(
+            layer=operation,
+            kind=_kind(operation),
+            inputs=inputs,
+            arguments=read.others,
+            masked=read.mask is not None,
+            mask=None if read.mask is None else self._mask_origin(read.mask),
+            shapes=shapes,
+            unclear=read.unclear,
+        )
+        self._numbers[self._key(tensor)] = len(self.calls)
+        self.calls.append(call)
+
+    def _mask_origin(self, mask: Any) -> MaskOrigin | None:
+        """Follow a mask to the NotEqual that Embedding and Masking write, without adding it to the calls."""
+        while hasattr(mask, "_keras_history"):
+            operation, node_index, _ = mask._keras_history  # noqa: SLF001
+            if not type(operation).__module__.startswith("keras.src.ops."):
+                return None
+            arguments = operation._inbound_nodes[node_index].arguments.args  # noqa: SLF001
+            if type(operation).__name__ == "NotEqual":
+                tensor, value = arguments
+                known = self._key(tensor) in self._numbers and isinstance(value, int | float)
+                return MaskOrigin(self.ref(tensor), float(value)) if known else None
+            if type(operation).__name__ not in {"Any", "Squeeze"}:
+                return None
+            mask = arguments[0]
+        return None
+
+    @staticmethod
+    def _key(tensor: Any) -> tuple[int, int]:
+        history = tensor._keras_history  # noqa: SLF001
+        return id(history.operation), history.node_index
+
+
+class _Arguments(NamedTuple):
+    tensors: list[Any]
+    mask: Any
+    others: dict[str, Any]
+    unclear: str
+
+
+def _read_arguments(tensor: Any) -> _Arguments:
+    """Sort the arguments of the call that gave a tensor into inputs, mask and the rest."""
+    operation, node_index, _ = tensor._keras_history  # noqa: SLF001
+    node = operation._inbound_nodes[node_index]  # noqa: SLF001
+    if not node.input_tensors:
+        return _Arguments([], None, {}, "")
+    try:
+        bound = inspect.signature(operation.call).bind(*node.arguments.args, **node.arguments.kwargs).arguments
+    except TypeError:  # a user's layer whose __call__ takes other arguments than its call
+        return _Arguments(list(node.input_tensors), None, {}, "It is called in a way that its call method hides.")
+    first_name = next(iter(bound))
+    first = [one for one in _flatten(bound.pop(first_name)) if one is not None]
+    masks = [one for one in _flatten(bound.pop("mask", None)) if one is not None]
+    first += [one for one in _flatten(bound.pop("initial_state", None)) if one is not None]
+    others = {name: value for name, value in bound.items() if not (value is None or (name == "kwargs" and not value))}
+    unclear = ""
+    if not all(_is_symbolic(one) for one in first):
+        unclear = "It is called on a constant, which a TF.js layer cannot take."
+    # Tensors in other arguments are read too, so that what is wrong with the layers before them comes up as well.
+    tensors = [one for one in [*first, *_flatten(others)] if _is_symbolic(one)]
+    # Several masks (one per input of a merge) are none that an RNN could read: their origin stays unknown.
+    return _Arguments(tensors, masks[0] if len(masks) == 1 else (masks or None), others, unclear)
+
+
+def _flatten(value: Any) -> Iterator[Any]:
+    """Yield the leaves in Keras's order: dicts by sorted key."""
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _flatten(value[key])
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _flatten(item)
+    else:
+        yield value
+
+
+def _is_symbolic(value: Any) -> bool:
+    return hasattr(value, "_keras_history")
+
+
+def _kind(operation: Any) -> Kind:
+    if _keras_model_class(operation) is not None or _keras_bases(operation):
+        return "model"
+    if type(operation).__name__ == "InputLayer" and is_keras_name(type(operation).__module__):
+        return "input"
+    is_layer = any(cls.__name__ == "Layer" and is_keras_name(cls.__module__) for cls in type(operation).__mro__)
+    return "layer" if is_layer else "operation"
+
+
+def _shape(tensor: Any) -> Shape:
+    return tuple(None if size is None else int(size) for size in tensor.shape)

@@ -1,0 +1,324 @@
+"""What a layer mapping gets, what it may ask and what it gives back.
+
+A mapping is a function from a :class:`LayerView` (one Keras layer) to the tfjs layers that compute exactly the same.
+It names every option that it understands. An option that no mapping asked about is refused unless it is switched off,
+so a new Keras option can never be dropped in silence.
+
+Source: tfjs-layers 4.22 ``dist/layers/*.js`` (what each class reads), Keras 3 ``Layer.get_config``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tfjs_magic.errors import quoted_list
+
+Shape = tuple[int | None, ...]
+
+USE_GRAPH = "Convert the model with format='graph'."
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """Why a layer cannot be held exactly by TF.js.
+
+    Attributes:
+        layer: The user's name of the layer, or of the model.
+        reason: A sentence: which layer class or option, and why TF.js cannot hold it.
+        remedy: A sentence: what to do.
+    """
+
+    layer: str
+    reason: str
+    remedy: str = USE_GRAPH
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TfjsLayer:
+    """A tfjs layer that a Keras layer becomes (or becomes part of).
+
+    Attributes:
+        class_name: The name under which tfjs-layers registers the class.
+        config: What the class reads, keys in snake case; ``name`` and ``trainable`` are added later.
+        weights: tfjs's name of the weight within the layer → Keras variable or tensor.
+        role: "" for the one layer that takes the Keras layer's name and gives its outputs; else a suffix.
+        inputs: An int for that input of the Keras layer, a role for the output of that tfjs layer; None for all the
+            inputs of the Keras layer.
+    """
+
+    class_name: str
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    role: str = ""
+    inputs: tuple[int | str, ...] | None = None
+
+
+TfjsLayers = tuple[TfjsLayer, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class CallShapes:
+    """What one call of a layer takes and gives.
+
+    Attributes:
+        inputs: Shape of each tensor that goes in, initial states among them.
+        outputs: Shape of each tensor that comes out.
+        input_dtypes: Keras dtype of each tensor that goes in.
+    """
+
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    input_dtypes: tuple[str, ...]
+
+
+class Notes:
+    """Things that the user should know, each said once for all the layers that it concerns."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, list[str]] = {}
+
+    def add(self, sentence: str, layer: str) -> None:
+        """Record that ``sentence`` (without full stop) holds for a layer."""
+        names = self._layers.setdefault(sentence, [])
+        if layer not in names:
+            names.append(layer)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Give each sentence with the layers concerned, in the order in which they came up."""
+        return tuple(f"{sentence}: {quoted_list(names)}." for sentence, names in self._layers.items())
+
+
+class LayerView:
+    """One Keras layer as a mapping sees it.
+
+    Attributes:
+        layer: The Keras layer itself; for its weights and wrapped layers.
+        name: The user's name of it.
+        calls: What goes in and out, for each call; more than one for a shared layer.
+        refusals: What the mapping refused so far.
+        map_inner: Maps a wrapped layer, given its calls; None if it was refused (the refusal is then recorded).
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        calls: Sequence[CallShapes],
+        *,
+        notes: Notes,
+        map_inner: Callable[[Any, Sequence[CallShapes]], TfjsLayers | tuple[Refusal, ...]],
+    ) -> None:
+        self.layer = layer
+        self.name: str = layer.name
+        self.calls = tuple(calls)
+        self.map_inner = map_inner
+        self.notes = notes
+        self.refusals: list[Refusal] = []
+        self._config: dict[str, Any] = dict(layer.get_config())
+        self._read = {"name", "trainable", "dtype"}
+        self._takes_integers = False
+
+    def refuse(self, reason: str, remedy: str = USE_GRAPH) -> None:
+        """Refuse the layer; ``reason`` says what was found and why TF.js cannot hold it."""
+        self.refusals.append(Refusal(self.name, reason, remedy))
+
+    def note(self, sentence: str) -> None:
+        """Tell the user something that changes no output; ``sentence`` without full stop."""
+        self.notes.add(sentence, self.name)
+
+    def value(self, option: str, default: Any = None) -> Any:
+        """Give an option as plain JSON data and count it as understood."""
+        self._read.add(option)
+        return plain(self._config.get(option, default))
+
+    def keep(self, *options: str) -> dict[str, Any]:
+        """Give options that tfjs reads under the same name and with the same meaning."""
+        return {option: self.value(option) for option in options}
+
+    def ignore(self, *options: str) -> None:
+        """Count options as understood that have no influence on what the layer computes."""
+        self._read.update(options)
+
+    def only(self, option: str, *allowed: Any, why: str) -> None:
+        """Refuse any value of ``option`` but ``allowed``; ``why`` completes the sentence "…, but"."""
+        self._read.add(option)
+        if option in self._config and (value := plain(self._config[option])) not in allowed:
+            self.refuse(f"It has {option}={value!r}, but {why}.")
+
+    def off(self, option: str, *, why: str) -> None:
+        """Refuse ``option`` if it is switched on."""
+        if self.value(option):
+            self.refuse(f"It has {option}=True, but {why}.")
+
+    def parameter(self, prefix: str) -> dict[str, Any]:
+        """Give initializer and regularizer of a weight; a constraint is left out.
+
+        tfjs applies constraints already while it loads the weights, which would change them.
+        """
+        config: dict[str, Any] = {}
+        if (initializer := self.value(f"{prefix}_initializer")) is not None:
+            config[f"{prefix}_initializer"] = tfjs_initializer(initializer)
+        if (serialized := self.value(f"{prefix}_regularizer")) is not None:
+            if (regularizer := tfjs_regularizer(serialized)) is None:
+                self.note("Left out, since TF.js has no such regularizer (matters only for training there)")
+            else:
+                config[f"{prefix}_regularizer"] = regularizer
+        if self.value(f"{prefix}_constraint") is not None:
+            self.note("Weight constraints are left out (they matter only for training)")
+        return config
+
+    def activation(self, option: str = "activation", *, owner: Any = None) -> dict[str, Any]:
+        """Give an activation under tfjs's name, or refuse it.
+
+        Args:
+            option: The option, which is also the attribute that holds the function.
+            owner: Where the function hangs, if not on the layer (an RNN has it on its cell).
+        """
+        serialized = self.value(option)
+        function = getattr(self.layer if owner is None else owner, option, None)
+        # A user's own function called "relu" is serialised as "relu" too: only its module tells them apart.
+        builtin = isinstance(serialized, str) and is_keras_name(getattr(function, "__module__", ""))
+        if not builtin:
+            self.refuse(f"Its {option} is {_described(serialized)}, which is no activation that TF.js knows.")
+            return {}
+        if (name := TFJS_ACTIVATIONS.get(serialized)) is None:
+            why = OTHER_ACTIVATIONS.get(serialized, "TF.js has no such activation")
+            self.refuse(f"Its {option} is '{serialized}', but {why}.")
+            return {}
+        return {option: name}
+
+    def weights(self, *same: str, owner: Any = None, **renamed: str) -> dict[str, Any]:
+        """Give the weights that the layer has: tfjs's name → Keras variable or tensor.
+
+        Args:
+            same: Attributes that have tfjs's name.
+            owner: Where the attributes hang, if not on the layer.
+            renamed: tfjs's name → attribute.
+        """
+        source = self.layer if owner is None else owner
+        attributes = {name: name for name in same} | renamed
+        found = {name: getattr(source, attribute, None) for name, attribute in attributes.items()}
+        return {name: variable for name, variable in found.items() if variable is not None}
+
+    def drop_activity_regularizer(self) -> None:
+        """Leave the activity regularizer out; tfjs cannot run a nested model that has one."""
+        if self.value("activity_regularizer") is not None:
+            self.note("Activity regularizers are left out (they matter only for training)")
+
+    def channels_last(self, why: str = "TF.js has it exactly only for channels_last") -> None:
+        """Refuse channels_first."""
+        self.only("data_format", "channels_last", None, why=why)
+
+    def takes_integers(self) -> None:
+        """Say that the layer gives Keras's result for integer inputs too."""
+        self._takes_integers = True
+
+    def inner_config(self, name: str, inner: TfjsLayer) -> dict[str, Any]:
+        """Give a wrapped layer as tfjs deserialises it."""
+        return {"class_name": inner.class_name, "config": {"name": name, "trainable": True, **inner.config}}
+
+    def finish(self) -> tuple[Refusal, ...]:
+        """Add what follows from what the mapping did not ask about, and give all refusals."""
+        for option in sorted(self._config.keys() - self._read):
+            # None and False switch an option off; whatever else it is, it may change numbers.
+            if (value := plain(self._config[option])) is not None and value is not False:
+                self.refuse(f"It has {option}={_described(value)}, an option that is not known to work in TF.js.")
+        dtypes = {dtype for call in self.calls for dtype in call.input_dtypes}
+        if other := sorted(dtype for dtype in dtypes if not self._takes(dtype)):
+            self.refuse(f"It is called on {' and '.join(other)} tensors; in TF.js it is exact only on float tensors.")
+        return tuple(self.refusals)
+
+    def _takes(self, dtype: str) -> bool:
+        return dtype in FLOAT_DTYPES or (self._takes_integers and dtype in INTEGER_DTYPES)
+
+
+#: Dtypes that become float32, which is all that tfjs-layers computes in.
+FLOAT_DTYPES = frozenset({"float32", "float16", "bfloat16", "float64"})
+#: Dtypes that become int32.
+INTEGER_DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"})
+
+#: Keras activation → tfjs's name, where both compute the same.
+TFJS_ACTIVATIONS: Mapping[str, str] = {
+    "elu": "elu",
+    "gelu": "gelu",
+    "linear": "linear",
+    "log_softmax": "log_softmax",
+    "mish": "mish",
+    "relu": "relu",
+    "relu6": "relu6",
+    "selu": "selu",
+    "sigmoid": "sigmoid",
+    "silu": "swish",
+    "softmax": "softmax",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "swish": "swish",
+    "tanh": "tanh",
+}
+#: Activations that tfjs has under the same name with another formula.
+OTHER_ACTIVATIONS: Mapping[str, str] = {
+    "hard_sigmoid": "TF.js computes 0.2 x + 0.5 where Keras 3 computes x / 6 + 0.5",
+}
+
+#: Keras initializer → tfjs's name, and the options to keep. Every weight is loaded, but in nested models tfjs runs the
+#: initializers first: Orthogonal (tfjs's default for recurrent kernels) fails or takes minutes there, Identity wants
+#: square kernels. These and all unknown ones become Zeros.
+_INITIALIZERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "Constant": ("Constant", ("value",)),
+    "GlorotNormal": ("GlorotNormal", ()),
+    "GlorotUniform": ("GlorotUniform", ()),
+    "HeNormal": ("HeNormal", ()),
+    "HeUniform": ("HeUniform", ()),
+    "LecunNormal": ("LeCunNormal", ()),
+    "LecunUniform": ("LeCunUniform", ()),
+    "Ones": ("Ones", ()),
+    "RandomNormal": ("RandomNormal", ("mean", "stddev")),
+    "RandomUniform": ("RandomUniform", ("minval", "maxval")),
+    "TruncatedNormal": ("TruncatedNormal", ("mean", "stddev")),
+    "VarianceScaling": ("VarianceScaling", ("scale", "mode", "distribution")),
+    "Zeros": ("Zeros", ()),
+}
+
+
+def tfjs_initializer(serialized: Any) -> dict[str, Any]:
+    """Give a Keras initializer as tfjs reads it, seeds left out; Zeros for one that tfjs has not."""
+    zeros = {"class_name": "Zeros", "config": {}}
+    if not isinstance(serialized, Mapping) or serialized.get("class_name") not in _INITIALIZERS:
+        return zeros
+    class_name, options = _INITIALIZERS[serialized["class_name"]]
+    given = serialized.get("config") or {}
+    config = {option: given[option] for option in options if option in given}
+    if not all(isinstance(value, int | float | str) for value in config.values()):
+        return zeros
+    if config.get("distribution") == "untruncated_normal":
+        config["distribution"] = "normal"
+    return {"class_name": class_name, "config": config}
+
+
+def tfjs_regularizer(serialized: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give an L1, L2 or L1L2 regularizer as tfjs's L1L2; None for any other."""
+    if serialized.get("class_name") not in {"L1", "L2", "L1L2"}:
+        return None
+    given = serialized.get("config") or {}
+    return {"class_name": "L1L2", "config": {"l1": given.get("l1", 0.0), "l2": given.get("l2", 0.0)}}
+
+
+def plain(value: Any) -> Any:
+    """Turn tuples into lists and numpy scalars and arrays into Python numbers, so that JSON can hold them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def is_keras_name(module: str) -> bool:
+    """Tell whether a module is Keras's own, so that what it defines is what its name says."""
+    return module.partition(".")[0] == "keras"
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"the object '{value.get('registered_name') or value.get('class_name')}'"
+    return f"'{value}', a function of your own" if isinstance(value, str) else repr(value)

@@ -1,0 +1,29 @@
+"""Every Keras layer class that has a tfjs form, by family. To add a layer, copy its nearest neighbour there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tfjs_magic.layers import (
+    activations,
+    convolutional,
+    core,
+    merging,
+    normalization,
+    pooling,
+    recurrent,
+    reshaping,
+)
+from tfjs_magic.layers.mapping import LayerView, TfjsLayers
+
+#: Keras class name → mapping. Only for classes of Keras itself; a user's class of the same name is refused before.
+MAPPINGS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+    **core.LAYERS,
+    **convolutional.LAYERS,
+    **pooling.LAYERS,
+    **normalization.LAYERS,
+    **activations.LAYERS,
+    **merging.LAYERS,
+    **reshaping.LAYERS,
+    **recurrent.LAYERS,
+}

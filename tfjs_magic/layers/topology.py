@@ -1,0 +1,256 @@
+"""Keras 3 model in memory → tfjs-layers topology and weights, exactly, or every reason why not.
+
+Given:   a functional or sequential Keras 3 model, on any Keras backend
+Result:  the ``modelTopology`` of a ``model.json``, and weights under the names by which tfjs-layers looks for them
+Refuses: layers, options, masks and wirings that tfjs-layers does not have or computes otherwise; all of them at once
+
+Source: tfjs-layers 4.22 ``dist/models.js`` (``loadLayersModelFromIOHandler``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
+from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
+from tfjs_magic.layers.functional import (
+    Call,
+    MappedModel,
+    ModelGraph,
+    input_names,
+    output_names,
+    read_model,
+)
+from tfjs_magic.layers.mapping import (
+    FLOAT_DTYPES,
+    INTEGER_DTYPES,
+    CallShapes,
+    LayerView,
+    Notes,
+    Refusal,
+    TfjsLayers,
+    is_keras_name,
+)
+from tfjs_magic.layers.masks import refuse_masks
+from tfjs_magic.layers.names import LayerNames
+from tfjs_magic.layers.registry import MAPPINGS
+
+#: Dtype policies that become float32, with what the user should know of it.
+_OTHER_POLICIES = frozenset({"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayersTopology:
+    """A model as tfjs-layers holds it.
+
+    Attributes:
+        topology: The whole ``modelTopology``.
+        weights: In the order of the layers; zero-copy views where the backend allows it.
+        inputs: Under the user's names, in the user's order.
+        outputs: Likewise.
+        classes: tfjs layer class → how often it is called.
+        notes: What changes no output but should be known, one sentence each.
+    """
+
+    topology: Mapping[str, Any]
+    weights: tuple[WeightEntry, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    classes: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """Why a model cannot be a layers model; every reason, in the order of the layers."""
+
+    refusals: tuple[Refusal, ...]
+
+
+def layers_topology(model: Any) -> LayersTopology | Refused:
+    """Convert a Keras 3 model, or say everything that stands against it."""
+    notes = Notes()
+    mapper = _Mapper(notes)
+    mapped = mapper.map_model(model)
+    refusals = list(mapper.refusals)
+    if mapped is not None and not refusals:
+        refusals = refuse_masks(mapped)
+    if mapped is None or refusals:
+        return Refused(tuple(dict.fromkeys(refusals)))
+    names = LayerNames(mapped)
+    container = assemble(mapped, names, top_level_name(mapped))
+    if repeated := _first_repeated([name for name, _ in container.weights]):
+        reason = f"Two of its weights would be called '{repeated}' in TF.js."
+        return Refused((Refusal(mapped.graph.name, reason, "Rename one of the layers."),))
+    for old, new in names.renamed:
+        notes.add("Renamed, since TF.js wants plain and unique layer names", f"{old}' → '{new}")
+    weights = tuple(WeightEntry(name, _float32_array(name, variable, notes)) for name, variable in container.weights)
+    keras = sys.modules["keras"]  # the model's own Keras, so that none is imported here
+    return LayersTopology(
+        topology={
+            "keras_version": str(keras.__version__),
+            "backend": str(keras.backend.backend()),
+            "model_config": container.entry,
+        },
+        weights=weights,
+        inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
+        outputs=_tensor_infos(model.outputs, output_names(model), {}),
+        classes=dict(sorted(container.classes.items())),
+        notes=notes.sentences(),
+    )
+
+
+class _Mapper:
+    """Maps layers and collects what is refused on the way."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.notes = notes
+        self.refusals: list[Refusal] = []
+
+    def map_model(self, model: Any) -> MappedModel | None:
+        """Map a model and all nested ones; None if the model itself cannot be read."""
+        graph = read_model(model)
+        if isinstance(graph, Refusal):
+            self.refusals.append(graph)
+            return None
+        layers: dict[int, TfjsLayers] = {}
+        models: dict[int, MappedModel] = {}
+        for layer in graph.layers:
+            calls = [graph.calls[number] for number in graph.calls_of(layer)]
+            self.refusals += [refusal for call in calls for refusal in _refuse_arguments(call)]
+            kind = calls[0].kind
+            if kind == "model":
+                if (inner := self.map_model(layer)) is not None:
+                    models[id(layer)] = inner
+            elif kind == "input":
+                self.refusals += _refuse_input(layer)
+            elif kind == "operation":
+                self.refusals.append(_refuse_operation(layer))
+            else:
+                mapped = self.map_layer(layer, [call.shapes for call in calls])
+                self.refusals += [one for one in mapped if isinstance(one, Refusal)]
+                layers[id(layer)] = tuple(one for one in mapped if not isinstance(one, Refusal))
+        self._note_copies(graph, models)
+        return MappedModel(graph, layers, models)
+
+    def map_layer(self, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers | tuple[Refusal, ...]:
+        """Map one layer, or give everything that stands against it."""
+        class_name = type(layer).__name__
+        if not is_keras_name(type(layer).__module__):
+            reason = f"Its class '{class_name}' is your own, and TF.js has only Keras's layers."
+            return (Refusal(layer.name, reason),)
+        if class_name not in MAPPINGS:
+            return (Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does."),)
+        view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer)
+        self._check_policy(view)
+        mapped = MAPPINGS[class_name](view)
+        refusals = view.finish()
+        if not refusals and (extra := _unmapped_weights(layer, mapped)):
+            reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
+            refusals = (Refusal(layer.name, reason),)
+        return refusals or mapped
+
+    def _check_policy(self, view: LayerView) -> None:
+        policy = str(getattr(getattr(view.layer, "dtype_policy", None), "name", "float32"))
+        if policy in _OTHER_POLICIES:
+            view.note(f"Computed in float32 in TF.js instead of {policy}")
+        elif policy != "float32":
+            view.refuse(f"Its dtype policy is '{policy}'; TF.js layers compute in float32 only.")
+
+    def _note_copies(self, graph: ModelGraph, models: Mapping[int, MappedModel]) -> None:
+        """Tell where layers of different models share weights, which become copies in TF.js."""
+        outer = {id(layer) for layer in graph.layers}
+        for inner in (one for nested in models.values() for one in nested.walk()):
+            for layer in inner.graph.layers:
+                if id(layer) in outer and layer.weights:
+                    self.notes.add("Shared by several models; each gets a copy of the weights in TF.js", layer.name)
+            outer |= {id(layer) for layer in inner.graph.layers}
+
+
+def _refuse_arguments(call: Call) -> list[Refusal]:
+    name = call.layer.name
+    found = [Refusal(name, call.unclear)] if call.unclear else []
+    if call.kind == "operation":
+        return []
+    for argument, value in sorted(call.arguments.items()):
+        if argument == "training" and not value:
+            continue
+        if argument == "training":
+            found.append(Refusal(name, "It is called with training=True, but TF.js runs every layer for inference."))
+        else:
+            found.append(Refusal(name, f"It is called with the argument '{argument}', which TF.js does not take."))
+    if len(call.shapes.inputs) == 0 and call.kind != "input":
+        found.append(Refusal(name, "It is called without any tensor, which a TF.js layer cannot be."))
+    return found
+
+
+def _refuse_input(layer: Any) -> list[Refusal]:
+    found = [
+        Refusal(layer.name, f"It is a {option} input, which TF.js layers cannot take.")
+        for option in ("sparse", "ragged", "optional")
+        if getattr(layer, option, False)
+    ]
+    if len(layer.batch_shape) < 2:
+        found.append(Refusal(layer.name, "It takes a single value per sample; TF.js would add a dimension to it."))
+    if str(layer.dtype) not in FLOAT_DTYPES | INTEGER_DTYPES:
+        found.append(Refusal(layer.name, f"It takes {layer.dtype} values; TF.js layers take float32 and int32."))
+    return found
+
+
+def _refuse_operation(operation: Any) -> Refusal:
+    name = type(operation).__name__
+    return Refusal(
+        operation.name,
+        f"It is the operation keras.ops '{name}', not a layer, and TF.js layers models hold only layers.",
+        "Write it with a layer of keras.layers, or convert the model with format='graph'.",
+    )
+
+
+def _unmapped_weights(layer: Any, mapped: TfjsLayers) -> list[str]:
+    """Give the names of a layer's weights that no tfjs layer takes. LoRA's own are merged into what is taken."""
+    taken = {id(variable) for one in mapped for variable in one.weights.values()}
+    wrapped = getattr(layer, "layer", layer)
+    if any(getattr(one, "lora_enabled", False) for one in (layer, wrapped)):
+        return []
+    return [variable.name for variable in layer.weights if id(variable) not in taken]
+
+
+def _first_repeated(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
+
+
+def _float32_array(name: str, variable: Any, notes: Notes) -> Array:
+    """Give a weight as float32; a view of the backend's own buffer where it is one already."""
+    array = _host_array(variable)
+    if array.dtype == np.float32:
+        return array
+    notes.add(f"Stored as float32 instead of {array.dtype}", name)
+    return array.astype(np.float32)
+
+
+def _host_array(variable: Any) -> Array:
+    """Read a Keras variable, or a tensor computed from some (a LoRA kernel), without a copy if possible."""
+    value = variable.value if hasattr(variable, "path") else variable
+    if hasattr(value, "read_value"):  # TensorFlow: later assignments do not write into a buffer that is shared
+        value = value.read_value()
+    elif hasattr(value, "detach"):  # torch: its optimizers do write into it
+        return np.array(value.detach().cpu().numpy())
+    return np.asarray(value)
+
+
+def _tensor_infos(tensors: Sequence[Any], names: Sequence[str], bounds: Mapping[int, int]) -> tuple[TensorInfo, ...]:
+    return tuple(
+        TensorInfo(
+            name=name,
+            dtype="int32" if str(tensor.dtype) in INTEGER_DTYPES else "float32",
+            shape=tuple(None if size is None else int(size) for size in tensor.shape),
+            upper_bound=bounds.get(position),
+        )
+        for position, (tensor, name) in enumerate(zip(tensors, names, strict=True))
+    )

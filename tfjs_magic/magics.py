@@ -1,0 +1,369 @@
+"""``%tfjs_convert``, ``%%tfjs_convert`` and ``%tfjs_benchmark``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import html
+import threading
+import uuid
+from argparse import Namespace
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.display import display, publish_display_data
+
+from tfjs_magic.errors import TfjsMagicError
+from tfjs_magic.notebook.body import AwaitTransform, Body
+from tfjs_magic.notebook.line import Expander, Later, MagicLine, benchmark_line, convert_line
+from tfjs_magic.notebook.names import convertible_in, find_source, models_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import SimpleNamespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tfjs_magic.artifacts import TfjsModel
+    from tfjs_magic.bench.widget import Benchmark
+
+#: A step that takes longer than this is named while it lasts.
+STATUS_DELAY_S = 1.0
+
+_CONVERT = convert_line()
+_BENCHMARK = benchmark_line()
+
+# Option of the line → argument of the Python twin; options that are not given leave the twin's own defaults.
+_CONVERT_ARGUMENTS = {
+    "format": "format",
+    "signature": "signature",
+    "tags": "tags",
+    "input": "inputs",
+    "output": "outputs",
+    "quantize": "quantize",
+    "weight_shard_size_bytes": "weight_shard_size_bytes",
+    "strip_debug_ops": "strip_debug_ops",
+    "skip_op_check": "skip_op_check",
+    "metadata": "metadata",
+    "trust": "trust",
+}
+_BENCHMARK_ARGUMENTS = {
+    "backend": "backends",
+    "runs": "runs",
+    "warmup": "warmup",
+    "samples": "samples",
+    "tolerance": "tolerance",
+    "seed": "seed",
+}
+
+_CONVERT_HELP = f"""Convert a model to TensorFlow.js and benchmark it in this notebook's browser.
+
+Shows what came out (format, size, ops, the line of JavaScript that loads it), then runs it in the browser: compares
+its outputs with Python's, warms up, and plots the latency of every run.
+
+{_CONVERT.help}
+SOURCE is a variable (model, models["a"], nets[0].encoder), an expression in braces ({{make_model()}}), or the path of
+a .keras or .h5 file or a SavedModel directory; ./model is always a path. {{expr}} works in every option too.
+
+Above a cell, the body runs first, as any cell does. Then SOURCE is converted; without SOURCE, the value of the last
+expression; without that, the one model that the body assigns.
+
+Examples
+    %tfjs_convert model
+    %tfjs_convert model --format graph --quantize float16 --save web_model -o web
+    %tfjs_convert ./saved_model --input image=1,224,224,3 --no-benchmark
+
+    %%tfjs_convert --backend wasm,webgl --runs 50 --samples x_test[:4] -o web
+    model = keras.applications.MobileNetV2()
+    model
+
+The result is the benchmark: `bench = _` in the next cell, then `await bench` or `bench.result` for the numbers.
+"""
+
+_BENCHMARK_HELP = f"""Benchmark models side by side in this notebook's browser.
+
+{_BENCHMARK.help}
+SOURCE is a converted model (%tfjs_convert model -o web), the directory of a TensorFlow.js model, or anything that
+%tfjs_convert takes.
+
+Examples
+    %tfjs_benchmark web
+    %tfjs_benchmark float32 quantized ./old_model --backend wasm,webgl --runs 100
+    bench = %tfjs_benchmark web
+"""
+
+
+@magics_class
+class TfjsMagics(Magics):  # type: ignore[misc]
+    """The magics of one shell, and the benchmarks that its cells show."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._live: dict[str, tuple[object, list[Benchmark]]] = {}
+        self._saved: set[tuple[str, _Stamp | None]] = set()
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_cell_magic  # type: ignore[untyped-decorator]
+    def tfjs_convert(  # noqa: D102 - below
+        self, line: str, cell: str | None = None
+    ) -> Benchmark | Coroutine[Any, Any, Benchmark | None] | None:
+        with _one_line_errors():
+            arguments = _CONVERT.parse(line)
+            self._check_target(arguments)
+            if cell is None and arguments.source is None:
+                raise UsageError(
+                    "%tfjs_convert lacks its SOURCE: name a variable or a path; %tfjs_convert? shows help."
+                )
+        if cell is None:
+            return self._convert(arguments, line, None)
+        # IPython 8 counts the cell after running it, 9 before; its display hook knows.
+        body = Body(self.shell, cell, number=self.shell.displayhook.prompt_count)
+        if body.is_async:
+            return self._convert_after(body, arguments, line)
+        body.run()
+        return self._convert(arguments, line, body)
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_magic  # type: ignore[untyped-decorator]
+    def tfjs_benchmark(self, line: str) -> Benchmark:  # noqa: D102 - below
+        with _one_line_errors():
+            arguments = _BENCHMARK.parse(line)
+            if not arguments.source:
+                raise UsageError(
+                    "%tfjs_benchmark lacks its SOURCE: name at least one model; %tfjs_benchmark? shows help."
+                )
+            self._close_earlier(line)
+            models = {word: find_source(word, self.shell.user_ns) for word in arguments.source}
+            return self._benchmark(models, arguments, line)
+
+    tfjs_convert.__doc__ = _CONVERT_HELP
+    tfjs_benchmark.__doc__ = _BENCHMARK_HELP
+
+    async def _convert_after(self, body: Body, arguments: Namespace, line: str) -> Benchmark | None:
+        await body.run_async()
+        return self._convert(arguments, line, body)
+
+    def _convert(self, arguments: Namespace, line: str, body: Body | None) -> Benchmark | None:
+        # They import numpy and more; the extension loads without.
+        from tfjs_magic.artifacts import TfjsModel  # noqa: PLC0415
+        from tfjs_magic.pipeline import convert  # noqa: PLC0415
+
+        with _one_line_errors():
+            self._close_earlier(line)
+            found, note = self._source(arguments.source, body)
+            if isinstance(found, TfjsModel):
+                raise UsageError(
+                    "the model is converted already: %tfjs_benchmark runs it, its save(directory) writes it."
+                )
+            options = _given(arguments, _CONVERT_ARGUMENTS, self.shell.user_ns)
+            self._check_target(arguments)
+            with _Status() as status:
+                model = convert(found, progress=status.step, **options)
+            if note:
+                report = dataclasses.replace(model.report, notes=(note, *model.report.notes))
+                model = dataclasses.replace(model, report=report)
+            if arguments.bind and not arguments.dry_run:
+                self.shell.user_ns[arguments.bind] = model
+            display(model)
+            return None if arguments.dry_run else self._use(model, arguments, line)
+
+    def _source(self, word: str | None, body: Body | None) -> tuple[object, str]:
+        """Give what is to be converted, and a sentence about where it was found."""
+        if word is None:
+            assert body is not None
+            return body.model()
+        if body is not None and (value := body.take_value()) is not None:
+            display(value)
+        return find_source(word, self.shell.user_ns), ""
+
+    def _use(self, model: TfjsModel, arguments: Namespace, line: str) -> Benchmark | None:
+        save = _resolved(arguments.save, self.shell.user_ns)
+        if save is not None:
+            target = model.save(save, overwrite=self._may_overwrite(save, arguments))
+            self._saved.add((self._cell_id(), _stamp(target)))
+        if arguments.no_benchmark:
+            return None
+        return self._benchmark(model, arguments, line)
+
+    def _check_target(self, arguments: Namespace) -> None:
+        """Refuse a ``--save`` that cannot be written before the body trains for an hour."""
+        if isinstance(arguments.save, str) and not arguments.dry_run:
+            from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
+
+            check_target(arguments.save, overwrite=self._may_overwrite(arguments.save, arguments))
+
+    def _may_overwrite(self, target: str, arguments: Namespace) -> bool:
+        """Whether the user allowed it, or this very cell wrote what is there: then running it again just works."""
+        return arguments.overwrite or (self._cell_id() != "" and (self._cell_id(), _stamp(target)) in self._saved)
+
+    def _benchmark(self, models: object, arguments: Namespace, line: str) -> Benchmark:
+        from tfjs_magic.bench.widget import benchmark  # noqa: PLC0415 - imports anywidget
+
+        options = _given(arguments, _BENCHMARK_ARGUMENTS, self.shell.user_ns)
+        bench = benchmark(models, **options)
+        key, execution = self._cell(line)
+        self._live.setdefault(key, (execution, []))[1].append(bench)
+        return bench
+
+    def _close_earlier(self, line: str) -> None:
+        """Close what an earlier execution of this cell shows, so that running it again frees the old model."""
+        key, execution = self._cell(line)
+        shown_by, benchmarks = self._live.get(key, (execution, []))
+        if shown_by != execution:
+            del self._live[key]
+            for bench in benchmarks:
+                bench.close()
+
+    def _cell(self, line: str) -> tuple[str, object]:
+        """Name the running cell and this execution of it; where the frontend names no cells, the line stands for it."""
+        execution = self._parent().get("header", {}).get("msg_id", self.shell.execution_count)
+        return self._cell_id() or line, execution
+
+    def _cell_id(self) -> str:
+        """Give the name that the frontend has for the running cell, "" if it has none."""
+        return str(self._parent().get("metadata", {}).get("cellId", ""))
+
+    def _parent(self) -> Mapping[str, Any]:
+        """Give the message that asked for the execution; only a kernel has one."""
+        get_parent = getattr(self.shell, "get_parent", None)
+        parent: Mapping[str, Any] = get_parent() if get_parent is not None else {}
+        return parent
+
+
+class _Status:
+    """Names the step of a conversion that takes long, and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._display_id = ""
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+        self._over = False
+
+    def __enter__(self) -> _Status:  # noqa: PYI034 - Self is newer than Python 3.10
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cancel()
+        with self._lock:
+            self._over = True
+            if self._display_id:
+                publish_display_data({}, transient={"display_id": self._display_id}, update=True)
+
+    def step(self, name: str) -> None:
+        """Say that a step begins."""
+        self._cancel()
+        self._timer = threading.Timer(STATUS_DELAY_S, self._show, (name,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _show(self, name: str) -> None:
+        text = f"Converting: {name} …"
+        with self._lock:
+            if self._over:
+                return
+            update = bool(self._display_id)
+            self._display_id = self._display_id or uuid.uuid4().hex
+            bundle = {"text/plain": text, "text/html": html.escape(text)}
+            publish_display_data(bundle, transient={"display_id": self._display_id}, update=update)
+
+
+def register(shell: InteractiveShell) -> None:
+    """Add the magics, their completion, and ``await`` in the body of ``%%tfjs_convert``."""
+    unregister(shell)
+    shell.register_magics(TfjsMagics(shell))
+    shell.input_transformers_cleanup.append(AwaitTransform(shell, "tfjs_convert"))
+    for key, (grammar, names) in _COMPLETED.items():
+        shell.set_hook("complete_command", _completer(grammar, names), str_key=key)
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Remove what :func:`register` added; what other extensions did stays."""
+    for kind, name in (("line", "tfjs_convert"), ("cell", "tfjs_convert"), ("line", "tfjs_benchmark")):
+        shell.magics_manager.magics[kind].pop(name, None)
+    transforms = shell.input_transformers_cleanup
+    transforms[:] = [transform for transform in transforms if not isinstance(transform, AwaitTransform)]
+    # IPython has no public way to take a completer back.
+    for key in _COMPLETED:
+        shell.strdispatchers["complete_command"].strs.pop(key, None)
+
+
+# Magic → its grammar, and which names can stand as SOURCE.
+_COMPLETED = {
+    "%tfjs_convert": (_CONVERT, models_in),
+    "%%tfjs_convert": (_CONVERT, models_in),
+    "%tfjs_benchmark": (_BENCHMARK, convertible_in),
+}
+
+
+def _completer(grammar: MagicLine, names: Callable[[Mapping[str, Any]], Iterable[str]]) -> Any:
+    def complete(shell: InteractiveShell, event: SimpleNamespace) -> Sequence[str]:
+        if event.symbol.startswith("-"):
+            return grammar.flags
+        words = event.text_until_cursor.split()
+        before = words if event.text_until_cursor[-1:].isspace() else words[:-1]
+        return (grammar.choices(before[-1]) if before else ()) or [*names(shell.user_ns)]
+
+    return complete
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Show a user's mistake as one line: IPython hides the traceback of exactly ``UsageError``."""
+    try:
+        yield
+    except TfjsMagicError as error:
+        raise UsageError(str(error)) from error
+    except ValueError as error:
+        if not _raised_by_us(error):
+            raise
+        raise UsageError(str(error)) from error
+
+
+def _raised_by_us(error: ValueError) -> bool:
+    """Whether the error was raised in this package: a wrong option. TensorFlow's own keep their traceback."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
+
+
+#: A model's directory and the identity of the model.json in it.
+_Stamp = tuple[str, int, int]
+
+
+def _stamp(directory: str | Path) -> _Stamp | None:
+    """Tell a saved model from whatever may take its place; None if there is none."""
+    target = Path(directory).expanduser().resolve()
+    try:
+        file = (target / "model.json").stat()
+    except OSError:
+        return None
+    return str(target), file.st_ino, file.st_mtime_ns
+
+
+def _given(arguments: Namespace, names: Mapping[str, str], namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that the line states, under the Python twin's names."""
+    values = {name: _resolved(getattr(arguments, option), namespace) for option, name in names.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _resolved(value: Any, namespace: Mapping[str, Any]) -> Any:
+    if isinstance(value, Later):
+        return value.resolve(Expander(namespace))
+    if isinstance(value, list):
+        return _merged([_resolved(item, namespace) for item in value])
+    return value
+
+
+def _merged(parts: list[Any]) -> Any:
+    """Join the values of an option that was repeated: mappings into one, names into one tuple."""
+    if isinstance(parts[0], Mapping):
+        return {key: value for part in parts for key, value in part.items()}
+    return tuple(name for part in parts for name in part)

@@ -1,0 +1,1 @@
+"""What the magics are made of: their line, the names in it, and the cell's body."""

@@ -1,0 +1,1 @@
+"""What TF.js can run: the generated table and the check against it."""

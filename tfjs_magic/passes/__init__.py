@@ -1,0 +1,35 @@
+"""The graph passes, in the order in which they run; see CONTRIBUTING.md on how to add one."""
+
+from __future__ import annotations
+
+from tfjs_magic.passes.fold_constants import FOLD_CONSTANTS
+from tfjs_magic.passes.fold_scale import FOLD_SCALE
+from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
+from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
+from tfjs_magic.passes.lower_erfc import LOWER_ERFC
+from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
+from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
+from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
+from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
+from tfjs_magic.passes.rewrite import Pass, run_passes
+from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
+from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
+from tfjs_magic.passes.swap_offset_and_scale import SWAP_OFFSET_AND_SCALE
+
+#: First what TF.js cannot run at all, then what makes it fast. The runner repeats each tuple until nothing applies.
+PIPELINE: tuple[tuple[Pass, ...], ...] = (
+    # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
+    # _SwitchN, since what a branch returns is held back by a Switch.
+    (LOWER_SWITCH_N, STRIP_CONTROL_INPUTS, REMOVE_IDENTITIES, LOWER_ERFC, LOWER_BOOL_REVERSE),
+    # Constants before the folds, which want their operands as arrays; scale before offset, since a scale that is
+    # folded lets two offsets meet.
+    (FOLD_CONSTANTS, SWAP_OFFSET_AND_SCALE, FOLD_SCALE, MERGE_OFFSETS),
+    # After the folds, which see the weights of all groups at once.
+    (LOWER_GROUPED_CONV,),
+    # Fusion after every fold: nothing looks inside a fused op.
+    (FUSE_BIAS_ACTIVATION,),
+    # Last, since the others would take the identities away again.
+    (SEPARATE_OUTPUTS,),
+)
+
+__all__ = ["PIPELINE", "run_passes"]

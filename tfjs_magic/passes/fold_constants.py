@@ -1,0 +1,34 @@
+"""Evaluate what depends on weights alone.
+
+Given:   y = Op(c1, c2, …)      all inputs constant, Op pure (``graph/evaluate.py``)
+Result:  y a constant
+
+Stays as it is: a result larger than its inputs by more than 1 KB, because it would be downloaded.
+"""
+
+from __future__ import annotations
+
+from tfjs_magic.graph.evaluate import evaluate
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.passes.rewrite import GraphPass
+
+
+def _run(graph: Graph) -> int:
+    graph.sort()  # inputs first: one sweep folds whole subgraphs
+    return sum(_fold(graph, node) for node in graph if node.op != "Const" and node.inputs and not node.controls)
+
+
+def _fold(graph: Graph, node: Node) -> bool:
+    values = [graph.constant(ref) for ref in node.inputs]
+    arrays = [value for value in values if value is not None]
+    if len(arrays) < len(values) or (outputs := evaluate(node, arrays)) is None:
+        return False
+    if graph.is_output(node.name):
+        return False  # stays computed: TF.js does not return a weight as an output
+    for port, array in enumerate(outputs):
+        ref = f"{node.name}:{port}" if port else node.name
+        graph.replace_uses(ref, graph.add_constant(f"{node.name}/value", array))
+    return True
+
+
+FOLD_CONSTANTS = GraphPass("fold_constants", _run)

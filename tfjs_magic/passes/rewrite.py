@@ -1,0 +1,100 @@
+"""What a pass is, and the runner that owns order, repetition and invariants."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from tfjs_magic.artifacts import PassReport
+from tfjs_magic.errors import PassError
+from tfjs_magic.graph.ir import Graph, Node
+
+M = TypeVar("M")
+
+#: A pipeline that still changes the graph after so many rounds has two passes that undo each other.
+_MOST_ROUNDS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Miss:
+    """Why a rewrite does not apply here: a sentence for the report."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewrite(Generic[M]):
+    """A local match and its edit.
+
+    Attributes:
+        name: Verb and object; the name of its module.
+        anchors: Op types that a match may start from.
+        match: Reads only. None where the pattern is not there at all, a :class:`Miss` where it is but must stay.
+        apply: Edits only, through the verbs of :class:`Graph`; everything is decided already.
+    """
+
+    name: str
+    anchors: frozenset[str]
+    match: Callable[[Graph, Node], M | Miss | None]
+    apply: Callable[[Graph, M], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphPass:
+    """A step over the whole graph; ``run`` gives how many places it changed."""
+
+    name: str
+    run: Callable[[Graph], int]
+
+
+Pass = Rewrite[Any] | GraphPass
+
+
+def run_passes(graph: Graph, passes: Sequence[Pass]) -> tuple[PassReport, ...]:
+    """Run the passes in order, again and again until none applies; edits ``graph``.
+
+    Raises:
+        PassError: A pass broke an invariant, raised, or does not come to an end.
+    """
+    applied: dict[str, int] = {p.name: 0 for p in passes}
+    misses: dict[str, dict[str, int]] = {}
+    for _ in range(_MOST_ROUNDS):
+        before = sum(applied.values())
+        for p in passes:
+            count, misses[p.name] = _run_one(graph, p)
+            applied[p.name] += count
+        if sum(applied.values()) == before:
+            return tuple(PassReport(p.name, applied[p.name], misses[p.name]) for p in passes)
+    raise PassError(f"The passes still change the graph after {_MOST_ROUNDS} rounds: {applied}.")
+
+
+def _run_one(graph: Graph, p: Pass) -> tuple[int, dict[str, int]]:
+    signature = (tuple(graph.inputs), tuple(graph.outputs))
+    node: Node | None = None
+    misses: collections.Counter[str] = collections.Counter()
+    try:
+        if isinstance(p, GraphPass):
+            count = p.run(graph)
+        else:
+            count = 0
+            for node in graph:
+                if node.op not in p.anchors or node.name not in graph or graph[node.name] is not node:
+                    continue
+                found = p.match(graph, node)
+                if isinstance(found, Miss):
+                    misses[found.reason] += 1
+                elif found is not None:
+                    p.apply(graph, found)
+                    count += 1
+        if count:
+            graph.remove_unused()
+            graph.check()
+            assert signature == (tuple(graph.inputs), tuple(graph.outputs)), "the signature changed"
+    except Exception as error:  # whatever a pass raises is our bug
+        where = node.name if node is not None else None
+        place = "" if where is None else f" at '{where}'"
+        reason = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        raise PassError(f"Pass '{p.name}' broke the graph{place}: {reason}. Please report this.", node=where) from error
+    return count, dict(misses)

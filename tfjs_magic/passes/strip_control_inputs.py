@@ -1,0 +1,80 @@
+"""Strip control inputs: TF.js 4.22 cannot compute an output that waits for a control edge.
+
+Given:   y = Op(x, ^a)                            a is an assertion, a print, a pivot of a branch
+Result:  y = Op(x)
+         Merge(Const ^pivot, z)  →  Merge(Switch(Const, predicate), z)
+
+A constant that a branch of a condition or the body of a loop hands on is held back by nothing but its control input.
+Without it TF.js's Merge would take it whichever branch runs, and its NextIteration and Enter would run outside of their
+loop; so it gets a Switch of its own. What may not be stripped (a variable that is assigned and read) was refused when
+the graph was built.
+
+Source: tfjs-converter ``src/executor/graph_executor.ts`` (``processChildNodes``), 4.22.
+"""
+
+from __future__ import annotations
+
+from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+from tfjs_magic.passes.rewrite import GraphPass
+
+#: Ops that would take a constant at the wrong time.
+_GATES = frozenset({"Merge", "NextIteration", "Enter"})
+#: Ops whose output exists only in a branch, or in a loop.
+_HELD_BACK = frozenset({"Switch", "Enter", "NextIteration"})
+#: What lies beyond these belongs to another branch or loop.
+_BORDERS = _HELD_BACK | {"Merge"}
+
+
+def _run(graph: Graph) -> int:
+    for node in graph:
+        if node.op in _GATES:
+            graph.set_inputs(node, [_held_back(graph, ref) for ref in node.inputs])
+    waiting = [node for node in graph if node.controls]
+    for node in waiting:
+        graph.set_inputs(node, node.inputs, controls=())
+    return len(waiting)
+
+
+def _held_back(graph: Graph, ref: str) -> str:
+    """Give ``ref`` itself if some Switch, Enter or NextIteration decides over it, else a Switch over it."""
+    if _is_held_back(graph, ref) or (pivot := _pivot(graph, graph[ref])) is None:
+        return ref
+    switch = graph[pivot]
+    attrs = {"T": graph[ref].attrs.get("dtype", graph[ref].attrs.get("T", switch.attrs["T"]))}
+    held = graph.add(Node(graph.fresh_name(f"{node_of(ref)}/switch"), "Switch", [ref, switch.inputs[1]], attrs))
+    return f"{held.name}:{port_of(pivot)}" if port_of(pivot) else held.name
+
+
+def _is_held_back(graph: Graph, ref: str) -> bool:
+    seen: set[str] = set()
+    stack = [node_of(ref)]
+    while stack:
+        name = stack.pop()
+        if graph[name].op in _HELD_BACK:
+            return True
+        if name not in seen:
+            seen.add(name)
+            stack += map(node_of, graph[name].inputs)
+    return False
+
+
+def _pivot(graph: Graph, node: Node) -> str | None:
+    """Find the output of the nearest Switch that ``node`` waits for.
+
+    A Switch that is a control input itself says nothing: the edge has no port. Its branch's pivot stands beside it.
+    """
+    seen = {node.name}
+    level = [node]
+    while level:
+        above: list[str] = []
+        for current in level:
+            for ref in current.inputs:
+                if graph[ref].op == "Switch":
+                    return ref
+            above += [*map(node_of, current.inputs), *current.controls]
+        level = [graph[name] for name in dict.fromkeys(above) if name not in seen and graph[name].op not in _BORDERS]
+        seen.update(above)
+    return None
+
+
+STRIP_CONTROL_INPUTS = GraphPass("strip_control_inputs", _run)

@@ -1,0 +1,280 @@
+"""``convert``: the one straight way from a source to a model in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from tfjs_magic.artifacts import ConversionReport, TensorInfo, TfjsModel, WeightEntry
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.layers.mapping import Refusal
+from tfjs_magic.options import (
+    DEFAULT_SHARD_SIZE_BYTES,
+    ConvertOptions,
+    Format,
+    Progress,
+    quantize_patterns,
+)
+from tfjs_magic.sources.kinds import FunctionSource, KerasSource, Source
+from tfjs_magic.sources.resolve import resolve
+from tfjs_magic.weights.pack import pack_weights
+from tfjs_magic.writers.model_json import model_json
+
+
+def convert(
+    source: object,
+    *,
+    format: Format = "auto",  # noqa: A002 - the field's word, and the interface
+    signature: str | None = None,
+    tags: Sequence[str] = ("serve",),
+    inputs: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] | None = None,
+    quantize: str | Mapping[str, Any] | None = None,
+    weight_shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES,
+    strip_debug_ops: bool = True,
+    skip_op_check: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    unroll: bool | Literal["auto"] = "auto",
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> TfjsModel:
+    """Convert a model to the TensorFlow.js web format, in memory.
+
+    Args:
+        source: A Keras 3 model in memory; a ``.keras`` or ``.h5`` file; a SavedModel directory.
+        format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (usually faster);
+            "auto" takes layers where every layer of a Keras model is exact there, else graph.
+        signature: Signature of a SavedModel; its default one otherwise.
+        tags: Tags of the SavedModel's meta graph.
+        inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
+            static dimensions remove shape arithmetic.
+        outputs: Names of the outputs to keep, in this order; all of them otherwise.
+        quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
+            weight's name or what follows a slash in it; a pattern takes biases too.
+        weight_shard_size_bytes: Length of the weight files.
+        strip_debug_ops: Taken for compatibility: TF.js has no assertions and prints, so they are always dropped.
+        skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
+        metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
+        unroll: Taken already; loops are not unrolled yet.
+        trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
+        progress: Called with the name of each step that begins.
+
+    Returns:
+        A snapshot: training the source afterwards changes nothing in it.
+
+    Raises:
+        ConversionError: The model cannot be converted exactly; the message says where and what to do.
+        ValueError: An argument has a value that does not exist.
+    """
+    options = ConvertOptions(
+        format=format,
+        signature=signature,
+        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        inputs=inputs,
+        outputs=(outputs,) if isinstance(outputs, str) else None if outputs is None else tuple(outputs),
+        quantize=quantize_patterns(quantize),
+        weight_shard_size_bytes=weight_shard_size_bytes,
+        strip_debug_ops=strip_debug_ops,
+        skip_op_check=skip_op_check,
+        metadata=metadata,
+        unroll=unroll,
+        trust=trust,
+        progress=progress,
+    )
+    clock = _Clock(options)
+    with clock.stage("load"):
+        resolved = resolve(source, options)
+    if isinstance(resolved, KerasSource) and options.format != "graph":
+        model, reasons = _layers_model(resolved, options, clock)
+        if model is not None:
+            return model
+        if options.format == "layers":
+            raise UnsupportedModelError(" ".join(reasons), stage="layers")
+        return _graph_model(resolved, options, clock, reasons)
+    if options.format == "layers":
+        raise UnsupportedModelError(
+            f"{resolved.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
+            "format='graph', or convert the Keras model that it was saved from.",
+            stage="layers",
+        )
+    reasons = (
+        ("Graph format was asked for.",) if options.format == "graph" else (f"{resolved.description} is a graph.",)
+    )
+    return _graph_model(resolved, options, clock, reasons)
+
+
+# ---------------------------------------------------------------------- layers
+
+
+def _layers_model(
+    source: KerasSource, options: ConvertOptions, clock: _Clock
+) -> tuple[TfjsModel | None, tuple[str, ...]]:
+    """Give the layers model, or None and why TF.js's layers cannot hold it."""
+    if options.inputs or options.outputs is not None:
+        return None, (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
+    from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - loads no TensorFlow
+
+    with clock.stage("layers"):
+        found = layers_topology(source.model)
+    if isinstance(found, Refused):
+        return None, (f"{source.description} cannot become a layers model.", *_refusals(found.refusals, options))
+    with clock.stage("pack"):
+        group = pack_weights(found.weights, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
+    asked = "Layers format was asked for." if options.format == "layers" else "Every layer is exact in TF.js layers."
+    report = ConversionReport(
+        source=source.description,
+        reasons=(asked,),
+        trainable=True,
+        ops=found.classes,
+        backends=dict.fromkeys(("cpu", "wasm", "webgl", "webgpu"), ()),
+        notes=(*found.notes, *_lossy_notes(found.weights)),
+        seconds=clock.seconds,
+    )
+    document = model_json(
+        "layers-model",
+        topology=found.topology,
+        groups=(group,),
+        generated_by=f"keras v{found.topology['keras_version']}",
+        metadata=options.metadata,
+    )
+    return (
+        TfjsModel(
+            format="layers-model",
+            inputs=found.inputs,
+            outputs=found.outputs,
+            model_json=document,
+            groups=(group,),
+            report=report,
+            reference=source.reference,
+        ),
+        (),
+    )
+
+
+def _refusals(refusals: Sequence[Refusal], options: ConvertOptions) -> Iterator[str]:
+    """Yield one sentence per reason; what to do only if layers were asked for, since auto does it."""
+    layers: dict[str, list[str]] = {}
+    for refusal in refusals:
+        remedy = refusal.remedy if options.format == "layers" else ""
+        layers.setdefault(f"{refusal.reason} {remedy}".strip(), []).append(refusal.layer)
+    for sentence, names in layers.items():
+        yield f"{'Layer' if len(names) == 1 else f'{len(names)} layers,'} {quoted_list(names, limit=3)}: {sentence}"
+
+
+# ---------------------------------------------------------------------- graph
+
+
+def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
+    import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
+
+    from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415
+    from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
+    from tfjs_magic.graph.trace import trace  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async  # noqa: PLC0415
+    from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
+
+    with clock.stage("trace"):
+        function = source.to_function() if isinstance(source, KerasSource) else source
+        function = _with_outputs(function, options.outputs)
+    with clock.stage("grappler"):
+        graph = trace(
+            function.function,
+            inputs=dict(zip((info.name for info in function.inputs), function.placeholders, strict=True)),
+            outputs=dict(zip((info.name for info in function.outputs), function.results, strict=True)),
+        )
+    with clock.stage("passes"):
+        passes = tuple(report for step in PIPELINE for report in run_passes(graph, step))
+        graph.sort()
+    if not options.skip_op_check:
+        check_ops(graph)
+    with clock.stage("pack"):
+        entries = [WeightEntry(name, array) for name, array in graph_constants(graph)]
+        group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
+    bounds = index_bounds(graph)
+    inputs = [dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in function.inputs]
+    metadata = dict(options.metadata or {})
+    if function.dict_output:
+        metadata["structuredOutputKeys"] = [info.name for info in function.outputs]
+    document = model_json(
+        "graph-model",
+        topology=graph_topology(graph),
+        groups=(group,),
+        generated_by=tf.__version__,
+        signature={
+            "inputs": {info.name: _signature_row(info, graph.inputs[info.name]) for info in inputs},
+            "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in function.outputs},
+        },
+        metadata=metadata,
+    )
+    return TfjsModel(
+        format="graph-model",
+        inputs=tuple(inputs),
+        outputs=function.outputs,
+        model_json=document,
+        groups=(group,),
+        report=ConversionReport(
+            source=function.description,
+            reasons=reasons,
+            ops=count_ops(graph),
+            backends=missing_per_backend(graph),
+            passes=passes,
+            notes=(*_lossy_notes(entries), *([_ASYNC_NOTE] if needs_async(graph) else ())),
+            seconds=clock.seconds,
+        ),
+        reference=function.reference,
+    )
+
+
+_ASYNC_NOTE = (
+    "The graph holds loops, conditions or shapes that depend on values: call 'await model.executeAsync(inputs)', not "
+    "'model.predict(inputs)'."
+)
+
+
+def _with_outputs(function: FunctionSource, wanted: tuple[str, ...] | None) -> FunctionSource:
+    if wanted is None:
+        return function
+    rows = dict(
+        zip((info.name for info in function.outputs), zip(function.outputs, function.results, strict=True), strict=True)
+    )
+    if unknown := [name for name in wanted if name not in rows]:
+        raise UnsupportedModelError(f"{function.description} has no output '{unknown[0]}'; it has {quoted_list(rows)}.")
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise UnsupportedModelError(f"outputs names {list(wanted)}; expected each of {quoted_list(rows)} at most once.")
+    infos, results = zip(*(rows[name] for name in wanted), strict=True)
+    return dataclasses.replace(function, outputs=infos, results=results)
+
+
+def _signature_row(info: TensorInfo, ref: str) -> dict[str, Any]:
+    from tfjs_magic.graph.ir import Shape  # noqa: PLC0415
+    from tfjs_magic.graph.topology import enum_name, shape_json  # noqa: PLC0415
+
+    name = ref if ":" in ref else f"{ref}:0"
+    return {"name": name, "dtype": enum_name(info.dtype), "tensorShape": shape_json(Shape(info.shape))}
+
+
+def _lossy_notes(entries: Sequence[WeightEntry]) -> tuple[str, ...]:
+    """Say once per dtype which weights TF.js stores less precisely."""
+    wide = {np.dtype("float64"): "float32", np.dtype("complex128"): "complex64"}
+    counts = {dtype: sum(entry.data.dtype == dtype for entry in entries) for dtype in wide}
+    return tuple(f"{n} weights in {dtype} are stored as {wide[dtype]}." for dtype, n in counts.items() if n)
+
+
+class _Clock:
+    """Times the stages and tells the caller's progress callback about them."""
+
+    def __init__(self, options: ConvertOptions) -> None:
+        self.seconds: dict[str, float] = {}
+        self._options = options
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._options.step(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start

@@ -1,0 +1,65 @@
+"""Find out what the user handed us."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.kinds import Source
+
+_EXPECTED = "expected a Keras model, or the path of a SavedModel directory, a .keras or an .h5 file"
+
+
+def resolve(source: object, options: ConvertOptions) -> Source:
+    """Make a source ready for conversion.
+
+    Raises:
+        UnsupportedModelError: It is no model, is not built, or the path leads to none.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return _from_path(Path(source).expanduser(), options)
+    if _is_keras_model(source):
+        from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - TensorFlow is imported when it is needed
+
+        return keras_source(source, options)
+    name = f"{type(source).__module__}.{type(source).__qualname__}"
+    if _is_keras_layer(source):
+        raise UnsupportedModelError(
+            f"A Keras layer ({name}) is no model: it does not say what its inputs are. Wrap it: "
+            "keras.Sequential([keras.Input(shape), layer])."
+        )
+    raise UnsupportedModelError(f"An object of type {name} is no model; {_EXPECTED}.")
+
+
+def _from_path(path: Path, options: ConvertOptions) -> Source:
+    if not path.exists():
+        raise UnsupportedModelError(f"'{path}' does not exist; {_EXPECTED}.")
+    if path.is_dir():
+        if (path / "model.json").is_file():
+            raise UnsupportedModelError(f"'{path}' holds a TF.js model already; tfjs_magic.load('{path}') reads it.")
+        if not any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
+            raise UnsupportedModelError(
+                f"The directory '{path}' holds no saved_model.pb, so it is no SavedModel; {_EXPECTED}."
+            )
+        from tfjs_magic.sources.saved_model import saved_model_source  # noqa: PLC0415
+
+        return saved_model_source(path, options)
+    if path.suffix in {".keras", ".h5", ".hdf5"}:
+        from tfjs_magic.sources.keras import keras_file_source  # noqa: PLC0415
+
+        return keras_file_source(path, options)
+    raise UnsupportedModelError(f"The file '{path}' is of no kind that can be converted; {_EXPECTED}.")
+
+
+def _is_keras_model(source: object) -> bool:
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(source, keras.Model)
+
+
+def _is_keras_layer(source: Any) -> bool:
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(source, keras.layers.Layer)

@@ -1,0 +1,1 @@
+"""Weights as bytes: dtypes that TF.js stores, quantization, packing."""

@@ -1,0 +1,83 @@
+"""Weight entries ⇄ manifest group: specs, and their bytes end to end.
+
+Source: tfjs-core ``src/io/io_utils.ts`` (``decodeWeights``), 4.22. Strings: 32-bit little-endian length, then bytes.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, ManifestGroup, Quantization, WeightEntry, WeightSpec
+from tfjs_magic.errors import WeightError, quoted_list
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, QuantizationDtype
+from tfjs_magic.weights.dtypes import to_stored
+from tfjs_magic.weights.quantize import dequantize, quantization_of, quantize, unmatched_patterns
+
+
+def pack_weights(
+    entries: Sequence[WeightEntry],
+    *,
+    patterns: Mapping[QuantizationDtype, tuple[str, ...]] | None = None,
+    shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES,
+) -> ManifestGroup:
+    """Make the one manifest group of a model. Arrays that are stored as they are are not copied.
+
+    Raises:
+        WeightError: A dtype or value that TF.js cannot store, a duplicate name, patterns that conflict or match
+            nothing.
+    """
+    counts = collections.Counter(entry.name for entry in entries)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise WeightError(f"Several weights are called {quoted_list(twice)}; TensorFlow.js finds weights by name.")
+    if unmatched := unmatched_patterns(counts, patterns or {}):
+        raise WeightError(
+            f"The patterns {quoted_list(unmatched)} match no weight; expected names such as "
+            f"{quoted_list(counts, limit=4)}."
+        )
+    packed = [_pack(entry, patterns or {}) for entry in entries]
+    return ManifestGroup(tuple(spec for spec, _ in packed), tuple(part for _, part in packed), shard_size_bytes)
+
+
+def unpack_weights(group: ManifestGroup) -> Iterator[WeightEntry]:
+    """Yield the group's weights as TF.js will hold them; views of the group's bytes where nothing is decoded."""
+    for spec, part in zip(group.specs, group.parts, strict=True):
+        yield WeightEntry(spec.name, _unpack(spec, part))
+
+
+def _pack(entry: WeightEntry, patterns: Mapping[QuantizationDtype, tuple[str, ...]]) -> tuple[WeightSpec, memoryview]:
+    data = to_stored(entry.name, entry.data)
+    if data.dtype == object:
+        return WeightSpec(entry.name, data.shape, "string"), memoryview(_pack_strings(data))
+    dtype = data.dtype.name
+    quantization: Quantization | None = None
+    if (target := quantization_of(entry.name, data, patterns)) is not None:
+        data, quantization = quantize(entry.name, data, target)
+    contiguous = np.ascontiguousarray(data)
+    return WeightSpec(entry.name, data.shape, dtype, quantization), contiguous.reshape(-1).view(np.uint8).data
+
+
+def _pack_strings(data: Array) -> bytes:
+    return b"".join(struct.pack("<I", len(item)) + item for item in data.ravel().tolist())
+
+
+def _unpack(spec: WeightSpec, part: memoryview) -> Array:
+    if spec.dtype == "string":
+        return _unpack_strings(part).reshape(spec.shape)
+    dtype = spec.quantization.dtype if spec.quantization else spec.dtype
+    stored = np.frombuffer(part, dtype).reshape(spec.shape)
+    return stored if spec.quantization is None else dequantize(stored, spec.quantization)
+
+
+def _unpack_strings(part: memoryview) -> Array:
+    items, offset = [], 0
+    while offset < part.nbytes:
+        (length,) = struct.unpack_from("<I", part, offset)
+        items.append(bytes(part[offset + 4 : offset + 4 + length]))
+        offset += 4 + length
+    strings = np.empty(len(items), dtype=object)
+    strings[:] = items
+    return strings

@@ -1,0 +1,1 @@
+"""From the model in memory to what others read: model.json, a directory, a summary."""

@@ -1,0 +1,108 @@
+"""The summary of a conversion, as text and as HTML. Every name of the model is escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+
+from tfjs_magic.artifacts import TensorInfo, TfjsModel
+
+_LOAD_CALL = {"layers-model": "tf.loadLayersModel", "graph-model": "tf.loadGraphModel"}
+_MOST_OPS = 12
+_MOST_REASONS = 12
+
+
+def summary_text(model: TfjsModel) -> str:
+    """Give the summary as plain text, for a terminal and a screen reader."""
+    lines = [
+        f"{model.report.source} → TensorFlow.js {model.format.replace('-', ' ')}, {size_text(model.nbytes)} of weights"
+    ]
+    lines += [f"  {label}: {text}" for label, text in _rows(model)]
+    return "\n".join(lines)
+
+
+def summary_html(model: TfjsModel) -> str:
+    """Give the summary as HTML that follows the notebook's theme."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{_HEAD}">{html.escape(label)}</th>'
+        f'<td style="{_CELL}">{html.escape(text)}</td></tr>'
+        for label, text in _rows(model)
+    )
+    return (
+        f'<div class="tfjs-magic-summary" style="overflow-x:auto"><table style="border-collapse:collapse;margin:4px 0">'
+        f'<caption style="text-align:left;font-weight:600;padding:2px 0">{html.escape(_title(model))}</caption>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+_HEAD = "text-align:left;vertical-align:top;font-weight:600;padding:2px 12px 2px 0;white-space:nowrap"
+_CELL = "text-align:left;vertical-align:top;padding:2px 0;overflow-wrap:anywhere;white-space:pre-wrap;max-width:72ch"
+
+
+def _title(model: TfjsModel) -> str:
+    kind = model.format.replace("-", " ")
+    return f"{model.report.source} → TensorFlow.js {kind}, {size_text(model.nbytes)} of weights"
+
+
+def size_text(nbytes: int) -> str:
+    """Give a size in the unit that reads best: "14.2 MB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= factor:
+            return f"{nbytes / factor:.1f} {unit}"
+    return f"{nbytes} bytes"
+
+
+def _rows(model: TfjsModel) -> Iterator[tuple[str, str]]:
+    report = model.report
+    reasons = list(report.reasons[:_MOST_REASONS])
+    if hidden := len(report.reasons) - len(reasons):
+        reasons.append(f"… and {hidden} more reasons in .report.reasons")
+    yield "format", f"{model.format}. " + "\n".join(reasons)
+    yield (
+        "training",
+        (
+            "trainable in TF.js. A graph model (format='graph') is usually faster."
+            if report.trainable
+            else "inference only; a layers model would be trainable."
+        ),
+    )
+    yield "load in JavaScript", f"const model = await {_LOAD_CALL[model.format]}('model.json');"
+    yield "inputs", "\n".join(map(_tensor_text, model.inputs))
+    yield "outputs", "\n".join(map(_tensor_text, model.outputs))
+    shards = sum(len(group.shard_names) for group in model.groups)
+    yield (
+        "size",
+        f"{size_text(model.nbytes)} of weights in {shards} file{'s' * (shards != 1)}{_quantization_text(model)}",
+    )
+    if report.ops:
+        shown = ", ".join(f"{op} × {count}" for op, count in list(report.ops.items())[:_MOST_OPS])
+        more = f" … and {len(report.ops) - _MOST_OPS} other kinds" if len(report.ops) > _MOST_OPS else ""
+        kind = "layers" if model.format == "layers-model" else "executed ops"
+        yield kind, f"{sum(report.ops.values())}: {shown}{more}"
+    if report.backends:
+        yield (
+            "backends",
+            ", ".join(
+                f"{name} lacks or miscomputes {', '.join(missing)}" if missing else f"{name} ✓"
+                for name, missing in report.backends.items()
+            ),
+        )
+    if report.notes:
+        yield "notes", "\n".join(report.notes)
+    if report.seconds:
+        split = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
+        yield "converted in", f"{sum(report.seconds.values()):.2f} s ({split})"
+
+
+def _tensor_text(info: TensorInfo) -> str:
+    shape = "any shape" if info.shape is None else f"[{', '.join('?' if d is None else str(d) for d in info.shape)}]"
+    return f"{info.name}: {info.dtype} {shape}"
+
+
+def _quantization_text(model: TfjsModel) -> str:
+    dtypes: dict[str, int] = {}
+    for group in model.groups:
+        for spec in group.specs:
+            if spec.quantization is not None:
+                dtypes[spec.quantization.dtype] = dtypes.get(spec.quantization.dtype, 0) + 1
+    return "".join(f", {count} as {dtype}" for dtype, count in sorted(dtypes.items()))
