@@ -48,6 +48,7 @@ class Node:
         inputs: Tensor refs, in the op's order.
         controls: Names of the nodes that must run before.
         value: The array of a ``Const``, else None. Never written to: it may be the source's own buffer.
+        shapes: Static shape per output as traced; empty for a node that a pass added.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Node:
     attrs: dict[str, Attr] = dataclasses.field(default_factory=dict)
     value: Array | None = None
     controls: list[str] = dataclasses.field(default_factory=list)
+    shapes: tuple[Shape, ...] = ()
 
 
 def node_of(ref: str) -> str:
@@ -118,6 +120,13 @@ class Graph:
     def constant(self, ref: str) -> Array | None:
         """Give the array behind a tensor ref if it is a ``Const``."""
         return self[ref].value
+
+    def shape(self, ref: str) -> tuple[int | None, ...] | None:
+        """Give the static shape of a tensor ref; None for an unknown rank."""
+        node = self[ref]
+        if node.value is not None:
+            return node.value.shape
+        return node.shapes[port_of(ref)].dims if port_of(ref) < len(node.shapes) else None
 
     def fresh_name(self, base: str) -> str:
         """Give ``base``, or ``base_1``, ``base_2`` …: the first name that no node has."""

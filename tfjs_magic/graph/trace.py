@@ -6,7 +6,8 @@ A variable becomes a ``VarHandleOp`` and stays behind its reads, so that no weig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,49 +15,73 @@ import tensorflow as tf
 
 from tfjs_magic.graph import grappler
 from tfjs_magic.graph.graph_def import Handle, graph_from_graph_def
-from tfjs_magic.graph.ir import Array, Graph, node_of
+from tfjs_magic.graph.ir import Array, Graph, Shape, node_of
 
 #: Larger constants leave the graph; grappler folds with small ones (shapes, axes, loop bounds).
 _LARGEST_CONSTANT_BYTES = 1024
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class GraphDefFunction:
+    """A function as a ``GraphDef`` with its variables beside it; what a concrete function becomes.
+
+    Attributes:
+        graph_def: Edited in place when it is traced.
+        handles: Name of a ``VarHandleOp`` in the graph → the variable behind it.
+        side_effects: Names of nodes that must run although no output needs them.
+    """
+
+    graph_def: Any
+    handles: Mapping[str, Handle] = dataclasses.field(default_factory=dict)
+    side_effects: Sequence[str] = ()
+
+
 def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Graph:
-    """Turn a concrete function into a :class:`Graph` without calls; weights are views of the variables.
+    """Turn a function into a :class:`Graph` without calls; weights are views of the variables.
 
     Args:
-        function: A ``tf.types.experimental.ConcreteFunction``.
-        inputs: The user's input name → name of the placeholder in ``function.graph``.
-        outputs: The user's output name → tensor ref in ``function.graph``.
+        function: A ``tf.types.experimental.ConcreteFunction``, or a :class:`GraphDefFunction`.
+        inputs: The user's input name → name of the placeholder in the function's graph.
+        outputs: The user's output name → tensor ref in the function's graph.
 
     Raises:
         UnsupportedModelError: A variable is assigned and reaches an output.
     """
-    graph_def = function.graph.as_graph_def()
-    handles = _captures_to_handles(function.graph, graph_def) | _constants_to_handles(graph_def)
-    side_effects = [op.name for op in function.graph.control_outputs]
-    keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *side_effects])
+    if not isinstance(function, GraphDefFunction):
+        function = _graph_def_function(function)
+    graph_def = function.graph_def
+    handles = {**function.handles, **_constants_to_handles(graph_def)}
+    keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *function.side_effects])
     optimized = grappler.optimize(graph_def, keep=keep)
     graph = graph_from_graph_def(optimized, handles=handles, inputs=inputs, outputs=outputs)
-    for name, groups in _conv_groups(optimized).items():
-        if name in graph:
-            graph[name].attrs["groups"] = groups
+    _infer_shapes(graph, optimized)
     return graph
 
 
-def _conv_groups(graph_def: Any) -> dict[str, int]:
-    """Give the number of groups of each grouped convolution: Conv2D has no attribute for it, only its shapes tell."""
-    if not any(node.op == "Conv2D" for node in graph_def.node):
-        return {}
+def _graph_def_function(function: Any) -> GraphDefFunction:
+    graph_def = function.graph.as_graph_def()
+    handles = _captures_to_handles(function.graph, graph_def)
+    return GraphDefFunction(graph_def, handles, [op.name for op in function.graph.control_outputs])
+
+
+def _infer_shapes(graph: Graph, graph_def: Any) -> None:
+    """Give the nodes the shapes of their outputs, and mark grouped convolutions: only their shapes tell."""
     with tf.Graph().as_default() as shaped:
         tf.graph_util.import_graph_def(graph_def, name="")
-    groups: dict[str, int] = {}
     for operation in shaped.get_operations():
+        if operation.name not in graph or graph[operation.name].op != operation.type:
+            continue
+        node = graph[operation.name]
+        node.shapes = tuple(_dims(tensor.shape) for tensor in operation.outputs)
         if operation.type == "Conv2D":
             data, kernel = (tensor.shape for tensor in operation.inputs)
             axis = 1 if operation.get_attr("data_format") == b"NCHW" else 3
             if data.rank and kernel.rank and data[axis] and kernel[2] and data[axis] != kernel[2]:
-                groups[operation.name] = data[axis] // kernel[2]
-    return groups
+                node.attrs["groups"] = data[axis] // kernel[2]
+
+
+def _dims(shape: Any) -> Shape:
+    return Shape(None if shape.rank is None else tuple(shape.as_list()))
 
 
 def _captures_to_handles(func_graph: Any, graph_def: Any) -> dict[str, Handle]:
