@@ -177,6 +177,12 @@ def test_dry_run_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_samples_are_read_before_anything_is_converted(shell: Shell) -> None:
+    shell.succeed("model = make()")
+    assert "name 'nothing' is not defined" in shell.mistake("%tfjs_convert model --samples nothing -o web")
+    assert "web" not in shell.ns
+
+
 def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text('{"by": "me"}')
     shell.ns.update(n=4, rows=__import__("numpy").ones((2, 4)))
@@ -217,6 +223,7 @@ def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
         ("%tfjs_convert model --input x", "--input is 'x'; expected NAME=SHAPE"),
         ("%tfjs_convert model --metadata card", "expected KEY:FILE.json"),
         ("%tfjs_convert model -o 2x", "--as is '2x'; expected a Python name."),
+        ("%tfjs_convert model -o class", "--as is 'class'; expected a Python name."),
         ("%tfjs_convert 'model", "the line ends inside a quote"),
         ("%tfjs_convert model --samples nothing", "name 'nothing' is not defined"),
         ("%tfjs_convert model --samples {'z': [1]}", "samples name 'z'; the model's inputs are"),

@@ -32,6 +32,7 @@ def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
         ),
         pytest.param({"runs": 0}, "runs is 0; expected at least 1", id="runs"),
         pytest.param({"warmup": -1}, "warmup is -1; expected 'auto' or a whole number", id="warmup"),
+        pytest.param({"tolerance": -1.0}, "tolerance is -1.0; expected a relative error from 0", id="tolerance"),
     ],
 )
 def test_benchmark_refuses(options: dict[str, Any], message: str) -> None:

@@ -137,7 +137,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
                 )
             self._close_earlier(line)
             models = {word: find_source(word, self.shell.user_ns) for word in arguments.source}
-            return self._benchmark(models, arguments, line)
+            return self._benchmark(models, self._benchmark_options(arguments), line)
 
     tfjs_convert.__doc__ = _CONVERT_HELP
     tfjs_benchmark.__doc__ = _BENCHMARK_HELP
@@ -159,6 +159,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
                     "the model is converted already: %tfjs_benchmark runs it, its save(directory) writes it."
                 )
             options = _given(arguments, _CONVERT_ARGUMENTS, self.shell.user_ns)
+            benchmarking = self._benchmark_options(arguments)
             self._check_target(arguments)
             with _Status() as status:
                 model = convert(found, progress=status.step, **options)
@@ -168,7 +169,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             if arguments.bind and not arguments.dry_run:
                 self.shell.user_ns[arguments.bind] = model
             display(model)
-            return None if arguments.dry_run else self._use(model, arguments, line)
+            return None if arguments.dry_run else self._use(model, arguments, line, benchmarking)
 
     def _source(self, word: str | None, body: Body | None) -> tuple[object, str]:
         """Give what is to be converted, and a sentence about where it was found."""
@@ -179,14 +180,16 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             display(value)
         return find_source(word, self.shell.user_ns), ""
 
-    def _use(self, model: TfjsModel, arguments: Namespace, line: str) -> Benchmark | None:
+    def _use(
+        self, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
+    ) -> Benchmark | None:
         save = _resolved(arguments.save, self.shell.user_ns)
         if save is not None:
             target = model.save(save, overwrite=self._may_overwrite(save, arguments))
             self._saved.add((self._cell_id(), _stamp(target)))
         if arguments.no_benchmark:
             return None
-        return self._benchmark(model, arguments, line)
+        return self._benchmark(model, benchmarking, line)
 
     def _check_target(self, arguments: Namespace) -> None:
         """Refuse a ``--save`` that cannot be written before the body trains for an hour."""
@@ -199,10 +202,13 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         """Whether the user allowed it, or this very cell wrote what is there: then running it again just works."""
         return arguments.overwrite or (self._cell_id() != "" and (self._cell_id(), _stamp(target)) in self._saved)
 
-    def _benchmark(self, models: object, arguments: Namespace, line: str) -> Benchmark:
+    def _benchmark_options(self, arguments: Namespace) -> Mapping[str, Any]:
+        """Read them before the conversion: a mistake in ``--samples`` should not cost one."""
+        return _given(arguments, _BENCHMARK_ARGUMENTS, self.shell.user_ns)
+
+    def _benchmark(self, models: object, options: Mapping[str, Any], line: str) -> Benchmark:
         from tfjs_magic.bench.widget import benchmark  # noqa: PLC0415 - imports anywidget
 
-        options = _given(arguments, _BENCHMARK_ARGUMENTS, self.shell.user_ns)
         bench = benchmark(models, **options)
         key, execution = self._cell(line)
         self._live.setdefault(key, (execution, []))[1].append(bench)

@@ -111,3 +111,5 @@ class BenchmarkOptions:
             raise ValueError(f"runs is {self.runs}; expected at least 1.")
         if self.warmup != "auto" and (not isinstance(self.warmup, int) or self.warmup < 0):
             raise ValueError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0.")
+        if self.tolerance is not None and not self.tolerance >= 0:
+            raise ValueError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")

@@ -121,6 +121,12 @@ def test_refuses_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "web").read_text() == "mine"
 
 
+@pytest.mark.parametrize(("name", "reason"), [("x" * 300, "too long"), ("a\0b", "null")])
+def test_refuses_a_name_that_no_directory_can_have(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(SaveError, match=f"cannot be written: .*{reason}"):
+        _model().save(tmp_path / name)
+
+
 def test_refuses_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SaveError, match=r"'.*/file/web' cannot be"):

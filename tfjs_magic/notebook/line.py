@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import difflib
 import json
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -210,7 +211,7 @@ def _metadata(word: str) -> dict[str, Any]:
 
 
 def _identifier(word: str) -> str:
-    if not word.isidentifier():
+    if not word.isidentifier() or keyword.iskeyword(word):
         raise UsageError(f"--as is '{word}'; expected a Python name.")
     return word
 

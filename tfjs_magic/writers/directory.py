@@ -23,6 +23,13 @@ def check_target(directory: str | Path, *, overwrite: bool = False) -> Path:
         SaveError: It is a file, holds other things, or its parent cannot be written to.
     """
     target = Path(os.path.abspath(Path(directory).expanduser()))  # noqa: PTH100 - resolve() would follow the last link
+    try:
+        target.lstat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, holds a NUL, or goes through a file
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SaveError(f"'{str(target)[:100]}' cannot be written: {reason}. Choose another directory.") from error
     if target.is_symlink() and not target.exists():
         raise SaveError(f"'{target}' is a link to nothing. Choose another directory.")
     target = target.resolve()
