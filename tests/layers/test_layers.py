@@ -246,6 +246,19 @@ def test_what_tfjs_cannot_hold_is_refused(case: str) -> None:
     assert all(refusal.reason.endswith(".") and refusal.remedy.endswith(".") for refusal in result.refusals)
 
 
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda: on(IMAGE, layers.RandomFlip(name="bad")), "no layer that computes"),  # Keras sets training=True on it
+        (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
+    ],
+)
+def test_a_refusal_has_one_reason_where_there_is_one(build: Callable[[], Any], reason: str) -> None:
+    result = layers_topology(build())
+    assert isinstance(result, Refused)
+    assert {reason in refusal.reason for refusal in result.refusals} == {True}
+
+
 def test_an_option_that_no_mapping_knows_is_refused_unless_it_is_off() -> None:
     class FutureConfig:
         """Stands for a Keras release with new options."""

@@ -211,7 +211,7 @@ def _refuse_reads_of_assigned(graph: Graph, assigned: set[str], handles: Mapping
             continue
         needed.add(name)
         stack += map(node_of, graph[name].inputs)
-    if stateful := sorted(handles[name].label for name in assigned if name in needed):
+    if stateful := sorted({handles[name].label for name in assigned if name in needed}):
         msg = (
             f"The model writes the variable {quoted_list(stateful)} while it computes its outputs, and TF.js graph "
             "models hold no variables. Convert a function that takes the state as an input and returns it."

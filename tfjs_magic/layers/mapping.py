@@ -223,7 +223,8 @@ class LayerView:
         for option in sorted(self._config.keys() - self._read):
             # None and False switch an option off; whatever else it is, it may change numbers.
             if (value := plain(self._config[option])) is not None and value is not False:
-                self.refuse(f"It has {option}={_described(value)}, an option that is not known to work in TF.js.")
+                shown = repr(value) if isinstance(value, str) else _described(value)
+                self.refuse(f"It has {option}={shown}, an option that is not known to work in TF.js.")
         dtypes = {dtype for call in self.calls for dtype in call.input_dtypes}
         if other := sorted(dtype for dtype in dtypes if not self._takes(dtype)):
             self.refuse(f"It is called on {' and '.join(other)} tensors; in TF.js it is exact only on float tensors.")

@@ -52,6 +52,7 @@ def bidirectional(view: LayerView) -> TfjsLayers:
     """Map Bidirectional. tfjs derives the backward layer from the forward one, so they must be alike."""
     wrapper = view.layer
     view.ignore("layer", "backward_layer")
+    merge_mode = view.value("merge_mode")
     for call in view.calls:
         if len(call.inputs) > 1:
             view.refuse("It is called with an initial state, which is not known to work in TF.js.")
@@ -73,7 +74,7 @@ def bidirectional(view: LayerView) -> TfjsLayers:
         for direction, one in zip(("forward", "backward"), mapped, strict=True)
         for name, variable in one.weights.items()
     }
-    config = {"merge_mode": view.value("merge_mode"), "layer": view.inner_config(base, mapped[0])}
+    config = {"merge_mode": merge_mode, "layer": view.inner_config(base, mapped[0])}
     return (TfjsLayer("Bidirectional", config, weights),)
 
 

@@ -178,7 +178,8 @@ def _refuse_arguments(call: Call) -> list[Refusal]:
     if call.kind == "operation":
         return []
     for argument, value in sorted(call.arguments.items()):
-        if argument == "training" and not value:
+        # Keras sets it on its preprocessing layers, which are refused as such.
+        if argument == "training" and (not value or type(call.layer).__name__ not in MAPPINGS):
             continue
         if argument == "training":
             found.append(Refusal(name, "It is called with training=True, but TF.js runs every layer for inference."))
