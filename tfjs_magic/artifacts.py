@@ -144,6 +144,7 @@ class ConversionReport:
         backends: Backend → the ops that it lacks; empty when it can run everything.
         passes: What each graph pass did.
         notes: Lossy or unusual things that the user should know, once each.
+        advice: What would make it smaller or faster, with the numbers; at most three sentences.
         seconds: Stage → wall-clock seconds.
     """
 
@@ -154,6 +155,7 @@ class ConversionReport:
     backends: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     passes: tuple[PassReport, ...] = ()
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from tfjs_magic.artifacts import ConversionReport, TensorInfo, TfjsModel, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.mapping import Refusal
+from tfjs_magic.ops.advice import advise
 from tfjs_magic.options import (
     DEFAULT_SHARD_SIZE_BYTES,
     ConvertOptions,
@@ -133,6 +134,7 @@ def _layers_model(
         ops=found.classes,
         backends=dict.fromkeys(("cpu", "wasm", "webgl", "webgpu"), ()),
         notes=(*found.notes, *_lossy_notes(found.weights)),
+        advice=advise(group, graph=None, inputs=found.inputs),
         seconds=clock.seconds,
     )
     document = model_json(
@@ -224,6 +226,7 @@ def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons
             backends=missing_per_backend(graph),
             passes=passes,
             notes=(*_lossy_notes(entries), *([_ASYNC_NOTE] if needs_async(graph) else ())),
+            advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),
         reference=function.reference,

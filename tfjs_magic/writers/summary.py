@@ -89,6 +89,8 @@ def _rows(model: TfjsModel) -> Iterator[tuple[str, str]]:
         )
     if report.notes:
         yield "notes", "\n".join(report.notes)
+    if report.advice:
+        yield "advice", "\n".join(report.advice)
     if report.seconds:
         split = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
         yield "converted in", f"{sum(report.seconds.values()):.2f} s ({split})"
