@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +30,146 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource:
     Raises:
         UnsupportedModelError: Keras cannot load it; the reason is Keras's own.
     """
+    _check_content(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=not options.trust)
     except Exception as error:  # Keras raises whatever the file provokes
-        reason = " ".join(str(error).split())[:400]
+        reason = " ".join(str(error).split())[:400].rstrip(".")
         hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
         msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in reason else ''}"
         raise UnsupportedModelError(msg) from error
     return keras_source(model, options)
 
 
+def _check_content(path: Path) -> None:
+    """Refuse a file whose content is not what its name says; Keras would say that it was not found."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    found = ".keras" if start.startswith(b"PK") else ".h5" if start == b"\x89HDF\r\n\x1a\n" else None
+    if found is None:
+        raise UnsupportedModelError(f"'{path}' is damaged or no Keras file: it holds neither a zip archive nor HDF5.")
+    if (found == ".keras") != (path.suffix == ".keras"):
+        raise UnsupportedModelError(f"'{path}' holds what a {found} file does; rename it to '{path.stem}{found}'.")
+
+
 def keras_source(model: Any, options: ConvertOptions) -> KerasSource:
     """Take a model in memory.
 
     Raises:
-        UnsupportedModelError: It is not built, so that its inputs are unknown.
+        UnsupportedModelError: It is not built, or subclassed and never called, so that its inputs are unknown.
     """
-    if not model.built or not getattr(model, "inputs", None):
+    if not model.built:
         raise UnsupportedModelError(
             f"The Keras model '{model.name}' has no known inputs: it is not built. Call it on an example, or start it "
             "with keras.Input(shape), then convert it again."
-            if not model.built
-            else f"The Keras model '{model.name}' is subclassed, so its inputs are unknown. Wrap it: keras.Model(x, "
-            "model(x)) with x = keras.Input(shape)."
         )
+    if not getattr(model, "inputs", None):
+        return _subclassed_source(model, options)
     reference = Reference(_caller(model), _change_detector(model))
     description = f"Keras model '{model.name}'"
     return KerasSource(model, reference, description, lambda: _function_source(model, options, reference, description))
+
+
+def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
+    """Take a model whose layers are wired by Python code; Keras remembers only what shapes it was called with."""
+    description = f"Keras model '{model.name}'"
+    specs, structure = _remembered_inputs(model, options)
+
+    def to_function() -> FunctionSource:
+        _check_backend(description)
+        import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
+
+        from tfjs_magic.sources.function import traced_source  # noqa: PLC0415
+
+        _check_traceable(model)
+        variables = len(model.variables)
+        tensor_specs = {name: tf.TensorSpec(shape, dtype) for name, (shape, dtype) in specs.items()}
+        source = traced_source(run, tensor_specs, description=description, changed=_change_detector(model))
+        if len(model.variables) != variables:
+            raise UnsupportedModelError(
+                f"{description} made new weights while it was traced: it was never called. Call it on an example, "
+                "then convert it again.",
+                stage="trace",
+            )
+        return source
+
+    def run(tensors: Sequence[Any]) -> Any:
+        args, keywords = structure(tensors)
+        training = {"training": False} if "training" in _call_parameters(model) else {}
+        return model(*args, **keywords, **training)
+
+    def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return traced().reference(inputs)
+
+    traced = functools.cache(to_function)
+    return KerasSource(model, Reference(call, _change_detector(model)), description, traced)
+
+
+_Specs = dict[str, tuple[tuple[int | None, ...], Any]]
+
+
+def _remembered_inputs(model: Any, options: ConvertOptions) -> tuple[_Specs, Callable[[Sequence[Any]], Any]]:
+    """Give the inputs' shapes and dtypes, and how flat tensors become the arguments of ``call``.
+
+    The user's wishes win. The batch, remembered from the example, is free again; the dtype is not remembered.
+    """
+    wanted = {
+        name: (tuple(None if n in (None, -1) else int(n) for n in getattr(spec, "shape", spec)), _dtype(spec))
+        for name, spec in (options.inputs or {}).items()
+    }
+    parameters = _call_parameters(model)
+    remembered = list((getattr(model, "_build_shapes_dict", None) or {}).values())
+    shapes = remembered[0] if len(remembered) == 1 else None
+    leaves = dict(_shape_leaves(parameters[0] if parameters else "input", (), shapes))
+    if wanted and set(wanted) <= set(leaves):
+        return {name: wanted.get(name, spec) for name, spec in leaves.items()}, _as_first_argument(shapes)
+    if wanted and set(wanted) <= set(parameters):
+        return wanted, lambda tensors: ((), dict(zip(wanted, tensors, strict=True)))
+    if wanted and not leaves:
+        return wanted, lambda tensors: ((dict(zip(wanted, tensors, strict=True)),), {})
+    check_names(f"Keras model '{model.name}'", leaves, wanted)
+    if not leaves:
+        raise UnsupportedModelError(
+            f"The Keras model '{model.name}' is subclassed and Keras remembers no input shapes of it. Pass "
+            "inputs={name: tf.TensorSpec(shape, dtype)}, or call it on an example first."
+        )
+    return leaves, _as_first_argument(shapes)
+
+
+def _dtype(spec: Any) -> Any:
+    return getattr(spec, "dtype", "float32")
+
+
+def _call_parameters(model: Any) -> list[str]:
+    return [name for name in inspect.signature(model.call).parameters if name not in {"args", "kwargs"}]
+
+
+def _is_shape(node: Any) -> bool:
+    return isinstance(node, (tuple, list)) and all(n is None or isinstance(n, int) for n in node)
+
+
+def _shape_leaves(name: str, path: tuple[str, ...], node: Any) -> Iterator[tuple[str, Any]]:
+    if node is None:
+        return
+    if _is_shape(node):
+        yield "/".join(path) or name, ((None, *node[1:]) if node else (), "float32")
+    elif isinstance(node, Mapping):
+        for key in sorted(node):
+            yield from _shape_leaves(name, (*path, str(key)), node[key])
+    else:
+        for i, child in enumerate(node):
+            yield from _shape_leaves(name, (*path, str(i)) if path else (f"{name}_{i}",), child)
+
+
+def _as_first_argument(shapes: Any) -> Callable[[Sequence[Any]], Any]:
+    def filled(node: Any, tensors: Iterator[Any]) -> Any:
+        if _is_shape(node):
+            return next(tensors)
+        if isinstance(node, Mapping):
+            return {key: filled(node[key], tensors) for key in sorted(node)}
+        return [filled(child, tensors) for child in node]
+
+    return lambda tensors: ((filled(shapes, iter(tensors)),), {})
 
 
 def _input_structure(model: Any) -> Any:
@@ -100,11 +215,7 @@ def _view(variable: Any) -> Array:
 
 
 def _function_source(model: Any, options: ConvertOptions, reference: Reference, description: str) -> FunctionSource:
-    if keras.backend.backend() != "tensorflow":
-        raise UnsupportedModelError(
-            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Restart "
-            "with KERAS_BACKEND=tensorflow, or convert it with format='layers'."
-        )
+    _check_backend(description)
     import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
     names = input_names(model)
@@ -137,6 +248,14 @@ def _function_source(model: Any, options: ConvertOptions, reference: Reference, 
         description=description,
         dict_output=isinstance(_output_structure(model), dict),
     )
+
+
+def _check_backend(description: str) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise UnsupportedModelError(
+            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Restart "
+            "with KERAS_BACKEND=tensorflow, or convert it with format='layers'."
+        )
 
 
 def _check_traceable(model: Any) -> None:

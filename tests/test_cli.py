@@ -1,0 +1,219 @@
+"""The command line: the official converter's flags with their meaning, exit codes, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfjs_magic
+from tests.conformance.compare import assert_matches
+from tests.conformance.node import TfjsNode
+from tfjs_magic.cli import main
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((4,), name="x")
+    return keras.Model(x, keras.layers.Dense(3, name="head")(keras.layers.Dense(8, "tanh", name="body")(x)))
+
+
+@pytest.fixture(scope="module")
+def keras_file(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("a directory with blanks") / "my model.keras"
+    model.save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def saved_model(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("saved") / "model"
+    model.export(directory, verbose=False)
+    return directory
+
+
+def _quantized(directory: Path) -> dict[str, str]:
+    groups = tfjs_magic.load(directory).groups
+    return {spec.name: spec.quantization.dtype for group in groups for spec in group.specs if spec.quantization}
+
+
+@pytest.mark.parametrize(
+    ("flags", "form"),
+    [
+        ([], "layers-model"),
+        (["--input_format=keras"], "layers-model"),
+        (["--input_format", "keras_keras", "--output_format", "tfjs_graph_model"], "graph-model"),
+        (["--output-format=tfjs_graph_model", "--strip_debug_ops=False", "--control_flow_v2=False"], "graph-model"),
+    ],
+)
+def test_writes_what_tfjs_computes_rightly(
+    tfjs_node: TfjsNode, model: keras.Model, keras_file: Path, *, tmp_path: Path, flags: list[str], form: str
+) -> None:
+    target = tmp_path / "web model"
+    assert main(["convert", *flags, str(keras_file), str(target)]) == 0
+    written = tfjs_magic.load(target)
+    assert written.format == form
+    feed = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    got = tfjs_node.run(written, {written.inputs[0].name: feed})
+    assert_matches(got, {written.outputs[0].name: model(feed).numpy()})
+
+
+def test_saved_model_with_every_flag_of_a_script(saved_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"by": "me"}')
+    flags = (
+        "--input_format=tf_saved_model --output_format=tfjs_graph_model --signature_name=serving_default "
+        f"--saved_model_tags=serve --weight_shard_size_bytes=64 --metadata=card:{tmp_path}/card.json --skip_op_check "
+        "--strip_debug_ops=True --use_structured_outputs_names=True --experiments=False --input x=1,4"
+    )
+    assert main(["convert", *flags.split(), str(saved_model), str(tmp_path / "web")]) == 0
+    written = tfjs_magic.load(tmp_path / "web")
+    assert written.model_json["userDefinedMetadata"]["card"] == {"by": "me"}
+    assert len(written.groups[0].shard_names) > 1
+    assert written.inputs[0].shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "quantized"),
+    [
+        (["--quantize_uint8", "IN", "OUT"], {"body/kernel": "uint8", "head/kernel": "uint8"}),
+        (["IN", "--quantize_float16", "OUT"], {"body/kernel": "float16", "head/kernel": "float16"}),
+        (["IN", "OUT", "--quantize_uint16"], {"body/kernel": "uint16", "head/kernel": "uint16"}),
+        (["--quantize_uint8", "head*", "IN", "OUT"], {"head/kernel": "uint8", "head/bias": "uint8"}),
+        (
+            ["--quantize-uint8=head/kernel", "--quantize_float16=body/kernel", "IN", "OUT"],
+            {"head/kernel": "uint8", "body/kernel": "float16"},
+        ),
+        (["--quantization_bytes", "1", "IN", "OUT"], {"body/kernel": "uint8", "head/kernel": "uint8"}),
+    ],
+)
+def test_quantization_flags_take_patterns_and_never_a_path(
+    keras_file: Path, tmp_path: Path, words: list[str], quantized: dict[str, str]
+) -> None:
+    paths = {"IN": str(keras_file), "OUT": str(tmp_path / "web")}
+    assert main(["convert", *(paths.get(word, word) for word in words)]) == 0
+    assert _quantized(tmp_path / "web") == quantized
+
+
+def test_json_report_of_a_dry_run(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "--dry-run", "--json", "--output_format=tfjs_graph_model", str(keras_file)]) == 0
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert report["format"] == "graph-model"
+    assert report["inputs"] == [{"name": "x", "dtype": "float32", "shape": [None, 4], "upper_bound": None}]
+    assert report["nbytes"] == 4 * (4 * 8 + 8 + 8 * 3 + 3)
+    assert "_FusedMatMul" in report["ops"]
+    assert report["directory"] is None
+    assert set(report) >= {"outputs", "backends", "passes", "notes", "advice", "reasons", "seconds", "files"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form, ops in (("layers", {"Dense": 2}), ("graph", None)):
+        target = tmp_path / form
+        assert (
+            main(["convert", "--output_format", f"tfjs_{form}_model", "--quantize_uint8", str(keras_file), str(target)])
+            == 0
+        )
+        written = capsys.readouterr().out
+        assert f"written to: {target}" in written
+        assert main(["inspect", "--json", str(target)]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["quantized"] == {"uint8": 2}
+        assert report["files"] == ["model.json", "group1-shard1of1.bin"]
+        if ops is not None:
+            assert report["ops"] == ops
+        else:
+            assert set(report["backends"]) == {"cpu", "wasm", "webgl", "webgpu"}
+        assert main(["inspect", str(target)]) == 0
+        assert "2 as uint8" in capsys.readouterr().out
+    (tmp_path / "graph" / "group1-shard1of1.bin").write_bytes(b"short")
+    assert main(["inspect", str(tmp_path / "graph")]) == 1
+    assert "hold 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["convert"], 2, "lacks its INPUT"),
+        (["convert", "IN"], 2, "lacks its OUTPUT"),
+        (["convert", "IN", "OUT", "more"], 2, "found also 'more'"),
+        (["convert", "--no_such_flag", "IN", "OUT"], 2, "--no-such-flag"),
+        (["convert", "--input_format=onnx", "IN", "OUT"], 2, "invalid choice: 'onnx'"),
+        (["convert", "--strip_debug_ops=maybe", "IN", "OUT"], 2, "'maybe' is neither true nor false"),
+        (["convert", "--input", "x", "IN", "OUT"], 2, "'x' is no NAME=SHAPE"),
+        (["convert", "--metadata", "a:nowhere.json", "IN", "OUT"], 2, "'nowhere.json' cannot be read"),
+        (["convert", "--weight_shard_size_bytes=0", "IN", "OUT"], 2, "weight_shard_size_bytes is 0"),
+        (["convert", "--quantization_bytes=1", "--quantize_uint8=*", "IN", "OUT"], 2, "exclude each other"),
+        (["convert", "--quantize_uint8=*", "--quantize_float16=*", "IN", "OUT"], 2, "take the same weights"),
+        (["convert", "--input_format=tf_saved_model", "IN", "OUT"], 2, "reads a SavedModel directory"),
+        (
+            ["convert", "--input_format=tf_hub", "--output_format=keras", "IN", "OUT"],
+            2,
+            "tf_hub cannot become keras; expected one of tfjs_graph_model",
+        ),
+        (["convert", "--output_format=keras", "IN", "OUT"], 1, "not available yet"),
+        (["convert", "nowhere.keras", "OUT"], 1, "'nowhere.keras' does not exist"),
+        (["inspect", "nowhere"], 1, "does not exist"),
+        (["inspect"], 2, "DIR"),
+        (["transmogrify"], 2, "transmogrify"),
+        ([], 2, "COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, words: list[str], code: int, message: str
+) -> None:
+    paths = {"IN": str(keras_file), "OUT": str(tmp_path / "web")}
+    assert main([paths.get(word, word) for word in words]) == code
+    error = capsys.readouterr().err
+    assert error.startswith("tfjs-magic: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "web").exists()
+
+
+def test_an_existing_model_is_replaced_only_on_request(keras_file: Path, tmp_path: Path) -> None:
+    words = ["convert", str(keras_file), str(tmp_path / "web")]
+    assert [main(words), main(words), main([*words, "--overwrite"])] == [0, 1, 0]
+
+
+def test_traceback_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "--traceback", str(tmp_path)]) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_models_fault_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = tf.Module()
+    function = tf.function(tf.linalg.det, input_signature=[tf.TensorSpec((2, 2), name="x")])
+    module.serve = function
+    tf.saved_model.save(module, tmp_path / "saved", signatures=function.get_concrete_function())
+    assert main(["convert", str(tmp_path / "saved"), str(tmp_path / "web")]) == 1
+    assert "MatrixDeterminant" in capsys.readouterr().err
+    assert not (tmp_path / "web").exists()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["convert", "--help"], ["inspect", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom tfjs_magic.cli import main\ncode = main(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'IPython', 'anywidget'} & set(sys.modules)\n"
+        "sys.exit(code or ' '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tfjs-magic" in done.stdout
+
+
+def test_the_program_is_installed(keras_file: Path, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("tfjs-magic")
+    command = [str(program), "convert", str(keras_file), str(tmp_path / "web")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "web" / "model.json").is_file()
+    assert done.stderr == ""

@@ -1,0 +1,409 @@
+"""``tfjs-magic convert`` and ``tfjs-magic inspect``: the notebook's conversion from a shell.
+
+``convert`` takes the flags of ``tensorflowjs_converter`` 4.22 with their meaning, in its spelling or with hyphens, and
+needs no ``--input_format``. Source of the flags: tfjs-converter ``python/tensorflowjs/converters/converter.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tfjs_magic._version import __version__
+from tfjs_magic.errors import TfjsMagicError
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES
+
+if TYPE_CHECKING:
+    from tfjs_magic.artifacts import TfjsModel
+
+#: The official input formats and what each may become; the first is its default.
+_PAIRS: Mapping[str, tuple[str, ...]] = {
+    "keras": ("tfjs_layers_model", "tfjs_graph_model"),
+    "keras_keras": ("tfjs_layers_model", "tfjs_graph_model"),
+    "keras_saved_model": ("tfjs_layers_model", "tfjs_graph_model"),
+    "tf_saved_model": ("tfjs_graph_model",),
+    "tf_hub": ("tfjs_graph_model",),
+    "tf_frozen_model": ("tfjs_graph_model",),
+    "tfjs_layers_model": ("keras", "keras_keras", "keras_saved_model", "tfjs_layers_model", "tfjs_graph_model"),
+}
+_FORMATS = {"tfjs_layers_model": "layers", "tfjs_graph_model": "graph"}
+_OUTPUT_FORMATS = (*_FORMATS, "keras", "keras_keras", "keras_saved_model")
+_DIRECTORIES = frozenset({"keras_saved_model", "tf_saved_model"})
+_FILES = frozenset({"keras", "keras_keras", "tf_frozen_model"})
+_QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
+_BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+_EXAMPLES = """examples:
+  tfjs-magic convert model.keras web_model
+  tfjs-magic convert --quantize_float16 --output_format tfjs_graph_model model.keras web_model
+  tfjs-magic convert --input image=1,224,224,3 saved_model/ web_model
+  tfjs-magic convert --dry-run --json model.keras
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: The words after the program's name; those of the process by default.
+
+    Returns:
+        0; 1 for a model that cannot be converted, read or saved; 2 for wrong usage.
+    """
+    try:
+        arguments = _parse([*(sys.argv[1:] if argv is None else argv)])
+    except SystemExit as end:  # argparse has said it: help, version or the mistake
+        return int(end.code or 0)
+    try:
+        with contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced():
+            arguments.run(arguments)
+    except (TfjsMagicError, ValueError) as error:
+        if arguments.traceback:
+            traceback.print_exc()
+        elif not isinstance(error, TfjsMagicError) and not _is_ours(error):
+            raise
+        print(f"tfjs-magic: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1 if isinstance(error, TfjsMagicError) else 2
+    except KeyboardInterrupt:
+        print("tfjs-magic: interrupted; nothing was written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+@contextlib.contextmanager
+def _tensorflow_silenced() -> Iterator[None]:
+    """Keep Python's stderr and drop what C++ writes to its file descriptor.
+
+    TensorFlow 2.21 logs there while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says.
+    """
+    redirected = sys.stderr is not sys.__stderr__
+    if redirected or sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    descriptor = sys.stderr.fileno()
+    kept = os.dup(descriptor)
+    with open(os.devnull, "wb") as null:  # noqa: PTH123 - no file
+        os.dup2(null.fileno(), descriptor)
+    try:
+        with os.fdopen(os.dup(kept), "w", buffering=1) as ours, contextlib.redirect_stderr(ours):
+            yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+def _is_ours(error: ValueError) -> bool:
+    """Whether this package raised it, about an option; another's ValueError keeps its traceback."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
+
+
+# ---------------------------------------------------------------------- commands
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    _check_input(arguments.input_path, arguments.input_format)
+    wanted = _wanted_format(arguments)
+    for note in _without_effect(arguments):
+        print(f"tfjs-magic: note: {note}", file=sys.stderr)
+    if not arguments.dry_run:
+        from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
+
+        check_target(arguments.output_path, overwrite=arguments.overwrite)
+    from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
+
+    model = convert(
+        arguments.input_path,
+        format=wanted,
+        signature=arguments.signature_name,
+        tags=arguments.saved_model_tags,
+        inputs=dict(arguments.input) or None,
+        outputs=arguments.output_node_names,
+        quantize=_quantize(arguments),
+        weight_shard_size_bytes=arguments.weight_shard_size_bytes,
+        strip_debug_ops=arguments.strip_debug_ops,
+        skip_op_check=arguments.skip_op_check,
+        metadata=arguments.metadata,
+        trust=arguments.trust,
+        progress=_show_step if sys.stderr.isatty() else None,
+    )
+    target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
+    _print_report(model, target, as_json=arguments.json)
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.ops.check import supported  # noqa: PLC0415
+    from tfjs_magic.sources.tfjs import load  # noqa: PLC0415 - imports numpy
+
+    model = load(arguments.directory)
+    topology = model.model_json["modelTopology"]
+    if model.format == "layers-model":
+        ops, backends = _counted(_layer_classes(topology)), {}
+    else:
+        graphs = [topology["node"], *(f["nodeDef"] for f in (topology.get("library") or {}).get("function", ()))]
+        ops = _counted(node["op"] for nodes in graphs for node in nodes)
+        table = supported()
+        unknown = ops.keys() - set(table["ops"])
+        backends = {name: tuple(sorted(unknown | (ops.keys() & set(m)))) for name, m in table["missing"].items()}
+    report = dataclasses.replace(model.report, ops=ops, backends=backends)
+    _print_report(dataclasses.replace(model, report=report), None, as_json=arguments.json)
+
+
+def _layer_classes(config: object) -> Iterator[str]:
+    """Yield the class of every layer, nested ones too."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if key == "layers" and isinstance(value, list):
+                yield from (layer["class_name"] for layer in value)
+            yield from _layer_classes(value)
+    elif isinstance(config, list):
+        for item in config:
+            yield from _layer_classes(item)
+
+
+def _counted(names: Iterator[str]) -> dict[str, int]:
+    counts = collections.Counter(name for name in names if name not in {"Const", "Placeholder", "InputLayer"})
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _show_step(name: str) -> None:
+    print(f"Converting: {name} …", file=sys.stderr)
+
+
+def _print_report(model: TfjsModel, target: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_report(model, target), indent=2))
+        return
+    print(repr(model))
+    if target is not None:
+        print(f"  written to: {target}")
+
+
+def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
+    """Give what there is to know about a conversion, as JSON holds it; sizes in bytes."""
+    quantized = collections.Counter(s.quantization.dtype for g in model.groups for s in g.specs if s.quantization)
+    report = dataclasses.asdict(model.report)
+    return {
+        "format": model.format,
+        **report,
+        "inputs": [dataclasses.asdict(info) for info in model.inputs],
+        "outputs": [dataclasses.asdict(info) for info in model.outputs],
+        "nbytes": model.nbytes,
+        "quantized": dict(sorted(quantized.items())),
+        "files": ["model.json", *(name for group in model.groups for name in group.shard_names)],
+        "directory": None if target is None else str(target),
+    }
+
+
+# ---------------------------------------------------------------------- meaning of the flags
+
+
+def _check_input(path: str, input_format: str | None) -> None:
+    """Refuse a path that is plainly not what ``--input_format`` says."""
+    source = Path(path).expanduser()
+    if source.is_dir() and input_format in _FILES:
+        raise _UsageError(f"'{path}' is a directory; --input_format={input_format} reads a file.")
+    if source.is_file() and input_format in _DIRECTORIES:
+        raise _UsageError(f"'{path}' is a file; --input_format={input_format} reads a SavedModel directory.")
+
+
+def _wanted_format(arguments: argparse.Namespace) -> Any:
+    """Give ``convert``'s format."""
+    if arguments.output_format is None:
+        return "auto" if arguments.input_format is None else _FORMATS.get(_PAIRS[arguments.input_format][0], "auto")
+    if arguments.output_format in FORMATS:
+        return arguments.output_format
+    if arguments.input_format is not None and arguments.output_format not in _PAIRS[arguments.input_format]:
+        expected = ", ".join(_PAIRS[arguments.input_format])
+        raise _UsageError(
+            f"{arguments.input_format} cannot become {arguments.output_format}; expected one of {expected}."
+        )
+    if arguments.output_format not in _FORMATS:
+        raise TfjsMagicError(
+            f"--output_format={arguments.output_format} is not available yet; tfjs_magic writes "
+            f"{' and '.join(_FORMATS)}."
+        )
+    return _FORMATS[arguments.output_format]
+
+
+def _without_effect(arguments: argparse.Namespace) -> Iterator[str]:
+    if arguments.split_weights_by_layer:
+        yield "--split_weights_by_layer has no effect: the weights are one group, cut by size."
+    if arguments.control_flow_v2:
+        yield "--control_flow_v2 has no effect: loops and conditions are always lowered, as TF.js runs them best."
+
+
+def _quantize(arguments: argparse.Namespace) -> dict[Any, tuple[str, ...]] | None:
+    asked = {dtype: getattr(arguments, f"quantize_{dtype}") for dtype in QUANTIZATION_DTYPES}
+    wanted: dict[Any, tuple[str, ...]] = {dtype: patterns for dtype, patterns in asked.items() if patterns is not None}
+    if arguments.quantization_bytes is not None:
+        if wanted:
+            raise _UsageError("--quantization_bytes and --quantize_… exclude each other; keep the latter.")
+        wanted = {"uint8" if arguments.quantization_bytes == 1 else "uint16": ("*",)}
+    if sum(patterns == ("*",) for patterns in wanted.values()) > 1:
+        raise _UsageError("two --quantize_… flags without patterns take the same weights; keep one.")
+    return wanted or None
+
+
+class _UsageError(ValueError):
+    """A wrong combination of arguments."""
+
+
+# ---------------------------------------------------------------------- grammar
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"tfjs-magic: error: {message}. '{self.prog} --help' shows how.\n")
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    if argv[:1] == ["convert"]:
+        return _parse_convert([_spelled(word) for word in argv[1:]])
+    if argv[:1] == ["inspect"]:
+        return _inspect_parser().parse_args(argv[1:])
+    parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
+    parser.add_argument("--version", "-v", action="version", version=f"tfjs-magic {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands.add_parser("convert", help="convert a model; takes the flags of tensorflowjs_converter")
+    commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
+    return parser.parse_args(argv)
+
+
+def _parse_convert(words: list[str]) -> argparse.Namespace:
+    parser = _convert_parser()
+    needed = 1 if "--dry-run" in words else 2
+    for i, word in enumerate(words):
+        if word in _BOOLEANS and (i + 1 == len(words) or words[i + 1].lower() not in _TRUTH):
+            words[i] = f"{word}=true"
+        # A bare --quantize-uint8 must not take the path that follows for its patterns.
+        elif word in _QUANTIZE and len(parser.parse_intermixed_args(words).paths) < needed:
+            words[i] = f"{word}=*"
+    arguments = parser.parse_intermixed_args(words)
+    paths = arguments.paths
+    if not paths:
+        parser.error("convert lacks its INPUT: a .keras or .h5 file, or a SavedModel directory")
+    if len(paths) > 2:
+        parser.error(f"convert takes INPUT and OUTPUT; found also '{paths[2]}'. Quote a path with blanks")
+    if len(paths) < needed:
+        parser.error("convert lacks its OUTPUT: the directory to write, or --dry-run")
+    arguments.input_path, arguments.output_path = paths[0], paths[-1]
+    return arguments
+
+
+def _spelled(word: str) -> str:
+    """Accept the official converter's spelling: --skip_op_check."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+def _inspect_parser() -> argparse.ArgumentParser:
+    about = "Show what a TensorFlow.js model holds: format, inputs, outputs, sizes, ops, backends, quantization."
+    parser = _Parser("tfjs-magic inspect", description=about, allow_abbrev=False)
+    parser.set_defaults(run=_inspect)
+    parser.add_argument("directory", metavar="DIR", help="the directory of a model.json, or the file itself")
+    _add_output(parser)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a machine-readable report")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+
+
+def _convert_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "tfjs-magic convert",
+        usage="tfjs-magic convert [options] INPUT OUTPUT",
+        description="Convert a model to TensorFlow.js. Flags may be spelled with hyphens or underscores.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_convert)
+    parser.add_argument("--version", "-v", action="version", version=f"tfjs-magic {__version__}")
+    parser.add_argument("paths", nargs="*", metavar="INPUT OUTPUT", help="the model, and the directory to write")
+    source = parser.add_argument_group("source").add_argument
+    source("--input-format", choices=tuple(_PAIRS), metavar="FORMAT", help=f"{', '.join(_PAIRS)}; found out by default")
+    source("--signature-name", metavar="NAME", help="signature of a SavedModel")
+    source("--saved-model-tags", metavar="TAGS", type=_names, default=("serve",), help="its tags, by commas")
+    shape = "fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated"
+    source("--input", metavar="NAME=SHAPE", type=_input, action="append", default=[], help=shape)
+    source("--output-node-names", metavar="NAMES", type=_names, help="outputs to keep, by commas")
+    source("--trust", action="store_true", help="run code that a model file brings along (Lambda layers)")
+    result = parser.add_argument_group("result").add_argument
+    formats = f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph"
+    result("--output-format", choices=(*_OUTPUT_FORMATS, *FORMATS), metavar="FORMAT", help=formats)
+    for dtype in QUANTIZATION_DTYPES:
+        some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights"
+        result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_names, help=some)
+    result("--quantization-bytes", type=int, choices=(1, 2), help="deprecated: 1 is uint8, 2 is uint16")
+    shard = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
+    size = {"type": int, "default": DEFAULT_SHARD_SIZE_BYTES}
+    result("--weight-shard-size-bytes", metavar="BYTES", help=shard, **size)  # type: ignore[arg-type]
+    result("--metadata", metavar="KEY:FILE.json,…", type=_metadata, help="goes into model.json")
+    result("--skip-op-check", action="store_true", help="keep ops that TensorFlow.js lacks")
+    result("--overwrite", action="store_true", help="replace a model that is there")
+    result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
+    _add_output(parser)
+    same = parser.add_argument_group("taken for compatibility, without effect").add_argument
+    same("--split-weights-by-layer", action="store_true", help="the weights are one group")
+    for flag, default, why in (
+        ("--strip-debug-ops", True, "assertions and prints are always dropped"),
+        ("--use-structured-outputs-names", False, "outputs always have the source's names"),
+        ("--control-flow-v2", False, "loops are always lowered"),
+        ("--experiments", False, "there are none"),
+    ):
+        same(flag, metavar="BOOL", type=_boolean, default=default, help=why)
+    return parser
+
+
+def _boolean(word: str) -> bool:
+    if word.lower() not in _TRUTH:
+        msg = f"'{word}' is neither true nor false"
+        raise argparse.ArgumentTypeError(msg)
+    return _TRUTH[word.lower()]
+
+
+def _names(word: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in word.split(",") if name.strip())
+
+
+def _input(word: str) -> tuple[str, tuple[int | None, ...]]:
+    name, _, sides = word.rpartition("=")
+    try:
+        shape = tuple(None if side.lower() in {"?", "none", "-1"} else int(side) for side in _names(sides))
+    except ValueError:
+        name = ""
+    if not name:
+        msg = f"'{word}' is no NAME=SHAPE, for example image=1,224,224,3"
+        raise argparse.ArgumentTypeError(msg)
+    return name, shape
+
+
+def _metadata(word: str) -> dict[str, Any]:
+    merged = {}
+    for pair in _names(word):
+        key, colon, path = pair.partition(":")
+        try:
+            merged[key] = json.loads(Path(path).read_text(encoding="utf-8")) if colon else None
+        except (OSError, ValueError) as error:
+            msg = f"'{path}' cannot be read as JSON: {error}"
+            raise argparse.ArgumentTypeError(msg) from None
+        if not colon:
+            msg = f"'{pair}' is no KEY:FILE.json"
+            raise argparse.ArgumentTypeError(msg)
+    return merged
