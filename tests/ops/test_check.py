@@ -115,8 +115,8 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         [np.array([-7, 7], np.int32), np.array([2, 2], np.int32)],
     ),
     "integer-mean": ("Mean", ALL, lambda a: tf.reduce_mean(a, 1), [np.array([[-3, 0], [3, 4]], np.int32)]),
-    "cumsum-last-axis": ("Cumsum", ALL, lambda a: tf.cumsum(a, -1), [_floats(2, 3)]),
-    "cumprod-axis-from-the-end": ("Cumprod", ALL, lambda a: tf.math.cumprod(a, -2), [_floats(2, 3)]),
+    "cumsum-computed-axis": ("Cumsum", ALL, tf.cumsum, [_floats(2, 3), np.array(-1, np.int32)]),
+    "cumprod-computed-axis": ("Cumprod", ALL, tf.math.cumprod, [_floats(2, 3), np.array(-2, np.int32)]),
     "fake-quantization": (
         "FakeQuantWithMinMaxVars",
         ALL,

@@ -180,9 +180,10 @@ class Graph:
             self.outputs = {name: new if ref == old else ref for name, ref in self.outputs.items()}
 
     def replace_node(self, name: str, node: Node) -> None:
-        """Put ``node`` in the place of ``name`` under that very name; ports must mean the same."""
+        """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""
         assert node.name == name, f"'{node.name}' cannot take the place of '{name}'"
         old = self._nodes[name]
+        node.shapes = node.shapes or old.shapes
         for source in _sources(old):
             self._consumers[source].pop(name, None)
         self._nodes[name] = node

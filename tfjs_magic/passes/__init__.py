@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from tfjs_magic.passes.count_axis_from_front import COUNT_AXIS_FROM_FRONT
 from tfjs_magic.passes.fold_constants import FOLD_CONSTANTS
 from tfjs_magic.passes.fold_scale import FOLD_SCALE
 from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
 from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
+from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
+from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
@@ -20,7 +23,16 @@ from tfjs_magic.passes.swap_offset_and_scale import SWAP_OFFSET_AND_SCALE
 PIPELINE: tuple[tuple[Pass, ...], ...] = (
     # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
     # _SwitchN, since what a branch returns is held back by a Switch.
-    (LOWER_SWITCH_N, STRIP_CONTROL_INPUTS, REMOVE_IDENTITIES, LOWER_ERFC, LOWER_BOOL_REVERSE),
+    (
+        LOWER_SWITCH_N,
+        STRIP_CONTROL_INPUTS,
+        REMOVE_IDENTITIES,
+        LOWER_ERFC,
+        LOWER_SOFTSIGN,
+        LOWER_MATRIX_BAND_PART,
+        COUNT_AXIS_FROM_FRONT,
+        LOWER_BOOL_REVERSE,
+    ),
     # Constants before the folds, which want their operands as arrays; scale before offset, since a scale that is
     # folded lets two offsets meet.
     (FOLD_CONSTANTS, SWAP_OFFSET_AND_SCALE, FOLD_SCALE, MERGE_OFFSETS),
