@@ -47,10 +47,11 @@ def convert(
     """Convert a model to the TensorFlow.js web format, in memory.
 
     Args:
-        source: A Keras 3 model in memory; a ``.keras`` or ``.h5`` file; a SavedModel directory.
+        source: A Keras 3 model, a ``tf.function``, a concrete function, a ``tf.Module`` or a loaded SavedModel in
+            memory; a ``.keras`` or ``.h5`` file; a SavedModel directory.
         format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (usually faster);
             "auto" takes layers where every layer of a Keras model is exact there, else graph.
-        signature: Signature of a SavedModel; its default one otherwise.
+        signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
         tags: Tags of the SavedModel's meta graph.
         inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
             static dimensions remove shape arithmetic.

@@ -115,6 +115,7 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         [np.array([-7, 7], np.int32), np.array([2, 2], np.int32)],
     ),
     "integer-mean": ("Mean", ALL, lambda a: tf.reduce_mean(a, 1), [np.array([[-3, 0], [3, 4]], np.int32)]),
+    "narrow-sum": ("AddV2", ALL, lambda a: a + np.uint8(250), [np.array([1, 200], np.uint8)]),
     "cumsum-computed-axis": ("Cumsum", ALL, tf.cumsum, [_floats(2, 3), np.array(-1, np.int32)]),
     "cumprod-computed-axis": ("Cumprod", ALL, tf.math.cumprod, [_floats(2, 3), np.array(-2, np.int32)]),
     "fake-quantization": (

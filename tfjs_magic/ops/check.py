@@ -104,6 +104,8 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
     """Yield what TF.js would do wrongly with a node, and on which backends."""
     if _is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
+    elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
+        yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
     elif node.op in _WRONG:
         rows = [row for row in supported()["wrong"] if row["op"] == node.op]
         for row, applies in zip(rows, _WRONG[node.op], strict=True):
@@ -158,6 +160,11 @@ def _always(_: Graph, __: Node) -> bool:
 
 _Condition = Callable[[Graph, Node], bool]
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+#: Arithmetic that overflows, and the dtypes that overflow before int32 does.
+_WRAPPING = frozenset(
+    {"Add", "AddN", "AddV2", "Cumprod", "Cumsum", "Mul", "Neg", "Pow", "Prod", "Square", "Sub", "Sum"}
+)
+_NARROW = ("int8", "int16", "uint8", "uint16", "uint32", "uint64")
 _UNKNOWN_DTYPES = ("bfloat16", "int16", "uint16", "uint32", "uint64")
 
 #: Op type → for each of its rows in ``supported.json``, in that order, whether a node meets the row's condition.

@@ -133,7 +133,19 @@ def _remembered_inputs(model: Any, options: ConvertOptions) -> tuple[_Specs, Cal
             f"The Keras model '{model.name}' is subclassed and Keras remembers no input shapes of it. Pass "
             "inputs={name: tf.TensorSpec(shape, dtype)}, or call it on an example first."
         )
+    if extra := _further_arguments(model):
+        raise UnsupportedModelError(
+            f"The Keras model '{model.name}' is subclassed and its call also takes {quoted_list(extra)}, of which "
+            "Keras remembers no shapes. Pass inputs={name: tf.TensorSpec(shape, dtype)} with each that is an input."
+        )
     return leaves, _as_first_argument(shapes)
+
+
+def _further_arguments(model: Any) -> list[str]:
+    """Give the arguments after the first that may be tensors; Keras's own are none."""
+    rows = list(inspect.signature(model.call).parameters.values())[1:]
+    named = [row for row in rows if row.kind not in (row.VAR_POSITIONAL, row.VAR_KEYWORD)]
+    return [row.name for row in named if row.default in (row.empty, None) and row.name not in {"training", "mask"}]
 
 
 def _dtype(spec: Any) -> Any:
@@ -141,7 +153,8 @@ def _dtype(spec: Any) -> Any:
 
 
 def _call_parameters(model: Any) -> list[str]:
-    return [name for name in inspect.signature(model.call).parameters if name not in {"args", "kwargs"}]
+    rows = inspect.signature(model.call).parameters.values()
+    return [row.name for row in rows if row.kind not in (row.VAR_POSITIONAL, row.VAR_KEYWORD)]
 
 
 def _is_shape(node: Any) -> bool:

@@ -26,13 +26,23 @@ def resolve(source: object, options: ConvertOptions) -> Source:
         from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - TensorFlow is imported when it is needed
 
         return keras_source(source, options)
+    if _is_function(source):
+        from tfjs_magic.sources.function import function_source  # noqa: PLC0415
+
+        return function_source(source, options)
     name = f"{type(source).__module__}.{type(source).__qualname__}"
     if _is_keras_layer(source):
         raise UnsupportedModelError(
             f"A Keras layer ({name}) is no model: it does not say what its inputs are. Wrap it: "
             "keras.Sequential([keras.Input(shape), layer])."
         )
-    raise UnsupportedModelError(f"An object of type {name} is no model; {_EXPECTED}.")
+    if _is_module(source):
+        from tfjs_magic.sources.function import module_source  # noqa: PLC0415
+
+        return module_source(source, options)
+    raise UnsupportedModelError(
+        f"An object of type {name} is no model; expected a Keras model, a tf.function, a tf.Module, or a path."
+    )
 
 
 def _from_path(path: Path, options: ConvertOptions) -> Source:
@@ -63,3 +73,17 @@ def _is_keras_model(source: object) -> bool:
 def _is_keras_layer(source: Any) -> bool:
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(source, keras.layers.Layer)
+
+
+def _is_function(source: object) -> bool:
+    tf = sys.modules.get("tensorflow")
+    if tf is None:
+        return False
+    kinds = tf.types.experimental
+    return isinstance(source, (kinds.PolymorphicFunction, kinds.ConcreteFunction))
+
+
+def _is_module(source: object) -> bool:
+    """Tell a ``tf.Module``, or what ``tf.saved_model.load`` gives."""
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and isinstance(source, (tf.Module, tf.__internal__.tracking.AutoTrackable))
