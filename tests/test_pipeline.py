@@ -120,16 +120,13 @@ def test_more_layers_as_graphs(tfjs_node: TfjsNode, model: Callable[[], Any]) ->
     _check(tfjs_node, convert(model(), format="graph"))
 
 
-def test_attention_runs_where_einsum_exists(tfjs_node: TfjsNode) -> None:
+def test_attention_runs_on_every_backend(tfjs_node: TfjsNode) -> None:
     inputs = keras.Input((5, 8))
     model = convert(
         models.randomised(keras.Model(inputs, layers.MultiHeadAttention(2, 4)(inputs, inputs))), format="graph"
     )
-    assert "Einsum" in model.report.backends["wasm"]
-    feeds = [models.samples_of(model.inputs, seed) for seed in (1, 2)]
-    assert model.reference is not None
-    for feed, got in zip(feeds, tfjs_node.run_each(model, feeds), strict=True):
-        assert_matches(got, model.reference(feed))
+    assert set(model.report.backends.values()) == {()}
+    _check(tfjs_node, model)
 
 
 def test_a_frozen_batch_norm_folds_away() -> None:

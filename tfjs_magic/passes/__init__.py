@@ -7,6 +7,7 @@ from tfjs_magic.passes.fold_constants import FOLD_CONSTANTS
 from tfjs_magic.passes.fold_scale import FOLD_SCALE
 from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
 from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
+from tfjs_magic.passes.lower_einsum import LOWER_EINSUM
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
@@ -30,6 +31,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_ERFC,
         LOWER_SOFTSIGN,
         LOWER_MATRIX_BAND_PART,
+        LOWER_EINSUM,
         COUNT_AXIS_FROM_FRONT,
         LOWER_BOOL_REVERSE,
     ),
