@@ -149,11 +149,11 @@ def test_an_error_in_the_body_fails_the_cell_with_the_users_traceback(kernel: Ke
 
 @pytest.mark.parametrize("wait", ["", "import asyncio; await asyncio.sleep(0.01)"])
 def test_the_body_runs_once_with_output_and_await(kernel: Kernel, wait: str) -> None:
-    """``web`` is converted already, so that the magic ends in its one line after the body has run."""
-    heard = kernel.run(f"%%tfjs_convert web\nruns = globals().get('runs', 0) + 1\nprint('body')\n{wait}\n")
+    """``runs`` is no model, so that the magic ends in its one line after the body has run."""
+    heard = kernel.run(f"%%tfjs_convert runs\nruns = globals().get('runs', 0) + 1\nprint('body')\n{wait}\n")
     streams = {content["name"]: content["text"] for kind, content in heard if kind == "stream"}
     assert streams["stdout"] == "body\n"
-    assert streams["stderr"].startswith("UsageError: the model is converted already")
+    assert streams["stderr"].startswith("UsageError: ")
     assert [data["text/plain"] for data in _displayed(kernel.run("runs, globals().pop('runs')"))] == ["(1, 1)"]
 
 

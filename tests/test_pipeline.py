@@ -500,13 +500,6 @@ def test_a_free_dimension_may_be_written_as_minus_one() -> None:
     assert convert(model, inputs={"x": (-1, 8)}, format="graph").inputs[0].shape == (None, 8)
 
 
-def test_a_directory_with_a_tfjs_model_says_how_to_read_it(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
-    target = convert(model).save(tmp_path / "web")
-    with pytest.raises(UnsupportedModelError, match=r"holds a TF\.js model already"):
-        convert(target)
-
-
 def test_a_model_that_keras_itself_cannot_run_is_one_sentence() -> None:
     class Broken(keras.layers.Layer):
         def call(self, inputs: Any, training: bool = True) -> Any:  # noqa: FBT001, FBT002 - Keras's signature

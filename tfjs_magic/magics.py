@@ -147,17 +147,11 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         return self._convert(arguments, line, body)
 
     def _convert(self, arguments: Namespace, line: str, body: Body | None) -> Benchmark | None:
-        # They import numpy and more; the extension loads without.
-        from tfjs_magic.artifacts import TfjsModel  # noqa: PLC0415
-        from tfjs_magic.pipeline import convert  # noqa: PLC0415
+        from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy and more; the extension loads without
 
         with _one_line_errors():
             self._close_earlier(line)
             found, note = self._source(arguments.source, body)
-            if isinstance(found, TfjsModel):
-                raise UsageError(
-                    "the model is converted already: %tfjs_benchmark runs it, its save(directory) writes it."
-                )
             options = _given(arguments, _CONVERT_ARGUMENTS, self.shell.user_ns)
             benchmarking = self._benchmark_options(arguments)
             self._check_target(arguments)

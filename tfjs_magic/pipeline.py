@@ -21,7 +21,7 @@ from tfjs_magic.options import (
     Progress,
     quantize_patterns,
 )
-from tfjs_magic.sources.kinds import FunctionSource, KerasSource, Source
+from tfjs_magic.sources.kinds import FunctionSource, GraphSource, KerasSource, Source, TfjsSource
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.weights.pack import pack_weights
 from tfjs_magic.writers.model_json import model_json
@@ -48,7 +48,8 @@ def convert(
 
     Args:
         source: A Keras 3 model, a ``tf.function``, a concrete function, a ``tf.Module`` or a loaded SavedModel in
-            memory; a ``.keras`` or ``.h5`` file; a SavedModel directory.
+            memory; a ``.keras`` or ``.h5`` file; a SavedModel directory; a TF.js model in memory, its ``model.json``
+            or the directory with it, whose weights are packed again and whose graph is optimised again.
         format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (usually faster);
             "auto" takes layers where every layer of a Keras model is exact there, else graph.
         signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
@@ -91,6 +92,8 @@ def convert(
     clock = _Clock(options)
     with clock.stage("load"):
         resolved = resolve(source, options)
+    if isinstance(resolved, TfjsSource) and resolved.unchanged is not None:
+        return _repacked(resolved, resolved.unchanged, options, clock)
     if isinstance(resolved, KerasSource) and options.format != "graph":
         model, reasons = _layers_model(resolved, options, clock)
         if model is not None:
@@ -169,27 +172,85 @@ def _refusals(refusals: Sequence[Refusal], options: ConvertOptions) -> Iterator[
         yield f"{'Layer' if len(names) == 1 else f'{len(names)} layers,'} {quoted_list(names, limit=3)}: {sentence}"
 
 
+# ---------------------------------------------------------------------- weights alone
+
+
+def _repacked(source: TfjsSource, reason: str, options: ConvertOptions, clock: _Clock) -> TfjsModel:
+    """Pack the weights of a TF.js model again; its topology and its signature stay as they are."""
+    from tfjs_magic.sources.tfjs_graph import decoded_notes, executed, unpacked  # noqa: PLC0415
+
+    model = source.model
+    with clock.stage("pack"):
+        group = pack_weights(
+            unpacked(model), patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes
+        )
+    document = {**model.model_json, "weightsManifest": [group.to_json()]}
+    if options.metadata:
+        document["userDefinedMetadata"] = {**(document.get("userDefinedMetadata") or {}), **options.metadata}
+    layers = model.format == "layers-model"
+    report = ConversionReport(
+        source=source.description,
+        reasons=(reason,),
+        trainable=layers,
+        ops=executed(model),
+        backends=dict.fromkeys(("cpu", "wasm", "webgl", "webgpu"), ()) if layers else {},
+        notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_UNCHECKED_NOTE,))),
+        advice=advise(group, graph=None, inputs=model.inputs),
+        seconds=clock.seconds,
+    )
+    return dataclasses.replace(model, model_json=document, groups=(group,), report=report)
+
+
+_UNCHECKED_NOTE = "Only the weights were packed again: the ops were neither optimised nor checked."
+
+
 # ---------------------------------------------------------------------- graph
 
 
 def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
+    if isinstance(source, TfjsSource):
+        from tfjs_magic.sources.tfjs_graph import graph_of_tfjs  # noqa: PLC0415
+
+        with clock.stage("graph"):
+            read = graph_of_tfjs(source, _kept(source.description, source.model.outputs, options.outputs))
+        return _optimised(read, options, clock, reasons)
+    return _optimised(_traced(source, options, clock), options, clock, reasons)
+
+
+def _traced(source: KerasSource | FunctionSource, options: ConvertOptions, clock: _Clock) -> GraphSource:
     import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
 
-    from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415
-    from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
     from tfjs_magic.graph.trace import trace  # noqa: PLC0415
-    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async  # noqa: PLC0415
-    from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     with clock.stage("trace"):
         function = source.to_function() if isinstance(source, KerasSource) else source
-        function = _with_outputs(function, options.outputs)
+        kept = _kept(function.description, function.outputs, options.outputs)
+    outputs = tuple(function.outputs[i] for i in kept)
     with clock.stage("grappler"):
         graph = trace(
             function.function,
             inputs=dict(zip((info.name for info in function.inputs), function.placeholders, strict=True)),
-            outputs=dict(zip((info.name for info in function.outputs), function.results, strict=True)),
+            outputs={function.outputs[i].name: function.results[i] for i in kept},
         )
+    return GraphSource(
+        graph=graph,
+        inputs=function.inputs,
+        outputs=outputs,
+        description=function.description,
+        reference=function.reference,
+        generated_by=tf.__version__,
+        structured_keys=tuple(info.name for info in outputs) if function.dict_output else None,
+    )
+
+
+def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
+    """Run the passes over the graph and write it."""
+    from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
+    from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async  # noqa: PLC0415
+    from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
+
+    graph = source.graph
     with clock.stage("passes"):
         passes = tuple(report for step in PIPELINE for report in run_passes(graph, step))
         graph.sort()
@@ -199,39 +260,43 @@ def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons
         entries = [WeightEntry(name, array) for name, array in graph_constants(graph)]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     bounds = index_bounds(graph)
-    inputs = [dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in function.inputs]
-    metadata = dict(options.metadata or {})
-    if function.dict_output:
-        metadata["structuredOutputKeys"] = [info.name for info in function.outputs]
+    inputs = [dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs]
     document = model_json(
         "graph-model",
         topology=graph_topology(graph),
         groups=(group,),
-        generated_by=tf.__version__,
+        generated_by=source.generated_by,
         signature={
             "inputs": {info.name: _signature_row(info, graph.inputs[info.name]) for info in inputs},
-            "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in function.outputs},
+            "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in source.outputs},
         },
-        metadata=metadata,
+        metadata=_metadata(source, options),
     )
     return TfjsModel(
         format="graph-model",
         inputs=tuple(inputs),
-        outputs=function.outputs,
+        outputs=source.outputs,
         model_json=document,
         groups=(group,),
         report=ConversionReport(
-            source=function.description,
+            source=source.description,
             reasons=reasons,
             ops=count_ops(graph),
             backends=missing_per_backend(graph),
             passes=passes,
-            notes=(*_lossy_notes(entries), *([_ASYNC_NOTE] if needs_async(graph) else ())),
+            notes=(*source.notes, *_lossy_notes(entries), *([_ASYNC_NOTE] if needs_async(graph) else ())),
             advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),
-        reference=function.reference,
+        reference=source.reference,
     )
+
+
+def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:
+    metadata = {**source.metadata, **(options.metadata or {})}
+    if source.structured_keys is not None:
+        metadata["structuredOutputKeys"] = list(source.structured_keys)
+    return metadata
 
 
 _ASYNC_NOTE = (
@@ -240,18 +305,19 @@ _ASYNC_NOTE = (
 )
 
 
-def _with_outputs(function: FunctionSource, wanted: tuple[str, ...] | None) -> FunctionSource:
+def _kept(description: str, outputs: Sequence[TensorInfo], wanted: tuple[str, ...] | None) -> tuple[int, ...]:
+    """Give the positions of the outputs that were asked for, in the order asked for; "y:0" asks for "y"."""
+    positions = {info.name: i for i, info in enumerate(outputs)}
     if wanted is None:
-        return function
-    rows = dict(
-        zip((info.name for info in function.outputs), zip(function.outputs, function.results, strict=True), strict=True)
-    )
-    if unknown := [name for name in wanted if name not in rows]:
-        raise UnsupportedModelError(f"{function.description} has no output '{unknown[0]}'; it has {quoted_list(rows)}.")
+        return tuple(range(len(outputs)))
+    wanted = tuple(name if name in positions else name.removesuffix(":0") for name in wanted)
+    if unknown := [name for name in wanted if name not in positions]:
+        raise UnsupportedModelError(f"{description} has no output '{unknown[0]}'; it has {quoted_list(positions)}.")
     if not wanted or len(set(wanted)) < len(wanted):
-        raise UnsupportedModelError(f"outputs names {list(wanted)}; expected each of {quoted_list(rows)} at most once.")
-    infos, results = zip(*(rows[name] for name in wanted), strict=True)
-    return dataclasses.replace(function, outputs=infos, results=results)
+        raise UnsupportedModelError(
+            f"outputs names {list(wanted)}; expected each of {quoted_list(positions)} at most once."
+        )
+    return tuple(positions[name] for name in wanted)
 
 
 def _signature_row(info: TensorInfo, ref: str) -> dict[str, Any]:

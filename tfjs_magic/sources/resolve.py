@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import Source
 
-_EXPECTED = "expected a Keras model, or the path of a SavedModel directory, a .keras or an .h5 file"
+_EXPECTED = (
+    "expected a Keras model, or the path of a SavedModel directory or its .tar.gz, or of a .keras, .h5, frozen .pb or "
+    "model.json file"
+)
 
 
 def resolve(source: object, options: ConvertOptions) -> Source:
@@ -20,8 +24,16 @@ def resolve(source: object, options: ConvertOptions) -> Source:
     Raises:
         UnsupportedModelError: It is no model, is not built, or the path leads to none.
     """
+    if isinstance(source, str) and source.startswith("https://"):
+        from tfjs_magic.sources.hub import handle_source  # noqa: PLC0415
+
+        return handle_source(source, options)
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source).expanduser(), options)
+    if isinstance(source, TfjsModel):
+        from tfjs_magic.sources.tfjs_graph import tfjs_source  # noqa: PLC0415
+
+        return tfjs_source(source, options)
     if _is_keras_model(source):
         from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - TensorFlow is imported when it is needed
 
@@ -50,7 +62,9 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
         raise UnsupportedModelError(f"'{path}' does not exist; {_EXPECTED}.")
     if path.is_dir():
         if (path / "model.json").is_file():
-            raise UnsupportedModelError(f"'{path}' holds a TF.js model already; tfjs_magic.load('{path}') reads it.")
+            from tfjs_magic.sources.tfjs_graph import tfjs_file_source  # noqa: PLC0415
+
+            return tfjs_file_source(path, options)
         if not any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
             raise UnsupportedModelError(
                 f"The directory '{path}' holds no saved_model.pb, so it is no SavedModel; {_EXPECTED}."
@@ -58,10 +72,22 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
         from tfjs_magic.sources.saved_model import saved_model_source  # noqa: PLC0415
 
         return saved_model_source(path, options)
+    if path.suffix == ".json":
+        from tfjs_magic.sources.tfjs_graph import tfjs_file_source  # noqa: PLC0415
+
+        return tfjs_file_source(path, options)
     if path.suffix in {".keras", ".h5", ".hdf5"}:
         from tfjs_magic.sources.keras import keras_file_source  # noqa: PLC0415
 
         return keras_file_source(path, options)
+    if path.suffix == ".pb":
+        from tfjs_magic.sources.frozen_graph import frozen_graph_source  # noqa: PLC0415
+
+        return frozen_graph_source(path, options)
+    if path.name.endswith((".tar.gz", ".tgz")):
+        from tfjs_magic.sources.hub import archive_source  # noqa: PLC0415
+
+        return archive_source(path, options)
     raise UnsupportedModelError(f"The file '{path}' is of no kind that can be converted; {_EXPECTED}.")
 
 

@@ -13,6 +13,7 @@ from tfjs_magic.artifacts import Array, Reference, TensorInfo
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import FunctionSource
+from tfjs_magic.sources.saved_model_v1 import meta_graph_v1, saved_model_v1_source
 from tfjs_magic.sources.shapes import check_names, wanted_shape
 from tfjs_magic.weights.dtypes import stored_dtype
 
@@ -25,6 +26,8 @@ def saved_model_source(path: Path, options: ConvertOptions) -> FunctionSource:
     Raises:
         UnsupportedModelError: TensorFlow cannot load it, or it has no such signature.
     """
+    if (meta_graph := meta_graph_v1(path, options)) is not None:
+        return saved_model_v1_source(path, meta_graph, options)
     try:
         loaded = tf.saved_model.load(str(path), tags=list(options.tags))
     except Exception as error:  # TensorFlow raises whatever the files provoke

@@ -22,6 +22,7 @@ from tfjs_magic.artifacts import (
     WeightSpec,
 )
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.graph.from_topology import dtype_name
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
 
 #: What reading hostile files may provoke.
@@ -70,8 +71,16 @@ def load(path: str | Path) -> TfjsModel:
             source=f"TF.js model '{given.name}'",
             reasons=(f"{file.name} says so.",),
             trainable=model_format == "layers-model",
+            notes=(_OPTIMIZER_NOTE,) if _has_optimizer(document) else (),
         ),
     )
+
+
+_OPTIMIZER_NOTE = "The state of the optimizer, saved with the model by TF.js, is left out."
+
+
+def _has_optimizer(document: Mapping[str, Any]) -> bool:
+    return any(weight.get("group") == "optimizer" for row in document["weightsManifest"] for weight in row["weights"])
 
 
 def _format(document: Mapping[str, Any]) -> ModelFormat:
@@ -92,12 +101,14 @@ def _group(directory: Path, row: Mapping[str, Any], index: int) -> ManifestGroup
     for weight in row["weights"]:
         spec = _spec(weight)
         length = _byte_length(spec, data[offset:])
+        kept = weight.get("group") != "optimizer"
         if offset + length > data.nbytes:
             raise UnsupportedModelError(
                 f"Weight '{spec.name}' ends at byte {offset + length}, but the files {row['paths']} hold {data.nbytes}."
             )
-        specs.append(spec)
-        parts.append(data[offset : offset + length])
+        if kept:
+            specs.append(spec)
+            parts.append(data[offset : offset + length])
         offset += length
     if offset != data.nbytes:
         raise UnsupportedModelError(
@@ -143,32 +154,70 @@ def _byte_length(spec: WeightSpec, rest: memoryview) -> int:
 
 # ---------------------------------------------------------------------- inputs and outputs
 
-_DTYPES = {"DT_FLOAT": "float32", "DT_BOOL": "bool", "DT_STRING": "string", "DT_COMPLEX64": "complex64"}
 
+def graph_signature(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the rows of the inputs and the outputs by name, as TF.js finds them.
 
-def _graph_signature(document: Mapping[str, Any]) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
-    signature = document.get("signature") or (document.get("userDefinedMetadata") or {}).get("signature") or {}
+    Without a signature every placeholder is an input, and every result that no node uses an output.
+    """
+    signature = (document.get("userDefinedMetadata") or {}).get("signature") or document.get("signature") or {}
+    nodes = document["modelTopology"]["node"]
+    by_name = {node["name"]: node for node in nodes}
     inputs = {name: row for name, row in (signature.get("inputs") or {}).items() if "resourceId" not in row}
     if not inputs:
-        inputs = {
-            node["name"]: _placeholder(node)
-            for node in document["modelTopology"]["node"]
-            if node["op"] == "Placeholder"
-        }
-    return tuple(map(_info, inputs, inputs.values())), tuple(
-        _info(name, row) for name, row in (signature.get("outputs") or {}).items()
-    )
+        inputs = {node["name"]: _placeholder(node) for node in nodes if node["op"] == "Placeholder"}
+    outputs = {
+        name: {"dtype": _result_dtype(by_name.get(_node_name(row.get("name", name)), {})), **row}
+        for name, row in (signature.get("outputs") or {}).items()
+    }
+    if not outputs:
+        used = {_node_name(ref) for node in nodes for ref in node.get("input") or ()}
+        ends = [node for node in nodes if node["name"] not in used and node["op"] not in _NO_RESULTS]
+        outputs = {node["name"]: {"name": node["name"], "dtype": _result_dtype(node)} for node in ends}
+    return inputs, outputs
+
+
+_NO_RESULTS = frozenset({"Const", "Placeholder", "NoOp", "Assert"})
+_PREDICATES = frozenset(
+    {
+        *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalNot"),
+        *("LogicalXor", "All", "Any", "IsNan", "IsInf", "IsFinite"),
+    }
+)
+
+
+def _node_name(ref: str) -> str:
+    return ref.removeprefix("^").split(":")[0]
 
 
 def _placeholder(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {"dtype": node["attr"]["dtype"]["type"], "tensorShape": node["attr"].get("shape", {}).get("shape", {})}
+    attrs = node["attr"]
+    shape = attrs.get("shape", {}).get("shape", {"unknownRank": True})
+    return {"name": node["name"], "dtype": attrs["dtype"]["type"], "tensorShape": shape}
+
+
+def _result_dtype(node: Mapping[str, Any]) -> Any:
+    if node.get("op") in _PREDICATES:
+        return "DT_BOOL"
+    attrs = node.get("attr") or {}
+    keys = ("dtype", "DstT", "output_type", "out_type", "T")
+    return next((attrs[key]["type"] for key in keys if "type" in attrs.get(key, {})), "DT_FLOAT")
+
+
+def _graph_signature(document: Mapping[str, Any]) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+    inputs, outputs = graph_signature(document)
+    return tuple(map(_info, inputs, inputs.values())), tuple(map(_info, outputs, outputs.values()))
 
 
 def _info(name: str, row: Mapping[str, Any]) -> TensorInfo:
-    shape = row.get("tensorShape") or {}
-    dims = tuple(int(d.get("size", 0)) for d in shape.get("dim", ()))
+    shape = row.get("tensorShape", {"unknownRank": True})  # the converter 1.x wrote names only
+    dims = tuple(int(d.get("size", 0)) for d in shape.get("dim") or ())
     known = None if shape.get("unknownRank") else tuple(None if size < 0 else size for size in dims)
-    return TensorInfo(name, _DTYPES.get(str(row.get("dtype")), "int32"), known)
+    dtype = dtype_name(row.get("dtype", 0))
+    if dtype in {"bool", "string"}:
+        return TensorInfo(name, str(dtype), known)
+    kinds = {"float": "float32", "bfloat": "float32", "complex": "complex64"}
+    return TensorInfo(name, kinds.get(dtype.rstrip("0123456789"), "int32"), known)
 
 
 def _layers_signature(document: Mapping[str, Any]) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:

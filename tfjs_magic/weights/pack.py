@@ -69,7 +69,7 @@ def _unpack(spec: WeightSpec, part: memoryview) -> Array:
         return _unpack_strings(part).reshape(spec.shape)
     dtype = spec.quantization.dtype if spec.quantization else spec.dtype
     stored = np.frombuffer(part, dtype).reshape(spec.shape)
-    return stored if spec.quantization is None else dequantize(stored, spec.quantization)
+    return stored if spec.quantization is None else dequantize(stored, spec.quantization, spec.dtype)
 
 
 def _unpack_strings(part: memoryview) -> Array:

@@ -93,8 +93,14 @@ def quantize(name: str, data: Array, dtype: QuantizationDtype) -> tuple[Array, Q
     return stored, Quantization(dtype, scale=scale, min=low)
 
 
-def dequantize(stored: Array, quantization: Quantization) -> Array:
-    """Give the float32 values that TF.js computes from the stored ones."""
+def dequantize(stored: Array, quantization: Quantization, dtype: str = "float32") -> Array:
+    """Give the values that TF.js computes from the stored ones; for int32 it rounds a half upwards.
+
+    Source: tfjs-core ``src/io/io_utils.ts`` (``decodeWeight``), 4.22.
+    """
+    if dtype == "int32" and quantization.scale is not None and quantization.min is not None:
+        steps = stored.astype(np.float64)
+        return np.floor(steps * quantization.scale + quantization.min + 0.5).astype(np.int32)
     if quantization.scale is None or quantization.min is None:
         return stored.astype(np.float32)
     return (stored * quantization.scale + quantization.min).astype(np.float32)

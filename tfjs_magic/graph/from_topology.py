@@ -1,0 +1,187 @@
+"""TF.js's ``modelTopology`` → :class:`Graph`: the inverse of ``graph/topology.py``, for files of any converter.
+
+Source: protobuf's JSON mapping of ``tensorflow/core/framework/graph.proto`` and ``types.proto``, as tfjs-converter
+``src/operations/operation_mapper.ts`` reads it, 4.22.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.graph.ir import Array, Attr, DType, FunctionRef, Graph, Node, Scalar, Shape, node_of, port_of
+
+_NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "HALF": "float16"}
+#: By number in ``types.proto``.
+_ENUM = (
+    *("INVALID", "FLOAT", "DOUBLE", "INT32", "UINT8", "INT16", "INT8", "STRING", "COMPLEX64", "INT64", "BOOL", "QINT8"),
+    *("QUINT8", "QINT32", "BFLOAT16", "QINT16", "QUINT16", "UINT16", "COMPLEX128", "HALF", "RESOURCE", "VARIANT"),
+    *("UINT32", "UINT64"),
+)
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
+#: What reading a damaged topology may provoke.
+_DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def graph_from_topology(
+    topology: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    *,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+) -> Graph:
+    """Build the graph. Nodes have no static shapes, inputs and constants excepted: the file does not say them.
+
+    Args:
+        topology: ``modelTopology``; functions in its library are not read.
+        weights: Name of a ``Const`` → its array as TF.js holds it. Not copied where the declared dtype is the same.
+        inputs: The user's input name → tensor ref of its ``Placeholder``.
+        outputs: The user's output name → tensor ref.
+
+    Raises:
+        UnsupportedModelError: It is damaged, or asks for an input that the signature does not name.
+    """
+    try:
+        nodes = [_node(row, weights) for row in topology["node"]]
+        refs = {name: _canonical(ref) for name, ref in outputs.items()}
+        graph = Graph(nodes, inputs={name: node_of(ref) for name, ref in inputs.items()}, outputs=refs)
+        _refuse_dangling(graph)
+    except _DAMAGES as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UnsupportedModelError(f"modelTopology is damaged: {reason}.", stage="graph") from error
+    graph.remove_unused()
+    _refuse_unnamed_inputs(graph)
+    return graph
+
+
+def dtype_name(value: str | int) -> DType:
+    """Give a dtype's name from TensorFlow's enum: "float32" for "DT_FLOAT" or 1.
+
+    Raises:
+        ValueError: The enum has no such member.
+    """
+    member = _ENUM[value] if isinstance(value, int) and 0 <= value < len(_ENUM) else str(value).removeprefix("DT_")
+    if member not in _ENUM:
+        msg = f"dtype {value!r} does not exist"
+        raise ValueError(msg)
+    return DType(_NAMES.get(member, member.lower()))
+
+
+def _node(row: Mapping[str, Any], weights: Mapping[str, Array]) -> Node:
+    name, op = str(row["name"]), str(row["op"])
+    rows = {key: value for key, value in (row.get("attr") or {}).items() if not key.startswith("_") and value}
+    value = None
+    if op == "Const":
+        if name not in weights:
+            raise UnsupportedModelError(
+                f"The manifest has no weight for the constant '{name}': the model is damaged; convert its source.",
+                stage="graph",
+                node=name,
+            )
+        rows.pop("value", None)
+        value = _as_declared(weights[name], rows.get("dtype"))
+    refs = row.get("input") or ()
+    return Node(
+        name,
+        op,
+        inputs=[_canonical(ref) for ref in refs if not ref.startswith("^")],
+        controls=[ref[1:] for ref in refs if ref.startswith("^")],
+        attrs={key: _attr(name, key, value) for key, value in rows.items()},
+        value=value,
+        shapes=(_shape(rows["shape"]["shape"]),) if op == "Placeholder" and "shape" in rows else (),
+    )
+
+
+def _canonical(ref: str) -> str:
+    return ref.removesuffix(":0")
+
+
+def _as_declared(value: Array, row: Mapping[str, Any] | None) -> Array:
+    """Give integers back the width that the topology declares: the files have int32 only."""
+    if row is None or value.dtype != np.int32 or (dtype := dtype_name(row["type"])) not in _INTEGERS:
+        return value
+    declared = value.astype(str(dtype), copy=False)
+    return declared if np.array_equal(declared, value) else value
+
+
+def _attr(node: str, key: str, row: Mapping[str, Any]) -> Attr:
+    ((kind, value),) = row.items()
+    if kind != "list":
+        return _scalar(node, key, kind, value)
+    for item_kind, items in value.items():
+        if items:
+            return tuple(_scalar(node, key, item_kind, item) for item in items)
+    return ()
+
+
+def _scalar(node: str, key: str, kind: str, value: Any) -> Scalar:  # noqa: PLR0911 - one per kind of attribute
+    match kind:
+        case "s":
+            return _bytes(value)
+        case "b":
+            return bool(value)
+        case "i":
+            return int(value)
+        case "f":  # protobuf writes "NaN" and "Infinity" as strings
+            return float(np.float32(float(value)))
+        case "type":
+            return dtype_name(value)
+        case "shape":
+            return _shape(value)
+        case "func":
+            return FunctionRef(str(value["name"]))
+        case _:
+            raise UnsupportedModelError(
+                f"Attribute '{key}' of node '{node}' is of kind '{kind}'; expected a number, text, dtype, shape or "
+                "function. Convert the source of the model again.",
+                stage="graph",
+                node=node,
+            )
+
+
+def _bytes(value: Any) -> bytes:
+    """Give the bytes of an attribute: base64, or the list of codes that TF.js takes as well."""
+    if isinstance(value, list):
+        return bytes(value)
+    text = str(value).translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def _shape(row: Mapping[str, Any]) -> Shape:
+    if row.get("unknownRank"):
+        return Shape(None)
+    sizes = [int(dim.get("size", 0)) for dim in row.get("dim") or ()]
+    return Shape(tuple(None if size < 0 else size for size in sizes))
+
+
+def _refuse_dangling(graph: Graph) -> None:
+    refs = [ref for node in graph for ref in (*node.inputs, *node.controls)]
+    for ref in (*refs, *graph.inputs.values(), *graph.outputs.values()):
+        if node_of(ref) not in graph or port_of(ref) < 0:
+            raise UnsupportedModelError(
+                f"modelTopology is damaged: '{ref}' is used, but there is no such node.", stage="graph"
+            )
+    for name, ref in graph.inputs.items():
+        if graph[ref].op != "Placeholder":
+            raise UnsupportedModelError(
+                f"Input '{name}' is the result of '{ref}', of type {graph[ref].op}; expected a Placeholder. Convert "
+                "the source of the model again, with the inputs that it needs.",
+                stage="graph",
+                node=node_of(ref),
+            )
+
+
+def _refuse_unnamed_inputs(graph: Graph) -> None:
+    public = set(graph.inputs.values())
+    unnamed = [node.name for node in graph if node.op.startswith("Placeholder") and node.name not in public]
+    if unnamed:
+        raise UnsupportedModelError(
+            f"The outputs need {quoted_list(unnamed)}, which the signature does not name among the inputs "
+            f"{quoted_list(graph.inputs)}. Add what is missing to 'signature' in model.json.",
+            stage="graph",
+            node=unnamed[0],
+        )

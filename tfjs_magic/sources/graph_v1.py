@@ -1,0 +1,338 @@
+"""A ``GraphDef`` of TensorFlow 1 with named inputs and outputs, cut down to what the outputs need."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfjs_magic.artifacts import Array, Reference, TensorInfo
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.graph.graph_def import Handle
+from tfjs_magic.graph.trace import GraphDefFunction
+from tfjs_magic.sources.kinds import FunctionSource
+from tfjs_magic.sources.nodes_v1 import closure, control_inputs, data_inputs, node_and_port
+from tfjs_magic.sources.shapes import check_names, wanted_shape
+from tfjs_magic.sources.variables_v1 import (
+    CALLS,
+    Values,
+    bind_variables,
+    check_loops,
+    telling_branches,
+    written_variables,
+)
+from tfjs_magic.weights.dtypes import stored_dtype
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Which tensors of the graph go in and out.
+
+    Attributes:
+        description: The source, for messages and the report.
+        inputs: Public name → tensor ref, in the public order.
+        outputs: Public name → tensor ref, in the public order.
+        types: Public name → dtype and shape protobufs of the inputs that are no placeholders in the graph.
+    """
+
+    description: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    types: Mapping[str, tuple[Any, Any]] = dataclasses.field(default_factory=dict)
+
+
+def graph_source(
+    graph_def: Any,
+    endpoints: Endpoints,
+    *,
+    values: Values,
+    shapes: Mapping[str, Any] | None,
+    dict_output: bool = False,
+) -> FunctionSource:
+    """Make a source of the part of ``graph_def`` between the endpoints; leaves ``graph_def`` as it is.
+
+    Args:
+        graph_def: A ``GraphDef`` with v1 or v2 variables and control flow.
+        endpoints: Its inputs and outputs.
+        values: Gives the value of a variable that the outputs need.
+        shapes: The user's wishes: ``convert(inputs=…)``.
+        dict_output: Whether the source returns a dict.
+
+    Raises:
+        UnsupportedModelError: An endpoint is missing or no tensor that TF.js has; an output needs a placeholder that
+            is no input, a lookup table, or a variable that the graph writes.
+    """
+    check_names(endpoints.description, endpoints.inputs, shapes)
+    nodes = {node.name: node for node in graph_def.node}
+    _check_endpoints(nodes, endpoints)
+    whole = _part(graph_def, _reachable(nodes, endpoints))
+    placeholders = _cut(whole, endpoints)
+    fetches = {name: _full(ref, placeholders, endpoints) for name, ref in endpoints.outputs.items()}
+    kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
+    _check_sources(kept, endpoints, placeholders.values())
+    handles = bind_variables(kept, values)
+    check_loops(kept, endpoints.description)
+    graph = _imported(kept, endpoints)
+    wanted = {
+        name: wanted_shape(name, _dims(graph.get_tensor_by_name(f"{placeholder}:0")), shapes)
+        for name, placeholder in placeholders.items()
+    }
+    _set_shapes(kept, {placeholders[name]: shape for name, shape in wanted.items()})
+    graph = _imported(kept, endpoints)
+    tensors = {name: _output(graph, endpoints, name, ref) for name, ref in fetches.items()}
+    feeds = {name: graph.get_tensor_by_name(f"{placeholder}:0") for name, placeholder in placeholders.items()}
+    infos = [
+        tuple(_info(endpoints.description, name, tensor) for name, tensor in rows.items()) for rows in (feeds, tensors)
+    ]
+    traced = graph.as_graph_def()  # with the attributes that older writers left to their defaults
+    _set_shapes(traced, {placeholders[name]: shape for name, shape in wanted.items()})
+    return FunctionSource(
+        function=GraphDefFunction(traced, handles, [node.name for node in traced.node if node.op in CALLS]),
+        inputs=infos[0],
+        placeholders=tuple(placeholders.values()),
+        outputs=infos[1],
+        results=tuple(ref.removesuffix(":0") for ref in fetches.values()),
+        reference=_reference(graph, feeds, tensors, handles),
+        description=endpoints.description,
+        dict_output=dict_output,
+    )
+
+
+def _check_endpoints(nodes: Mapping[str, Any], endpoints: Endpoints) -> None:
+    for what, refs in (("Input", endpoints.inputs), ("Output", endpoints.outputs)):
+        for name, ref in refs.items():
+            if node_and_port(ref)[0] not in nodes:
+                raise UnsupportedModelError(
+                    f"{what} '{name}' of {endpoints.description} is tensor '{ref}', and the graph has no such node. "
+                    "The file is damaged, or was cut down; export the model again."
+                )
+    fed = [node_and_port(ref) for ref in endpoints.inputs.values()]
+    if twice := {name for name, ref in endpoints.inputs.items() if fed.count(node_and_port(ref)) > 1}:
+        raise UnsupportedModelError(
+            f"Inputs {quoted_list(twice)} of {endpoints.description} are one and the same tensor; expected one name "
+            "for each. Export it with one of them."
+        )
+
+
+# ---------------------------------------------------------------------- which nodes
+
+
+def _reachable(nodes: Mapping[str, Any], endpoints: Endpoints) -> set[str]:
+    """Give what the outputs need, through data and control inputs; nothing behind an input."""
+    fed = {node_and_port(ref) for ref in endpoints.inputs.values()}
+
+    def step(node: Any) -> Iterator[str]:
+        for ref in node.input:
+            if ref.startswith("^"):
+                yield ref[1:]
+            elif node_and_port(ref) not in fed:
+                yield node_and_port(ref)[0]
+
+    outputs = [node_and_port(ref) for ref in endpoints.outputs.values()]
+    return closure(nodes, [name for name, port in outputs if (name, port) not in fed], step) | {
+        name for name, _ in fed if nodes[name].op == "Placeholder"
+    }
+
+
+def _part(graph_def: Any, names: set[str]) -> Any:
+    """Copy the nodes of these names and the functions that they call; devices and colocation mean nothing here."""
+    part = tf.compat.v1.GraphDef(versions=graph_def.versions)
+    for node in graph_def.node:
+        if node.name in names:
+            copy = part.node.add()
+            copy.CopyFrom(node)
+            copy.device = ""
+            for key in ("_class", "_output_shapes"):
+                copy.attr.pop(key, None)
+    functions = {function.signature.name: function for function in graph_def.library.function}
+    stack = list(part.node)
+    called: set[str] = set()
+    while stack:
+        node = stack.pop()
+        found = {node.op, *(name for value in node.attr.values() for name in _function_names(value))}
+        for name in (found & functions.keys()) - called:
+            called.add(name)
+            stack += functions[name].node_def
+    part.library.function.extend(functions[name] for name in sorted(called))
+    part.library.gradient.extend(row for row in graph_def.library.gradient if row.function_name in called)
+    return part
+
+
+def _function_names(value: Any) -> list[str]:
+    return [value.func.name, *(function.name for function in value.list.func)]
+
+
+def _cut(graph_def: Any, endpoints: Endpoints) -> dict[str, str]:
+    """Put a placeholder where a fed tensor is computed; gives public name → placeholder."""
+    nodes = {node.name: node for node in graph_def.node}
+    placeholders: dict[str, str] = {}
+    fresh: dict[tuple[str, int], str] = {}
+    for name, ref in endpoints.inputs.items():
+        node_name, port = node_and_port(ref)
+        if node_name in nodes and nodes[node_name].op == "Placeholder":
+            placeholders[name] = node_name
+            continue
+        placeholder = f"{node_name}/fed_{port}"
+        while placeholder in nodes:
+            placeholder += "_"
+        fresh[node_name, port] = placeholders[name] = placeholder
+        dtype, shape = endpoints.types[name]
+        cut = graph_def.node.add(name=placeholder, op="Placeholder")
+        cut.attr["dtype"].type = dtype
+        cut.attr["shape"].shape.CopyFrom(shape)
+    for node in graph_def.node:
+        for i, ref in enumerate(node.input):
+            if not ref.startswith("^") and (fed := fresh.get(node_and_port(ref))):
+                node.input[i] = fed
+    return placeholders
+
+
+def _full(ref: str, placeholders: Mapping[str, str], endpoints: Endpoints) -> str:
+    """Give the ref with its port; that of the placeholder where the tensor is fed."""
+    for name, fed in endpoints.inputs.items():
+        if node_and_port(fed) == node_and_port(ref):
+            return f"{placeholders[name]}:0"
+    name, port = node_and_port(ref)
+    return f"{name}:{port}"
+
+
+# ---------------------------------------------------------------------- variables and tables
+
+
+def _without_writes(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str], fetches: Iterable[str]) -> Any:
+    """Drop what runs only for its effect; control inputs stay where they tell a branch or an iteration.
+
+    Raises:
+        UnsupportedModelError: An output reads a variable that the graph writes on the way to an output.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    start = [*inputs, *(node_and_port(ref)[0] for ref in fetches)]
+    needed = closure(nodes, start, data_inputs)
+    called = {name for name in needed if nodes[name].op in CALLS}  # the inliner's business: bodies may only read
+    if stateful := written_variables(nodes, nodes.keys() - called) & needed:
+        raise UnsupportedModelError(
+            f"The variable {quoted_list(stateful)} of {endpoints.description} is written while its outputs are "
+            "computed, and TF.js graph models hold no variables. Export a signature that takes the state as an input "
+            "and returns it.",
+            stage="trace",
+            node=min(stateful),
+        )
+    pivots = telling_branches(nodes)
+    kept = closure(nodes, start, lambda n: [*data_inputs(n), *(c for c in control_inputs(n) if c in pivots)])
+    part = _part(graph_def, kept)
+    for node in part.node:
+        refs = [ref for ref in node.input if not ref.startswith("^") or ref[1:] in kept & pivots]
+        del node.input[:]
+        node.input.extend(refs)
+    return part
+
+
+def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> None:
+    """Refuse lookup tables and placeholders that nobody feeds; a placeholder with a default becomes its default."""
+    if tables := {node.name for node in graph_def.node if "HashTable" in node.op}:
+        users = {node.op for node in graph_def.node if tables & set(data_inputs(node))}
+        raise UnsupportedModelError(
+            f"The model uses a resource that is no variable, such as a lookup table, through {quoted_list(users)}, "
+            "and such resources cannot be converted. Look the values up before the model, or convert the part behind "
+            "it.",
+            stage="trace",
+            node=min(tables),
+        )
+    known = set(inputs)
+    if unfed := [node.name for node in graph_def.node if node.op == "Placeholder" and node.name not in known]:
+        raise UnsupportedModelError(
+            f"The outputs of {endpoints.description} need the placeholder {quoted_list(unfed)}, which is none of its "
+            f"inputs {quoted_list(endpoints.inputs)}. Export it with that input, or name other outputs=.",
+            stage="trace",
+            node=unfed[0],
+        )
+    for node in graph_def.node:
+        if node.op == "PlaceholderWithDefault":
+            dtype = node.attr["dtype"].type
+            node.op = "Identity"
+            node.attr.clear()
+            node.attr["T"].type = dtype
+
+
+# ---------------------------------------------------------------------- tensors and the reference
+
+
+def _imported(graph_def: Any, endpoints: Endpoints) -> Any:
+    try:
+        with tf.Graph().as_default() as graph:
+            tf.graph_util.import_graph_def(graph_def, name="")
+    except Exception as error:  # TensorFlow raises whatever the file provokes
+        reason = " ".join(str(error).split())[:400].rstrip(".")
+        raise UnsupportedModelError(
+            f"TensorFlow cannot import the graph of {endpoints.description}: {reason}."
+        ) from error
+    return graph
+
+
+def _output(graph: Any, endpoints: Endpoints, name: str, ref: str) -> Any:
+    node, port = node_and_port(ref)
+    tensors = graph.get_operation_by_name(node).outputs
+    if port >= len(tensors):
+        raise UnsupportedModelError(
+            f"Output '{name}' of {endpoints.description} is tensor '{ref}'; the node has {len(tensors)} outputs, "
+            "counted from 0. Name one of them.",
+            stage="trace",
+            node=node,
+        )
+    return tensors[port]
+
+
+def _set_shapes(graph_def: Any, shapes: Mapping[str, tuple[int | None, ...] | None]) -> None:
+    """Write the placeholders' shapes: in old graphs "no dimensions" means an unknown rank."""
+    for node in graph_def.node:
+        if node.name in shapes:
+            node.attr["shape"].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
+
+
+def _dims(tensor: Any) -> tuple[int | None, ...] | None:
+    return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+
+
+def _info(description: str, name: str, tensor: Any) -> TensorInfo:
+    known = tensor.dtype not in (tf.resource, tf.variant)
+    if tensor.dtype == tf.string:
+        dtype: str | None = "string"
+    else:
+        dtype = stored_dtype(np.dtype(tensor.dtype.as_numpy_dtype)) if known else None
+    if dtype is None:
+        raise UnsupportedModelError(
+            f"Tensor '{name}' of {description} has dtype {tensor.dtype.name}; TensorFlow.js has float32, int32, bool, "
+            "complex64 and string. Name another tensor.",
+            stage="trace",
+        )
+    return TensorInfo(name, dtype, _dims(tensor))
+
+
+def _reference(
+    graph: Any, feeds: Mapping[str, Any], fetches: Mapping[str, Any], handles: Mapping[str, Handle]
+) -> Reference:
+    """Run the graph in a session, which is opened at the first call."""
+    sessions: list[Any] = []
+
+    def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        if not sessions:
+            sessions.append(_session(graph, handles))
+        feed = {tensor: np.asarray(inputs[name], tensor.dtype.as_numpy_dtype) for name, tensor in feeds.items()}
+        results = sessions[0].run(list(fetches.values()), feed)
+        return {name: np.asarray(result) for name, result in zip(fetches, results, strict=True)}
+
+    return Reference(call, lambda: False)
+
+
+def _session(graph: Any, handles: Mapping[str, Handle]) -> Any:
+    session = tf.compat.v1.Session(graph=graph)
+    with graph.as_default():
+        for name, handle in handles.items():
+            resource = graph.get_tensor_by_name(f"{name}:0")
+            value = tf.compat.v1.placeholder(handle.array.dtype, handle.array.shape)
+            assign = tf.raw_ops.AssignVariableOp(resource=resource, value=value)
+            session.run(assign, {value: handle.array})
+    return session

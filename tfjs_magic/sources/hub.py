@@ -1,0 +1,106 @@
+"""Models from TF Hub: archives of a SavedModel, and handles that the tensorflow_hub package resolves."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile  # noqa: TID251 - TensorFlow loads a SavedModel from a directory only; it is removed at once
+import zlib
+from pathlib import Path, PurePosixPath
+
+from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.kinds import FunctionSource
+from tfjs_magic.sources.saved_model import saved_model_source
+
+_ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+
+#: A file that unpacks to more is no model: the largest on TF Hub have a few GB.
+_LARGEST_BYTES = 16 * 2**30
+_MOST_MEMBERS = 10_000
+
+
+def archive_source(path: Path, options: ConvertOptions) -> FunctionSource:
+    """Unpack a ``.tar.gz`` into a temporary directory, load the SavedModel in it, and remove the directory.
+
+    Raises:
+        UnsupportedModelError: It is damaged, holds what no model archive has, or no SavedModel.
+    """
+    name = path.name
+    for suffix in _ARCHIVE_SUFFIXES:
+        name = name.removesuffix(suffix)
+    with tempfile.TemporaryDirectory(prefix="tfjs_magic_") as temporary:
+        directory = Path(temporary) / (name or "model")
+        _unpack(path, directory)
+        try:
+            return saved_model_source(_saved_model_in(path, directory), options)
+        except UnsupportedModelError as error:
+            message = str(error).replace(str(directory), str(path))
+            raise UnsupportedModelError(message, stage=error.stage, node=error.node) from error
+
+
+def handle_source(handle: str, options: ConvertOptions) -> FunctionSource:
+    """Let tensorflow_hub fetch an ``https://`` handle into its own cache, and load what it got.
+
+    Raises:
+        UnsupportedModelError: tensorflow_hub is not installed, or cannot fetch the handle.
+    """
+    try:
+        import tensorflow_hub  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"'{handle}' is a TF Hub handle, and fetching it needs tensorflow_hub: pip install 'tfjs-magic[hub]'."
+        ) from error
+    try:
+        directory = Path(tensorflow_hub.resolve(handle))
+    except Exception as error:  # tensorflow_hub raises whatever the network provokes
+        reason = " ".join(str(error).split())[:400].rstrip(".")
+        raise UnsupportedModelError(f"tensorflow_hub cannot fetch '{handle}': {reason}.") from error
+    return saved_model_source(_saved_model_in(handle, directory), options)
+
+
+def _saved_model_in(source: Path | str, directory: Path) -> Path:
+    """Give the directory with the SavedModel: this one, or the only one in it."""
+    for candidate in (directory, *sorted(path for path in directory.iterdir() if path.is_dir())):
+        if (candidate / "saved_model.pb").is_file():
+            return candidate
+    raise UnsupportedModelError(f"'{source}' holds no saved_model.pb; expected a SavedModel in it.")
+
+
+def _unpack(path: Path, directory: Path) -> None:
+    """Write regular files only, below ``directory``; links, devices and paths that lead elsewhere are refused."""
+    size = 0
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for count, member in enumerate(archive, start=1):
+                size += member.size
+                target = _target(path, directory, member)
+                if size > _LARGEST_BYTES or count > _MOST_MEMBERS:
+                    raise UnsupportedModelError(
+                        f"The archive '{path}' unpacks to over {_LARGEST_BYTES // 2**30} GB or {_MOST_MEMBERS} files; "
+                        "expected a model. Unpack it yourself and pass the directory."
+                    )
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                data = archive.extractfile(member)
+                assert data is not None
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(data, file)
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UnsupportedModelError(
+            f"The archive '{path}' cannot be unpacked: {reason}; expected a .tar.gz with a SavedModel."
+        ) from error
+
+
+def _target(path: Path, directory: Path, member: tarfile.TarInfo) -> Path:
+    name = PurePosixPath(member.name)
+    outside = name.is_absolute() or ".." in name.parts or "\\" in member.name or ":" in member.name
+    if outside or "\0" in member.name or not (member.isfile() or member.isdir()):
+        what = "leads outside" if outside else "is neither a file nor a directory"
+        raise UnsupportedModelError(
+            f"The archive '{path}' has the member '{member.name}', which {what}; expected the files of a SavedModel."
+        )
+    return directory / name
