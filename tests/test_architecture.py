@@ -43,7 +43,7 @@ FACADES = {"artifacts": {"weights", "writers", "bench", "layers"}}
 #: The modules that may reach into TensorFlow's private parts.
 PRIVATE_TENSORFLOW = {"graph.grappler", "graph.trace"}
 #: What is no pass in passes/.
-NO_PASSES = {"passes.__init__", "passes.rewrite"}
+NO_PASSES = {"passes.__init__", "passes.lowering", "passes.rewrite"}
 HEAVY = ("tensorflow", "keras", "numpy", "anywidget", "ipywidgets", "pandas")
 
 SOURCES = {

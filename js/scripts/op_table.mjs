@@ -20,7 +20,10 @@ const read = (...path) => readFileSync(join(PACKAGES, ...path), "utf8").replace(
 const matches = (text, pattern) => [...text.matchAll(pattern)].map((match) => match.slice(1).find((group) => group));
 const sorted = (names) => [...new Set(names)].sort();
 
-/** Gives op type → its row. Listed ops without an executor (decision forests) need a package that we do not ship. */
+/**
+ * Gives op type → its row. Lists that the mapper does not import (ragged) are dead; listed ops without an executor
+ * (decision forests) need a package that we do not ship.
+ */
 async function converterOps() {
   const lists = join("tfjs-converter", "dist", "operations", "op_list");
   const executors = join("tfjs-converter", "dist", "operations", "executors");
@@ -29,8 +32,9 @@ async function converterOps() {
       .filter((file) => file.endsWith("_executor.js"))
       .flatMap((file) => matches(read(executors, file), /case '(\w+)':/g)),
   );
+  const mapper = read("tfjs-converter", "dist", "operations", "operation_mapper.js");
   const ops = [];
-  for (const file of readdirSync(join(PACKAGES, lists)).filter((name) => name.endsWith(".js"))) {
+  for (const file of matches(mapper, /from '\.\/op_list\/(\w+)'/g).map((name) => `${name}.js`)) {
     const { json } = await import(`data:text/javascript,${encodeURIComponent(read(lists, file))}`);
     ops.push(...json.filter((op) => executed.has(op.tfOpName)).map((op) => [op.tfOpName, op]));
   }

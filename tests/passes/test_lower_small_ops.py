@@ -20,6 +20,12 @@ from tfjs_magic.passes import PIPELINE, run_passes
 from tfjs_magic.pipeline import convert
 
 _band = tf.linalg.band_part
+
+
+def _indices(x: Any) -> Any:
+    return tf.cast(tf.abs(x) * 3, tf.int32)
+
+
 X = tf.TensorSpec((2, 4, 6), tf.float32, name="x")
 CASES: dict[str, Callable[[Any], Any]] = {
     **{f"band-{a}-{b}": lambda x, a=a, b=b: _band(x, a, b) for a in (-1, 0, 1, 3) for b in (-1, 0, 2, 6)},
@@ -31,6 +37,60 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "softsign-second-consumer": lambda x: (y := tf.nn.softsign(x), y * x, tf.nn.softsign(y)),
     "cumsum": lambda x: (tf.cumsum(x, -1), tf.cumsum(x, -2), tf.cumsum(x, -3), tf.cumsum(x, 1)),
     "cumsum-options": lambda x: (tf.cumsum(x, -1, exclusive=True), tf.cumsum(x, -2, reverse=True)),
+    "one-hot": lambda x: tf.one_hot(_indices(x), 9),
+    "one-hot-bool": lambda x: tf.where(tf.one_hot(_indices(x), 9, on_value=True, off_value=False), 1.0, 2.0),
+    "one-hot-values": lambda x: tf.one_hot(_indices(x), 5, x[0, 0, 0], -1.0, axis=0),
+    "one-hot-middle": lambda x: (
+        tf.one_hot(_indices(x), 9, axis=1),
+        tf.one_hot(_indices(x), 4, axis=2, dtype=tf.int32),
+    ),
+    "bucketize": lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-0.5, 0.0, 0.0, 1.0]),
+    "bucketize-int": lambda x: tf.raw_ops.Bucketize(input=_indices(x), boundaries=[1.0, 2.5, 4.0]),
+    "roll": lambda x: (
+        tf.roll(x, 1, 1),
+        tf.roll(x, [2, -9, 5], [0, 2, 2]),
+        tf.roll(_indices(x), 3, -1),
+        tf.roll(x, 6, 2),
+    ),
+    "diagonal": lambda x: (tf.linalg.diag(x), tf.linalg.diag_part(x), tf.linalg.set_diag(x, x[:, :, 0])),
+    "diagonal-tall": lambda x: (
+        y := tf.transpose(x, [0, 2, 1]),
+        tf.linalg.diag_part(y),
+        tf.linalg.set_diag(y, y[:, 0]),
+    ),
+    "diagonal-of-inf": lambda x: tf.linalg.diag_part(x[:, :, :4] * (1 / tf.eye(4) - 1)),
+    "diagonal-int": lambda x: tf.linalg.diag(_indices(x)),
+    "permutation": lambda x: tf.math.invert_permutation(tf.argsort(x[0, 0])),
+    "casts": lambda x: [
+        tf.cast(tf.cast(y, t), tf.int32)
+        for t in (tf.uint8, tf.int8)
+        for y in (300 * tf.tile(x, [8, 4, 4]), 50 * _indices(x) - 150)
+    ],
+    "reverse-sequence": lambda x: tf.reverse_sequence(x, [1, 3], 1, 0),
+    "reverse-sequence-first": lambda x: tf.reverse_sequence(x, [1, 2, 0, 1], 0, 1),
+    "select": lambda x: tf.raw_ops.Select(condition=x[:, 0, 0] > 0, x=x, y=-x),
+    "slices": lambda x: (x[-1, ::-1], x[:, 2, ::2], x[0, tf.newaxis, ::-2], x[..., -2, ::-1], x[1, ..., ::3]),
+    "floor": lambda x: (x // 0.3, (10 * x) // (x + 0.1)),
+    "contrast": lambda x: tf.image.adjust_contrast(x, 2.0),
+    "integers": lambda x: (
+        y := _indices(x) - 4,
+        tf.truncatediv(y, 3),
+        tf.truncatemod(y, -3),
+        tf.raw_ops.Div(x=y, y=y * 0 - 3),
+    ),
+    "bits": lambda x: (
+        y := _indices(x) - 4,
+        tf.bitwise.invert(y),
+        tf.bitwise.left_shift(y, 29),
+        tf.bitwise.right_shift(y, 1),
+    ),
+    "zeros": lambda x: (
+        y := tf.nn.relu(x),
+        tf.math.xlogy(y, y),
+        tf.math.xdivy(y, y),
+        tf.math.multiply_no_nan(1 / y, y),
+    ),
+    "rint": lambda x: tf.math.rint(4 * x) / 4,
     "cumprod": lambda x: (tf.math.cumprod(x, -1), tf.math.cumprod(x, -2, reverse=True, exclusive=True)),
 }
 
@@ -49,7 +109,18 @@ def test_matches_tensorflow(tfjs_node: TfjsNode, case: str) -> None:
 def test_free_batch(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
     spec = tf.TensorSpec((None, 4, 6), tf.float32, name="x")
     feed = {"x": np.random.default_rng(0).normal(size=(3, 4, 6)).astype(np.float32)}
-    function = lambda x: tf.cumsum(tf.linalg.band_part(tf.nn.softsign(x), 1, 0), -1)  # noqa: E731
+
+    def function(x: Any) -> Any:
+        free = tf.transpose(x, [1, 0, 2])
+        return {
+            "chain": tf.cumsum(tf.linalg.band_part(tf.nn.softsign(x), 1, 0), -1),
+            "band": tf.linalg.band_part(free, 0, 1),
+            "eye": tf.eye(tf.shape(x)[0]),
+            "diagonal": tf.linalg.diag(x[:, 0, 0]),
+            "reversed": tf.reverse_sequence(x, tf.shape(x)[:1] * [2, 1, 3] // 3, 1),
+            "permutation": tf.math.invert_permutation(tf.argsort(x[:, 0, 0])),
+        }
+
     assert_matches(tfjs_node.run(converted(function, spec), feed, backend), python_outputs(function, feed, spec))
 
 
@@ -68,7 +139,25 @@ def test_causal_attention_does_not_see_the_future(tfjs_node: TfjsNode) -> None:
 @pytest.mark.parametrize(
     ("function", "shape", "reason"),
     [
-        (lambda x: tf.linalg.band_part(x, 0, 1), (2, None, 6), "the size of the matrices is unknown"),
+        (lambda x: tf.linalg.band_part(x, 0, 1), None, "the rank is unknown"),
+        (lambda x: tf.roll(x, tf.cast(x[0, 0], tf.int32), 1), (2, 3), "the shift or the axis is computed"),
+        (lambda x: tf.roll(x, 1, 1), (2, None), "the size of an axis that rolls is unknown"),
+        (
+            lambda x: tf.linalg.diag(x, k=1),
+            (2, 3),
+            "it is not the main diagonal of a square matrix with zeros around it",
+        ),
+        (
+            tf.linalg.diag_part,
+            (None, 3),
+            "the size of the matrices is unknown, or booleans would be summed",
+        ),
+        (
+            lambda x: tf.reverse_sequence(x, [1], 2, 0),
+            (1, 2, 3),
+            "the batch and the sequence are not the first two axes",
+        ),
+        (lambda x: tf.one_hot(tf.cast(x, tf.int32), 3, axis=0), None, "the rank is unknown"),
         (lambda x: tf.linalg.band_part(x, tf.cast(x[0, 0], tf.int32), 1), (2, 2), "a bound of the band is computed"),
         (lambda x: tf.cumsum(x, -1), None, "the rank is unknown"),
         (lambda x: tf.cumsum(x, -tf.cast(x[0], tf.int32)), (3,), "the axis is computed"),

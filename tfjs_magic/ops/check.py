@@ -154,6 +154,23 @@ def _strides_over_integers(graph: Graph, node: Node) -> bool:
     return steps and node.attrs.get("T") in (*_INTEGERS, "bool")
 
 
+def _drops_and_steps(graph: Graph, node: Node) -> bool:
+    strides = graph.constant(node.inputs[3])
+    return node.attrs.get("shrink_axis_mask", 0) != 0 and (strides is None or bool((strides != 1).any()))
+
+
+def _is_no_product(_: Graph, node: Node) -> bool:
+    equation = node.attrs["equation"]
+    assert isinstance(equation, bytes)
+    terms = equation.decode().replace(" ", "").split("->")[0].split(",")
+    return "..." in equation.decode() or any(len(set(term)) != len(term) for term in terms)
+
+
+def _has_vector_condition(graph: Graph, node: Node) -> bool:
+    condition, data = (graph.shape(ref) for ref in node.inputs[:2])
+    return condition is None or (len(condition) == 1 and (data is None or len(data) != 1))
+
+
 def _always(_: Graph, __: Node) -> bool:
     return True
 
@@ -178,22 +195,26 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "Cumsum": (_has_negative_axis,),
     "Dilation2D": (_always,),
     "Div": (_type("T", *_INTEGERS),),
+    "Einsum": (_is_no_product,),
     "Equal": (_type("T", "string"),),
     "FakeQuantWithMinMaxVars": (_always,),
+    "FloorDiv": (_type("T", "float32"),),
     "FusedBatchNorm": (_is_training,),
     "FusedBatchNormV2": (_is_training,),
     "FusedBatchNormV3": (_is_training,),
     "GatherV2": (_has_batch_dims,),
     "MatrixBandPart": (_always,),
     "MaxPool3D": (_always,),
-    "MaxPoolWithArgmax": (_always,),
+    "MaxPoolWithArgmax": (_always, _always),
     "Mean": (_type("T", *_INTEGERS),),
     "Mod": (_always,),
     "NotEqual": (_type("T", "string"),),
     "OneHot": (_axis_is_not_last, _type("T", "float32", "bool")),
     "ReverseV2": (_type("T", "bool"),),
+    "Select": (_has_vector_condition,),
     "StatelessWhile": (_always,),
-    "StridedSlice": (_strides_over_integers,),
+    "StridedSlice": (_strides_over_integers, _drops_and_steps),
+    "TensorListConcatV2": (_always,),
     "While": (_always,),
     "_FusedConv2D": (_is_grouped,),
 }

@@ -6,17 +6,27 @@ from tfjs_magic.passes.count_axis_from_front import COUNT_AXIS_FROM_FRONT
 from tfjs_magic.passes.fold_constants import FOLD_CONSTANTS
 from tfjs_magic.passes.fold_scale import FOLD_SCALE
 from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
+from tfjs_magic.passes.lower_arithmetic import LOWER_ARITHMETIC
 from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
+from tfjs_magic.passes.lower_bucketize import LOWER_BUCKETIZE
 from tfjs_magic.passes.lower_einsum import LOWER_EINSUM
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
+from tfjs_magic.passes.lower_invert_permutation import LOWER_INVERT_PERMUTATION
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
+from tfjs_magic.passes.lower_matrix_diagonal import LOWER_MATRIX_DIAGONAL
+from tfjs_magic.passes.lower_narrow_cast import LOWER_NARROW_CAST
+from tfjs_magic.passes.lower_one_hot import LOWER_ONE_HOT
+from tfjs_magic.passes.lower_reverse_sequence import LOWER_REVERSE_SEQUENCE
+from tfjs_magic.passes.lower_roll import LOWER_ROLL
 from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
+from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
+from tfjs_magic.passes.split_strided_slice import SPLIT_STRIDED_SLICE
 from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
 from tfjs_magic.passes.swap_offset_and_scale import SWAP_OFFSET_AND_SCALE
 
@@ -34,6 +44,16 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_EINSUM,
         COUNT_AXIS_FROM_FRONT,
         LOWER_BOOL_REVERSE,
+        LOWER_ONE_HOT,
+        LOWER_ARITHMETIC,
+        LOWER_BUCKETIZE,
+        LOWER_ROLL,
+        LOWER_MATRIX_DIAGONAL,
+        LOWER_NARROW_CAST,
+        LOWER_REVERSE_SEQUENCE,
+        LOWER_VECTOR_SELECT,
+        SPLIT_STRIDED_SLICE,
+        LOWER_INVERT_PERMUTATION,
     ),
     # Constants before the folds, which want their operands as arrays; scale before offset, since a scale that is
     # folded lets two offsets meet.

@@ -4,10 +4,13 @@ Given:   y = Einsum(a, b)                         "BTNH,BSNH->BNTS": batch B N, 
 Result:  y = Transpose(Reshape(BatchMatMulV2(a', b')))
          a' (batch…, rows, summed), b' (batch…, summed, columns): transposed and reshaped; MatMul without a batch
 
-Steps that change nothing are left out.
+Given:   y = Einsum(a)                            "BTNH->HB": T and N are summed
+Result:  y = Transpose(Sum(a))
 
-Refuses: other than two operands; "..."; a label twice in an operand, or in one operand only and not in the output; more
-than one unknown size in a reshape; other dtypes than float32.
+Steps that change nothing are left out. Where a reshape has more than one unknown size, they are read in the browser.
+
+Refuses: more than two operands; a label twice in an operand, or in one operand only and not in the output; an ellipsis
+that broadcasts; other dtypes than float32.
 Source: TensorFlow ``core/ops/linalg_ops.cc``, ``Einsum``.
 """
 
@@ -15,16 +18,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Mapping
 
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
-_EQUATION = re.compile(r"([A-Za-z]+),([A-Za-z]+)->([A-Za-z]*)")
 _FLOAT: dict[str, Attr] = {"T": DType("float32")}
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,25 +41,34 @@ class _Match:
     sizes: Mapping[str, int | None]
 
 
-def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    equation = node.attrs["equation"]
-    assert isinstance(equation, bytes)
-    found = _EQUATION.fullmatch(equation.decode().replace(" ", ""))
-    if found is None or len(node.inputs) != 2:
-        return Miss("it has other than two operands, or an ellipsis")
-    a, b, out = found.groups()
+@dataclasses.dataclass(frozen=True)
+class _Sum:
+    """One operand: its labels and those of the output."""
+
+    node: Node
+    operand: str
+    out: str
+
+
+def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
+    terms = _labels(graph, node)
+    if isinstance(terms, Miss) or len(terms) > 3:
+        return terms if isinstance(terms, Miss) else Miss("it has more than two operands")
+    if len(terms) == 2:
+        unique = len(set(terms[0])) == len(terms[0]) and set(terms[1]) <= set(terms[0])
+        return _Sum(node, *terms) if unique else Miss("an operand has a label twice")
+    a, b, out = terms
     if reason := _unfit(a, b, out):
         return Miss(reason)
     if (dtype := node.attrs["T"]) != "float32":
         return Miss(f"it multiplies {dtype!s} values")
-    shapes = [graph.shape(ref) for ref in node.inputs]
-    if any(shape is None or len(shape) != len(labels) for shape, labels in zip(shapes, (a, b), strict=True)):
-        return Miss("the rank of an operand is unknown")
     sizes: dict[str, int | None] = {}
-    for shape, labels in zip(shapes, (a, b), strict=True):
-        for label, size in zip(labels, shape or (), strict=True):
+    for ref, labels in zip(node.inputs, (a, b), strict=True):
+        for label, size in zip(labels, graph.shape(ref) or (), strict=True):
+            if 1 in (size, sizes.get(label, size)) and size != sizes.get(label, size):
+                return Miss("an axis of size 1 is broadcast")
             sizes[label] = size if sizes.get(label) is None else sizes[label]
-    match = _Match(
+    return _Match(
         node,
         (a, b, out),
         batch="".join(x for x in out if x in a and x in b),
@@ -67,10 +77,24 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         summed="".join(x for x in a if x in b and x not in out),
         sizes=sizes,
     )
-    targets = (_groups(match, match.rows, match.summed), _groups(match, match.summed, match.columns), _merged(match))
-    if any(target is not None and target.count(-1) > 1 for target in targets):
-        return Miss("more than one size is unknown")
-    return match
+
+
+def _labels(graph: Graph, node: Node) -> list[str] | Miss:
+    """Give the labels of the operands and of the output; an ellipsis becomes labels of its own."""
+    equation = node.attrs["equation"]
+    assert isinstance(equation, bytes)
+    left, arrow, out = equation.decode().replace(" ", "").partition("->")
+    shapes = [graph.shape(ref) for ref in node.inputs]
+    if not arrow or any(shape is None for shape in shapes):
+        return Miss("the rank of an operand is unknown, or the output has no labels")
+    terms = left.split(",")
+    hidden = [len(shape or ()) - len(term.replace("...", "")) for shape, term in zip(shapes, terms, strict=True)]
+    free = [letter for letter in _LETTERS if letter not in equation.decode()][: max(hidden)]
+    if len(free) < max(hidden):
+        return Miss("it needs more labels than there are letters")
+    names = ["".join(free[len(free) - count :]) for count in hidden]
+    expanded = [term.replace("...", name) for term, name in zip(terms, names, strict=True)]
+    return [*expanded, out.replace("...", "".join(free))]
 
 
 def _unfit(a: str, b: str, out: str) -> str:
@@ -82,70 +106,72 @@ def _unfit(a: str, b: str, out: str) -> str:
     return ""
 
 
-def _groups(match: _Match, *merged: str) -> list[int] | None:
-    """Give the shape in which each merged group of labels is one axis; None if it is so already."""
-    if all(len(labels) == 1 for labels in merged):
-        return None
-    groups = [[match.sizes[x] for x in labels] for labels in (*match.batch, *merged)]
-    return [-1 if None in sizes else math.prod(size or 0 for size in sizes) for sizes in groups]
-
-
-def _merged(match: _Match) -> list[int] | None:
-    """Give the shape of the product with every label an axis again; None if it is so already."""
-    if len(match.rows) == len(match.columns) == 1:
-        return None
-    sizes = [match.sizes[x] for x in (*match.batch, *match.rows, *match.columns)]
-    return [-1 if size is None else size for size in sizes]
-
-
-def _apply(graph: Graph, match: _Match) -> None:
-    node, (a, b, out) = match.node, match.labels
-    first = _arranged(graph, match, node.inputs[0], a, (match.rows, match.summed))
-    second = _arranged(graph, match, node.inputs[1], b, (match.summed, match.columns))
+def _apply(graph: Graph, match: _Match | _Sum) -> None:
+    if isinstance(match, _Sum):
+        _apply_sum(Lowering(graph, match.node), match)
+        return
+    (_, _, out), new = match.labels, Lowering(graph, match.node)
+    operands = (
+        _arranged(new, match, 0, (match.rows, match.summed)),
+        _arranged(new, match, 1, (match.summed, match.columns)),
+    )
     product = match.batch + match.rows + match.columns
     if match.batch:
-        op, flags = "BatchMatMulV2", {"adj_x": False, "adj_y": False}
+        steps: list[_Step] = [("BatchMatMulV2", operands, {"adj_x": False, "adj_y": False})]
     else:
-        op, flags = "MatMul", {"transpose_a": False, "transpose_b": False}
-    steps: list[tuple[str, list[int]]] = []
-    if (target := _merged(match)) is not None:
-        steps.append(("Reshape", target))
+        steps = [("MatMul", operands, {"transpose_a": False, "transpose_b": False})]
+    if not len(match.rows) == len(match.columns) == 1:
+        steps.append(("Reshape", (_shape(new, match, product),), {"Tshape": INT32}))
     if product != out:
-        steps.append(("Transpose", [product.index(x) for x in out]))
-    ref = node.name if not steps else graph.fresh_name(f"{node.name}/product")
-    _put(graph, node, Node(ref, op, [first, second], {**_FLOAT, **flags}))
-    for i, (kind, values) in enumerate(steps):
-        last = i == len(steps) - 1
-        name = node.name if last else graph.fresh_name(f"{node.name}/{kind.lower()}")
-        _put(graph, node, _shaped(graph, name, kind, ref, values))
-        ref = name
+        steps.append(("Transpose", (new.constant([product.index(x) for x in out]),), {"Tperm": INT32}))
+    *before, (op, inputs, attrs) = steps
+    ref: tuple[str, ...] = ()
+    for kind, others, options in before:
+        ref = (new.add(kind, *ref, *others, **_FLOAT, **options),)
+    new.replace(op, *ref, *inputs, **_FLOAT, **attrs)
 
 
-def _put(graph: Graph, old: Node, new: Node) -> None:
-    if new.name == old.name:
-        graph.replace_node(old.name, new)
-    else:
-        graph.add(new)
+def _apply_sum(new: Lowering, match: _Sum) -> None:
+    (x,), dtype = match.node.inputs, match.node.attrs["T"]
+    summed = [i for i, label in enumerate(match.operand) if label not in match.out]
+    left = [label for label in match.operand if label in match.out]
+    perm = new.constant([left.index(label) for label in match.out])
+    total = new.add("Sum", x, new.constant(summed), T=dtype, Tidx=INT32, keep_dims=False) if summed else x
+    new.replace("Transpose", total, perm, T=dtype, Tperm=INT32)
 
 
-def _arranged(graph: Graph, match: _Match, ref: str, labels: str, groups: tuple[str, str]) -> str:
+_Step = tuple[str, tuple[str, ...], dict[str, Attr]]
+
+
+def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str]) -> str:
     """Transpose and reshape an operand to batch…, then one axis per group; give the ref of the result."""
+    ref, labels = match.node.inputs[operand], match.labels[operand]
     wanted = match.batch + "".join(groups)
-    steps: list[tuple[str, Sequence[int]]] = []
     if wanted != labels:
-        steps.append(("Transpose", [labels.index(x) for x in wanted]))
-    if (target := _groups(match, *groups)) is not None:
-        steps.append(("Reshape", target))
-    for kind, values in steps:
-        name = graph.fresh_name(f"{match.node.name}/{kind.lower()}")
-        ref = graph.add(_shaped(graph, name, kind, ref, values)).name
+        ref = new.add("Transpose", ref, new.constant([labels.index(x) for x in wanted]), **_FLOAT, Tperm=INT32)
+    if not all(len(group) == 1 for group in groups):
+        ref = new.add("Reshape", ref, _shape(new, match, [*match.batch, *groups]), **_FLOAT, Tshape=INT32)
     return ref
 
 
-def _shaped(graph: Graph, name: str, kind: str, ref: str, values: Iterable[int]) -> Node:
-    argument, attribute = ("shape", "Tshape") if kind == "Reshape" else ("perm", "Tperm")
-    constant = graph.add_constant(f"{name}/{argument}", np.asarray([*values], np.int32))
-    return Node(name, kind, [ref, constant], {**_FLOAT, attribute: DType("int32")})
+def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> str:
+    """Give the shape with one axis per group of labels."""
+    sizes = [[match.sizes[x] for x in group] for group in groups]
+    known = [-1 if None in group else math.prod(size or 0 for size in group) for group in sizes]
+    if known.count(-1) <= 1:
+        return new.constant(known)
+    axes = [_size(new, match, group) for group in groups]
+    return new.add("Pack", *axes, axis=0, N=len(axes), T=INT32)
 
 
-LOWER_EINSUM = Rewrite("lower_einsum", frozenset({"Einsum"}), _match, _apply)
+def _size(new: Lowering, match: _Match, group: str) -> str:
+    """Give the product of the labels' sizes, a scalar."""
+    product = new.constant(math.prod(size for x in group if (size := match.sizes[x]) is not None))
+    for label in (x for x in group if match.sizes[x] is None):
+        operand = 0 if label in match.labels[0] else 1
+        axis = match.labels[operand].index(label)
+        product = new.add("Mul", product, new.size(match.node.inputs[operand], axis), T=INT32)
+    return product
+
+
+LOWER_EINSUM: Rewrite[_Match | _Sum] = Rewrite("lower_einsum", frozenset({"Einsum"}), _match, _apply)

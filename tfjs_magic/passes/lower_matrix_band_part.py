@@ -4,9 +4,9 @@ Given:   y = MatrixBandPart(x, lower, upper)      x (…, M, N)
 Result:  y = SelectV2(band, x, 0)                 band (M, N) constant: -lower ≤ column - row ≤ upper
          y = LogicalAnd(x, band)                  for bool
 
-A negative bound keeps that whole triangle.
+A negative bound keeps that whole triangle. Where M or N is unknown, the band is compared in the browser.
 
-Refuses: M or N is unknown; a bound is computed.
+Refuses: a bound is computed; the rank is unknown.
 Source: TensorFlow ``core/ops/array_ops.cc``, ``MatrixBandPart``.
 """
 
@@ -16,41 +16,59 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.graph.ir import Array, DType, Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
     node: Node
-    band: Array
+    lower: int
+    upper: int
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     lower, upper = (graph.constant(ref) for ref in node.inputs[1:3])
     if lower is None or upper is None:
         return Miss("a bound of the band is computed")
-    shape = graph.shape(node.inputs[0])
-    if shape is None or shape[-2] is None or shape[-1] is None:
-        return Miss("the size of the matrices is unknown")
-    offsets = np.arange(shape[-1])[None, :] - np.arange(shape[-2])[:, None]
-    band = np.ones(offsets.shape, np.bool_)
-    if lower >= 0:
-        band &= offsets >= -lower
-    if upper >= 0:
-        band &= offsets <= upper
-    return _Match(node, band)
+    if graph.shape(node.inputs[0]) is None:
+        return Miss("the rank is unknown")
+    return _Match(node, int(lower), int(upper))
 
 
 def _apply(graph: Graph, match: _Match) -> None:
-    node = match.node
-    band = graph.add_constant(f"{node.name}/band", match.band)
-    dtype = node.attrs["T"]
+    node, new = match.node, Lowering(graph, match.node)
+    x, dtype = node.inputs[0], node.attrs["T"]
+    assert isinstance(dtype, DType)
+    rows, columns = (graph.shape(x) or ())[-2:]
+    if rows is not None and columns is not None:
+        band = new.constant(_band(np.arange(columns) - np.arange(rows)[:, None], match), "bool")
+    else:
+        band = _computed_band(new, x, match)
     if dtype == "bool":
-        graph.replace_node(node.name, Node(node.name, "LogicalAnd", [node.inputs[0], band]))
-        return
-    zero = graph.add_constant(f"{node.name}/zero", np.zeros((), str(dtype)))
-    graph.replace_node(node.name, Node(node.name, "SelectV2", [band, node.inputs[0], zero], {"T": dtype}))
+        new.replace("LogicalAnd", x, band)
+    else:
+        new.replace("SelectV2", band, x, new.constant(0, str(dtype)), T=dtype)
+
+
+def _band(offsets: Array, match: _Match) -> Array:
+    band = np.ones(offsets.shape, np.bool_)
+    if match.lower >= 0:
+        band &= offsets >= -match.lower
+    if match.upper >= 0:
+        band &= offsets <= match.upper
+    return band
+
+
+def _computed_band(new: Lowering, x: str, match: _Match) -> str:
+    """Compare column - row with the bounds."""
+    rows, columns = (new.range(new.size(x, axis)) for axis in (-2, -1))
+    offsets = new.add("Sub", columns, new.expand(rows, 1, INT32), T=INT32)
+    least = new.constant(-match.lower if match.lower >= 0 else np.iinfo(np.int32).min)
+    most = new.constant(match.upper if match.upper >= 0 else np.iinfo(np.int32).max)
+    above = new.add("GreaterEqual", offsets, least, T=INT32)
+    return new.add("LogicalAnd", above, new.add("LessEqual", offsets, most, T=INT32))
 
 
 LOWER_MATRIX_BAND_PART = Rewrite("lower_matrix_band_part", frozenset({"MatrixBandPart"}), _match, _apply)

@@ -1,0 +1,141 @@
+"""Lower arithmetic that TF.js lacks, or does in another way, to arithmetic that it has.
+
+Given:   y = Rint(x), Inv(x), Invert(x) …         one node, see ``_FORMS``
+Result:  y = the few nodes that compute the same
+
+Refuses: a shift by a computed number of bits.
+Source: TensorFlow ``core/ops/math_ops.cc`` and ``core/ops/bitwise_ops.cc``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+_INTEGERS = frozenset({"int32", "int64"})
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    node: Node
+    dtype: DType
+    bits: int
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    dtype = node.attrs.get("T", DType("float32"))
+    assert isinstance(dtype, DType)
+    if dtype not in _DTYPES.get(node.op, {dtype}):
+        return None
+    if node.op not in {"LeftShift", "RightShift"}:
+        return _Match(node, dtype, 0)
+    bits = graph.constant(node.inputs[1])
+    if bits is None or bits.size != 1 or not 0 <= int(bits.ravel()[0]) < 31:
+        return Miss("the number of bits is computed, or differs per value")
+    return _Match(node, dtype, int(bits.ravel()[0]))
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    _FORMS[match.node.op](Lowering(graph, match.node), match)
+
+
+def _renamed(op: str) -> Callable[[Lowering, _Match], None]:
+    return lambda new, match: new.replace(op, *match.node.inputs, T=match.dtype)
+
+
+def _inverted(new: Lowering, match: _Match) -> None:
+    """~x = -1 - x."""
+    new.replace("Sub", new.constant(-1), *match.node.inputs, T=match.dtype)
+
+
+def _shifted_left(new: Lowering, match: _Match) -> None:
+    new.replace("Mul", match.node.inputs[0], new.constant(np.int32(1 << match.bits)), T=match.dtype)
+
+
+def _shifted_right(new: Lowering, match: _Match) -> None:
+    """Signed: rounds down, as FloorDiv does."""
+    new.replace("FloorDiv", match.node.inputs[0], new.constant(1 << match.bits), T=match.dtype)
+
+
+def _floor_divided(new: Lowering, match: _Match) -> None:
+    """TF.js's FloorDiv gives int32, whatever it takes."""
+    new.replace("Floor", new.add("RealDiv", *match.node.inputs, T=match.dtype), T=match.dtype)
+
+
+def _truncated(new: Lowering, match: _Match) -> None:
+    """Cut towards zero: sign(x) · sign(y) · (|x| // |y|)."""
+    quotient = new.add("FloorDiv", *(new.add("Abs", x, T=match.dtype) for x in match.node.inputs), T=match.dtype)
+    sign = new.add("Mul", *(_sign(new, x, match.dtype) for x in match.node.inputs), T=match.dtype)
+    new.replace("Mul", sign, quotient, T=match.dtype)
+
+
+def _remainder(new: Lowering, match: _Match) -> None:
+    """Take the dividend's sign: sign(x) · (|x| mod |y|)."""
+    rest = new.add("FloorMod", *(new.add("Abs", x, T=match.dtype) for x in match.node.inputs), T=match.dtype)
+    new.replace("Mul", _sign(new, match.node.inputs[0], match.dtype), rest, T=match.dtype)
+
+
+def _sign(new: Lowering, ref: str, dtype: DType) -> str:
+    """1 or -1, never 0."""
+    negative = new.add("Less", ref, new.constant(0, str(dtype)), T=dtype)
+    return new.add("SelectV2", negative, new.constant(-1, str(dtype)), new.constant(1, str(dtype)), T=dtype)
+
+
+def _unless_zero(op: str, which: int, inner: str | None = None) -> Callable[[Lowering, _Match], None]:
+    """Give 0 where an operand is 0, else ``op(x, inner(y))``."""
+
+    def lower(new: Lowering, match: _Match) -> None:
+        x, y = match.node.inputs
+        zero = new.constant(0, str(match.dtype))
+        is_zero = new.add("Equal", (x, y)[which], zero, T=match.dtype)
+        value = new.add(op, x, y if inner is None else new.add(inner, y, T=match.dtype), T=match.dtype)
+        new.replace("SelectV2", is_zero, zero, value, T=match.dtype)
+
+    return lower
+
+
+def _contrast(new: Lowering, match: _Match) -> None:
+    """(x - m) · factor + m, m the mean of every channel; x (…, height, width, channels)."""
+    x, factor = match.node.inputs
+    mean = new.add("Mean", x, new.constant([-3, -2]), keep_dims=True, T=match.dtype, Tidx=INT32)
+    scaled = new.add("Mul", new.add("Sub", x, mean, T=match.dtype), factor, T=match.dtype)
+    new.replace("AddV2", scaled, mean, T=match.dtype)
+
+
+_FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
+    "AdjustContrastv2": _contrast,
+    "Div": _truncated,
+    "FloorDiv": _floor_divided,
+    "Inv": _renamed("Reciprocal"),
+    "Invert": _inverted,
+    "LeftShift": _shifted_left,
+    "Mod": _remainder,
+    "MulNoNan": _unless_zero("Mul", 1),
+    "RightShift": _shifted_right,
+    "Rint": _renamed("Round"),
+    "TruncateDiv": _truncated,
+    "TruncateMod": _remainder,
+    "Xdivy": _unless_zero("RealDiv", 0),
+    "Xlog1py": _unless_zero("Mul", 0, "Log1p"),
+    "Xlogy": _unless_zero("Mul", 0, "Log"),
+}
+#: Where TF.js is right for the other dtypes, or has none for them.
+_DTYPES: dict[str, frozenset[str]] = {
+    "Div": _INTEGERS,
+    "FloorDiv": frozenset({"float32"}),
+    "Inv": frozenset({"float32"}),
+    "Invert": frozenset({"int32"}),
+    "LeftShift": frozenset({"int32"}),
+    "Mod": frozenset({*_INTEGERS, "float32"}),
+    "RightShift": _INTEGERS,
+    "TruncateDiv": _INTEGERS,
+    "TruncateMod": frozenset({*_INTEGERS, "float32"}),
+}
+
+LOWER_ARITHMETIC = Rewrite("lower_arithmetic", frozenset(_FORMS), _match, _apply)

@@ -1,0 +1,62 @@
+"""Lower OneHot where TF.js is wrong: floats and booleans on wasm, and any axis but the last one.
+
+Given:   y = OneHot(x, depth, on, off)            axis a; y float32, bool or any
+Result:  y = Transpose(SelectV2(h, on, off))      h = Cast(OneHot(x, depth, 1, 0), bool), of int32
+
+The select is a cast where on and off are 1 and 0; without another axis than the last there is no transpose.
+
+Refuses: the axis is not the last one, and the rank of x is unknown.
+Source: TensorFlow ``core/ops/array_ops.cc``, ``OneHot``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    node: Node
+    dtype: DType
+    casts: bool
+    perm: tuple[int, ...] | None
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    dtype, axis = node.attrs["T"], node.attrs.get("axis", -1)
+    assert isinstance(dtype, DType)
+    assert isinstance(axis, int)
+    if axis == -1 and dtype not in {"float32", "bool"}:
+        return None
+    shape = graph.shape(node.inputs[0])
+    if axis != -1 and shape is None:
+        return Miss("the rank is unknown")
+    rank = len(shape or ())
+    axes = list(range(rank))
+    perm = None if axis in {-1, rank} else (*axes[:axis], rank, *axes[axis:])
+    on, off = (graph.constant(ref) for ref in node.inputs[2:4])
+    return _Match(node, dtype, on is not None and off is not None and on == 1 and off == 0, perm)
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new = match.node, Lowering(graph, match.node)
+    x, depth, on, off = node.inputs
+    hot = new.add(
+        "OneHot", x, depth, new.constant(1), new.constant(0), axis=-1, T=INT32, TI=node.attrs.get("TI", INT32)
+    )
+    op, inputs = "Cast", [hot]
+    attrs: dict[str, Attr] = {"SrcT": INT32, "DstT": match.dtype}
+    if not match.casts:
+        mask = new.add("Cast", hot, SrcT=INT32, DstT=BOOL)
+        op, inputs, attrs = "SelectV2", [mask, on, off], {"T": match.dtype}
+    if match.perm is None:
+        new.replace(op, *inputs, **attrs)
+    else:
+        new.replace("Transpose", new.add(op, *inputs, **attrs), new.constant(match.perm), T=match.dtype, Tperm=INT32)
+
+
+LOWER_ONE_HOT = Rewrite("lower_one_hot", frozenset({"OneHot"}), _match, _apply)

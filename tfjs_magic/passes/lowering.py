@@ -1,0 +1,60 @@
+"""Write the nodes that take another's place: names, dtypes and sizes that are known only in the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+
+INT32 = DType("int32")
+FLOAT32 = DType("float32")
+BOOL = DType("bool")
+
+
+class Lowering:
+    """Adds nodes that are named after ``node``; :meth:`replace` ends with the one that takes its place."""
+
+    def __init__(self, graph: Graph, node: Node) -> None:
+        self._graph = graph
+        self._node = node
+
+    def constant(self, value: Any, dtype: str = "int32") -> str:
+        """Add a constant; give its ref."""
+        return self._graph.add_constant(f"{self._node.name}/const", np.asarray(value, dtype))
+
+    def add(self, op: str, *inputs: str, **attrs: Attr) -> str:
+        """Add a node; give its ref."""
+        name = self._graph.fresh_name(f"{self._node.name}/{op}")
+        return self._graph.add(Node(name, op, list(inputs), attrs)).name
+
+    def replace(self, op: str, *inputs: str, **attrs: Attr) -> None:
+        """Put the last node in the place of the lowered one."""
+        self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
+
+    def size(self, ref: str, axis: int) -> str:
+        """Give the size of an axis as an int32 scalar: a constant where it is known."""
+        shape = self._graph.shape(ref)
+        if shape is not None and (known := shape[axis]) is not None:
+            return self.constant(known)
+        sizes = self.add("Shape", ref, out_type=INT32)
+        zero = self.constant(0)
+        return self.add("GatherV2", sizes, self.axis(ref, axis), zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
+
+    def axis(self, ref: str, axis: int) -> str:
+        """Give an axis, counted from the front, as a constant; the rank must be known for a negative one."""
+        shape = self._graph.shape(ref)
+        assert axis >= 0 or shape is not None
+        return self.constant(axis if axis >= 0 else axis + len(shape or ()))
+
+    def range(self, size: str) -> str:
+        """Give 0, 1 … size - 1 as int32."""
+        known = self._graph.constant(size)
+        if known is not None:
+            return self.constant(np.arange(int(known)))
+        return self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
+
+    def expand(self, ref: str, axis: int, dtype: DType) -> str:
+        """Add an axis of size 1."""
+        return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)
