@@ -73,11 +73,11 @@ def _infer_shapes(graph: Graph, graph_def: Any) -> None:
             continue
         node = graph[operation.name]
         node.shapes = tuple(_dims(tensor.shape) for tensor in operation.outputs)
-        if operation.type == "Conv2D":
+        if operation.type in {"Conv2D", "Conv3D"}:
             data, kernel = (tensor.shape for tensor in operation.inputs)
-            axis = 1 if operation.get_attr("data_format") == b"NCHW" else 3
-            if data.rank and kernel.rank and data[axis] and kernel[2] and data[axis] != kernel[2]:
-                node.attrs["groups"] = data[axis] // kernel[2]
+            axis = 1 if operation.get_attr("data_format").startswith(b"NC") else -1
+            if data.rank and kernel.rank and data[axis] and kernel[-2] and data[axis] != kernel[-2]:
+                node.attrs["groups"] = data[axis] // kernel[-2]
 
 
 def _dims(shape: Any) -> Shape:

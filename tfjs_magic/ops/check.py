@@ -191,6 +191,7 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "Cast": (_type("DstT", *_UNKNOWN_DTYPES),),
     "Conv2D": (_is_channels_first, _is_grouped),
     "Conv2DBackpropInput": (_is_dilated,),
+    "Conv3D": (_is_grouped,),
     "Cumprod": (_has_negative_axis,),
     "Cumsum": (_has_negative_axis,),
     "Dilation2D": (_always,),

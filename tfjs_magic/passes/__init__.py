@@ -5,10 +5,13 @@ from __future__ import annotations
 from tfjs_magic.passes.count_axis_from_front import COUNT_AXIS_FROM_FRONT
 from tfjs_magic.passes.fold_constants import FOLD_CONSTANTS
 from tfjs_magic.passes.fold_scale import FOLD_SCALE
+from tfjs_magic.passes.fold_sizes import FOLD_SIZES
 from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
 from tfjs_magic.passes.lower_arithmetic import LOWER_ARITHMETIC
 from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
 from tfjs_magic.passes.lower_bucketize import LOWER_BUCKETIZE
+from tfjs_magic.passes.lower_conv3d_transpose import LOWER_CONV3D_TRANSPOSE
+from tfjs_magic.passes.lower_dilated_conv_transpose import LOWER_DILATED_CONV_TRANSPOSE
 from tfjs_magic.passes.lower_einsum import LOWER_EINSUM
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
@@ -17,12 +20,15 @@ from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
 from tfjs_magic.passes.lower_matrix_diagonal import LOWER_MATRIX_DIAGONAL
 from tfjs_magic.passes.lower_narrow_cast import LOWER_NARROW_CAST
 from tfjs_magic.passes.lower_one_hot import LOWER_ONE_HOT
+from tfjs_magic.passes.lower_resize import LOWER_RESIZE
 from tfjs_magic.passes.lower_reverse_sequence import LOWER_REVERSE_SEQUENCE
 from tfjs_magic.passes.lower_roll import LOWER_ROLL
 from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
 from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
+from tfjs_magic.passes.merge_transposes import MERGE_TRANSPOSES
+from tfjs_magic.passes.put_channels_last import PUT_CHANNELS_LAST
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
@@ -38,26 +44,37 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_SWITCH_N,
         STRIP_CONTROL_INPUTS,
         REMOVE_IDENTITIES,
-        LOWER_ERFC,
-        LOWER_SOFTSIGN,
-        LOWER_MATRIX_BAND_PART,
-        LOWER_EINSUM,
         COUNT_AXIS_FROM_FRONT,
-        LOWER_BOOL_REVERSE,
-        LOWER_ONE_HOT,
         LOWER_ARITHMETIC,
+        LOWER_BOOL_REVERSE,
         LOWER_BUCKETIZE,
-        LOWER_ROLL,
+        LOWER_EINSUM,
+        LOWER_ERFC,
+        LOWER_INVERT_PERMUTATION,
+        LOWER_MATRIX_BAND_PART,
         LOWER_MATRIX_DIAGONAL,
         LOWER_NARROW_CAST,
+        LOWER_ONE_HOT,
         LOWER_REVERSE_SEQUENCE,
+        LOWER_ROLL,
+        LOWER_SOFTSIGN,
         LOWER_VECTOR_SELECT,
         SPLIT_STRIDED_SLICE,
-        LOWER_INVERT_PERMUTATION,
+        PUT_CHANNELS_LAST,
+        MERGE_TRANSPOSES,
     ),
-    # Constants before the folds, which want their operands as arrays; scale before offset, since a scale that is
-    # folded lets two offsets meet.
-    (FOLD_CONSTANTS, SWAP_OFFSET_AND_SCALE, FOLD_SCALE, MERGE_OFFSETS),
+    # Constants before the lowerings and folds, which want their operands as arrays; scale before offset, since a scale
+    # that is folded lets two offsets meet.
+    (
+        FOLD_SIZES,
+        FOLD_CONSTANTS,
+        LOWER_DILATED_CONV_TRANSPOSE,
+        LOWER_CONV3D_TRANSPOSE,
+        LOWER_RESIZE,
+        SWAP_OFFSET_AND_SCALE,
+        FOLD_SCALE,
+        MERGE_OFFSETS,
+    ),
     # After the folds, which see the weights of all groups at once.
     (LOWER_GROUPED_CONV,),
     # Fusion after every fold: nothing looks inside a fused op.

@@ -1,0 +1,93 @@
+"""Lower the transposed 3-D convolution, which TF.js lacks, to a convolution of spread data.
+
+Given:   y = Conv3DBackpropInputV2(size, W, x)    W (D, H, W, C_out, C_in); x (N, I_d, I_h, I_w, C_in); strides s
+Result:  y = Conv3D(Pad(spread(x)), W')           W' (D, H, W, C_in, C_out), flipped; spread: s - 1 zeros after each
+
+Per axis, O long in y: SAME has p = max((I - 1)·s + K - O, 0) // 2 in front, VALID 0; the data get K - 1 - p zeros in
+front, and behind what makes the result O long. Dilations spread the kernel.
+
+Refuses: the weights are computed; a size is unknown; the channels are not last.
+Source: TensorFlow ``core/kernels/conv_grad_shape_utils.cc``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    """The flipped kernel; per axis: length, stride, zeros in front and behind (negative: cut off)."""
+
+    node: Node
+    kernel: Array
+    lengths: list[int]
+    strides: list[int]
+    front: list[int]
+    behind: list[int]
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    weights = graph.constant(node.inputs[1])
+    if weights is None or node.attrs.get("data_format", b"NDHWC") != b"NDHWC":
+        return Miss("the weights are computed, or the channels are not last")
+    given, made = graph.shape(node.inputs[2]), graph.shape(node.name)
+    if given is None or made is None or None in (*given[1:], *made[1:]):
+        return Miss("the size of the data is unknown")
+    strides, rates = ([int(v) for v in node.attrs.get(key, (1,) * 5)[1:4]] for key in ("strides", "dilations"))  # type: ignore[index, arg-type]
+    kernel = _spread_kernel(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
+    front, behind = [], []
+    for axis, (stride, k) in enumerate(zip(strides, kernel.shape[:3], strict=True)):
+        i, o = given[axis + 1] or 0, made[axis + 1] or 0
+        before = max((i - 1) * stride + k - o, 0) // 2 if node.attrs["padding"] == b"SAME" else 0
+        front.append(k - 1 - before)
+        behind.append(o + before - i * stride)
+    return _Match(node, np.ascontiguousarray(kernel), [side or 0 for side in given[1:]], strides, front, behind)
+
+
+def _spread_kernel(weights: Array, rates: list[int]) -> Array:
+    sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape[:3], rates, strict=True)]
+    kernel = np.zeros((*sides, *weights.shape[3:]), weights.dtype)
+    kernel[:: rates[0], :: rates[1], :: rates[2]] = weights
+    return kernel
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new = match.node, Lowering(graph, match.node)
+    data = _spread(new, match)
+    if min(match.behind) < 0:
+        begin = new.constant([0] * 5)
+        sides = [n * s + min(b, 0) for n, s, b in zip(match.lengths, match.strides, match.behind, strict=False)]
+        data = new.add("Slice", data, begin, new.constant([-1, *sides, -1]), T=FLOAT32, Index=INT32)
+    paddings = [[0, 0], *([f, max(b, 0)] for f, b in zip(match.front, match.behind, strict=True)), [0, 0]]
+    if np.any(paddings):
+        data = new.add("Pad", data, new.constant(paddings), T=FLOAT32, Tpaddings=INT32)
+    kernel = graph.add_constant(node.inputs[1], match.kernel)
+    ones = (1, 1, 1, 1, 1)
+    new.replace("Conv3D", data, kernel, T=FLOAT32, strides=ones, dilations=ones, padding=b"VALID", data_format=b"NDHWC")
+
+
+def _spread(new: Lowering, match: _Match) -> str:
+    """Put stride - 1 zeros after each value, axis by axis: the axis is the second but one of (-1, length, 1, rest)."""
+    data, sides = match.node.inputs[2], list(match.lengths)
+    for axis, stride in enumerate(match.strides):
+        if stride == 1:
+            continue
+        shape = [-1, sides[axis], 1, math.prod(sides[axis + 1 :])]
+        data = new.add("Reshape", data, new.constant(shape), T=FLOAT32, Tshape=INT32)
+        zeros = new.constant([[0, 0], [0, 0], [0, stride - 1], [0, 0]])
+        data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
+        sides[axis] *= stride
+    if sides == match.lengths:
+        return data
+    return new.add("Reshape", data, new.constant([-1, *sides]), T=FLOAT32, Tshape=INT32)
+
+
+LOWER_CONV3D_TRANSPOSE = Rewrite("lower_conv3d_transpose", frozenset({"Conv3DBackpropInputV2"}), _match, _apply)

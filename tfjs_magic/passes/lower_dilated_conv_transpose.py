@@ -1,0 +1,50 @@
+"""Lower the dilation of a transposed convolution, which TF.js ignores, to a kernel spread with zeros.
+
+Given:   y = Conv2DBackpropInput(size, W, x)      W (H, W, C_out, C_in); dilations (1, d_h, d_w, 1)
+Result:  y = Conv2DBackpropInput(size, W', x)     W' ((H - 1)·d_h + 1, (W - 1)·d_w + 1, C_out, C_in); no dilations
+
+Refuses: the weights are computed; the channels are not last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.passes.lowering import Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    node: Node
+    kernel: Array
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    dilations = node.attrs.get("dilations", (1, 1, 1, 1))
+    assert isinstance(dilations, tuple)
+    if all(rate == 1 for rate in dilations):
+        return None
+    weights = graph.constant(node.inputs[1])
+    if weights is None or node.attrs.get("data_format", b"NHWC") != b"NHWC":
+        return Miss("the weights are computed, or the channels are not last")
+    rates = [int(rate) for rate in dilations[1:3]]  # type: ignore[arg-type]
+    sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape[:2], rates, strict=True)]
+    kernel = np.zeros((*sides, *weights.shape[2:]), weights.dtype)
+    kernel[:: rates[0], :: rates[1]] = weights
+    return _Match(node, kernel)
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new = match.node, Lowering(graph, match.node)
+    size, _, data = node.inputs
+    kernel = graph.add_constant(node.inputs[1], match.kernel)
+    new.replace(node.op, size, kernel, data, **{**node.attrs, "dilations": (1, 1, 1, 1)})
+
+
+LOWER_DILATED_CONV_TRANSPOSE = Rewrite(
+    "lower_dilated_conv_transpose", frozenset({"Conv2DBackpropInput"}), _match, _apply
+)
