@@ -224,3 +224,33 @@ def test_known_sizes_become_constants(function: Callable[[Any], Any], folded: bo
     (report,) = (r for r in run_passes(traced(function, IMAGE), (FOLD_SIZES,)) if r.name == "fold_sizes")
     assert bool(report.applied) == folded
     assert ("Shape" not in count_ops(graph)) == folded
+
+
+# ---- spectra
+
+SPECTRA: dict[str, Callable[[Any], Any]] = {
+    "real": lambda x: tf.math.real(tf.signal.rfft(x)),
+    "both": lambda x: (y := tf.signal.rfft(x), tf.math.real(y), tf.math.imag(y)),
+    "magnitude": lambda x: tf.abs(tf.signal.rfft(x)),
+    "padded": lambda x: (y := tf.signal.rfft(x, [16]), tf.math.imag(y)),
+    "cut": lambda x: (y := tf.signal.rfft(x, [7]), tf.math.real(y), tf.abs(y)),
+    "odd": lambda x: (y := tf.signal.rfft(x[..., :9]), tf.math.imag(y)),
+    "complex": lambda x: (y := tf.signal.fft(tf.complex(x, tf.tanh(x))), tf.math.real(y), tf.math.imag(y), tf.abs(y)),
+    "inverse": lambda x: (y := tf.signal.ifft(tf.complex(x, tf.tanh(x))), tf.math.real(y), tf.math.imag(y)),
+    "inverse-real": lambda x: tf.signal.irfft(tf.complex(x, tf.tanh(x))),
+    "inverse-odd": lambda x: tf.signal.irfft(tf.complex(x, tf.tanh(x)), [9]),
+    "inverse-cut": lambda x: tf.raw_ops.IRFFT(input=tf.complex(x, tf.tanh(x)), fft_length=[10]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(12,), (2, 3, 12), (None, None, 12)], ids=["vector", "static", "free"])
+@pytest.mark.parametrize("case", SPECTRA)
+def test_spectra_need_no_complex_numbers(tfjs_node: TfjsNode, case: str, shape: Any) -> None:
+    spec = tf.TensorSpec(shape, tf.float32, name="x")
+
+    def function(x: Any) -> Any:
+        found = SPECTRA[case](x)
+        return found[1:] if isinstance(found, tuple) else found
+
+    feed = {"x": RNG.normal(size=[2 if side is None else side for side in shape]).astype(np.float32)}
+    _check(tfjs_node, converted(function, spec), feed, python_outputs(function, feed, spec))

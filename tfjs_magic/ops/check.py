@@ -104,6 +104,11 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
     """Yield what TF.js would do wrongly with a node, and on which backends."""
     if _is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
+    elif node.attrs.get("T") == "complex64" and node.op not in _COMPLEX:
+        yield (
+            "Complex numbers can only be added, subtracted, multiplied, reshaped and transformed; take Real and Imag.",
+            BACKENDS,
+        )
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
     elif node.op in _WRONG:
@@ -180,6 +185,26 @@ _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "ui
 #: Arithmetic that overflows, and the dtypes that overflow before int32 does.
 _WRAPPING = frozenset(
     {"Add", "AddN", "AddV2", "Cumprod", "Cumsum", "Mul", "Neg", "Pow", "Prod", "Square", "Sub", "Sum"}
+)
+#: What TF.js does with complex numbers; its other kernels refuse them.
+_COMPLEX = frozenset(
+    {
+        *(
+            "Add",
+            "AddN",
+            "AddV2",
+            "Complex",
+            "ComplexAbs",
+            "ConcatV2",
+            "Enter",
+            "Exit",
+            "ExpandDims",
+            "Fill",
+            "Identity",
+        ),
+        *("Imag", "LoopCond", "Merge", "Mul", "NextIteration", "Pack", "Real", "Reshape", "Squeeze", "Sub"),
+        *("Shape", "Switch", "Transpose", "ZerosLike"),
+    }
 )
 _NARROW = ("int8", "int16", "uint8", "uint16", "uint32", "uint64")
 _UNKNOWN_DTYPES = ("bfloat16", "int16", "uint16", "uint32", "uint64")

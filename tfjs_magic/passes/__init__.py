@@ -24,6 +24,7 @@ from tfjs_magic.passes.lower_resize import LOWER_RESIZE
 from tfjs_magic.passes.lower_reverse_sequence import LOWER_REVERSE_SEQUENCE
 from tfjs_magic.passes.lower_roll import LOWER_ROLL
 from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
+from tfjs_magic.passes.lower_spectrum import LOWER_SPECTRUM
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
 from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
@@ -71,6 +72,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_DILATED_CONV_TRANSPOSE,
         LOWER_CONV3D_TRANSPOSE,
         LOWER_RESIZE,
+        LOWER_SPECTRUM,
         SWAP_OFFSET_AND_SCALE,
         FOLD_SCALE,
         MERGE_OFFSETS,

@@ -42,6 +42,15 @@ class Lowering:
         zero = self.constant(0)
         return self.add("GatherV2", sizes, self.axis(ref, axis), zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
 
+    def shape_with_last(self, ref: str, last: int) -> str:
+        """Give the shape of ``ref`` with another last size; its rank must be known."""
+        shape = self._graph.shape(ref)
+        assert shape is not None
+        if shape[:-1].count(None) <= 1:
+            return self.constant([*(-1 if side is None else side for side in shape[:-1]), last])
+        sides = [self.size(ref, axis) for axis in range(len(shape) - 1)]
+        return self.add("Pack", *sides, self.constant(last), axis=0, N=len(shape), T=INT32)
+
     def axis(self, ref: str, axis: int) -> str:
         """Give an axis, counted from the front, as a constant; the rank must be known for a negative one."""
         shape = self._graph.shape(ref)
