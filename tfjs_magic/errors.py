@@ -14,6 +14,7 @@ Every message says what was found, where, what was expected and what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -84,6 +85,23 @@ class RunError(TfjsMagicError):
         super().__init__(message)
         self.js_name = js_name
         self.js_stack = js_stack
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_REASON = 400
+
+
+def reason_of(error: BaseException, *, end: bool = False) -> str:
+    """Give another library's message as the end of a sentence: one line, no colours, no full stop, at most 400 long.
+
+    Args:
+        error: What it raised.
+        end: Whether the end of a long message says more than its beginning.
+    """
+    text = " ".join(_COLOURS.sub("", str(error)).split())
+    if len(text) > _LONGEST_REASON:
+        text = f"… {text[-_LONGEST_REASON:]}" if end else f"{text[:_LONGEST_REASON]} …"
+    return text.rstrip(".") or type(error).__name__
 
 
 def quoted_list(names: Iterable[str], *, limit: int = 8) -> str:

@@ -246,6 +246,7 @@ def _traced(source: KerasSource | FunctionSource, options: ConvertOptions, clock
 def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
     """Run the passes over the graph and write it."""
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
+    from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
     from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
@@ -257,7 +258,9 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
     if not options.skip_op_check:
         check_ops(graph)
     with clock.stage("pack"):
-        entries = [WeightEntry(name, array) for name, array in graph_constants(graph)]
+        filling = initializer(graph)
+        graphs = (graph,) if filling is None else (graph, filling)
+        entries = [WeightEntry(name, array) for part in graphs for name, array in graph_constants(part)]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     bounds = index_bounds(graph)
     inputs = [dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs]
@@ -271,6 +274,7 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
             "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in source.outputs},
         },
         metadata=_metadata(source, options),
+        initializer=None if filling is None else graph_topology(filling),
     )
     return TfjsModel(
         format="graph-model",

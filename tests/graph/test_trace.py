@@ -234,10 +234,3 @@ def test_a_state_beside_the_outputs_is_dropped(tfjs_node: TfjsNode) -> None:
     assert _ops(model) == {"Placeholder", "Const", "MatMul"}
     for feed in FEEDS:
         assert_matches(tfjs_node.run(model, feed), {"out0": feed["x"] @ module.weight.numpy()})
-
-
-def test_a_lookup_table_is_refused() -> None:
-    keys, values = tf.constant([1, 2], tf.int32), tf.constant([10, 20], tf.int32)
-    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), -1)
-    with pytest.raises(UnsupportedModelError, match="no variable, such as a lookup table, through 'LookupTableFindV2'"):
-        traced(table.lookup, INDEX)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Array, Attr, DType, FunctionRef, Graph, Node, Scalar, Shape, node_of
+from tfjs_magic.graph.tables import TableReader, bind_tables
 
 #: Ops that hand a resource on unchanged: what inlining puts between a handle and its read.
 _FORWARDING = frozenset({"Identity", "Enter", "Exit", "Switch", "_SwitchN", "Merge", "NextIteration"})
@@ -32,7 +33,12 @@ class Handle:
 
 
 def graph_from_graph_def(
-    graph_def: Any, *, handles: Mapping[str, Handle], inputs: Mapping[str, str], outputs: Mapping[str, str]
+    graph_def: Any,
+    *,
+    handles: Mapping[str, Handle],
+    tables: Mapping[str, TableReader],
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
 ) -> Graph:
     """Build the graph; every read of a handle becomes the one ``Const`` of its variable.
 
@@ -43,6 +49,7 @@ def graph_from_graph_def(
     refs = {name: _canonical(ref) for name, ref in outputs.items()}
     graph = Graph((_node(node_def) for node_def in graph_def.node), inputs=inputs, outputs=refs)
     _bind_reads(graph, handles)
+    bind_tables(graph, tables, _users)
     _refuse_other_resources(graph)
     return graph
 
@@ -179,12 +186,12 @@ def _handles_behind(graph: Graph, ref: str) -> set[str]:
 
 def _assigned_handles(graph: Graph, handles: Mapping[str, Handle]) -> set[str]:
     """Give the handles that some op may write: whatever takes them and neither reads nor forwards."""
-    return {name for name in handles if name in graph and any(op not in _READS for op in _users(graph, name))}
+    return {name for name in handles if name in graph and any(n.op not in _READS for n in _users(graph, name))}
 
 
-def _users(graph: Graph, handle: str) -> set[str]:
-    """Give the op types that end up with the resource."""
-    ops: set[str] = set()
+def _users(graph: Graph, handle: str) -> list[Node]:
+    """Give the nodes that end up with the resource."""
+    users: list[Node] = []
     seen = {handle}
     stack = [handle]
     while stack:
@@ -196,8 +203,8 @@ def _users(graph: Graph, handle: str) -> set[str]:
             if consumer.op in _FORWARDING:
                 stack.append(consumer.name)
             else:
-                ops.add(consumer.op)
-    return ops
+                users.append(consumer)
+    return users
 
 
 def _refuse_reads_of_assigned(graph: Graph, assigned: set[str], handles: Mapping[str, Handle]) -> None:

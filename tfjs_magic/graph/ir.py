@@ -39,6 +39,19 @@ Scalar = bytes | bool | int | float | DType | Shape | FunctionRef
 Attr = Scalar | tuple[Scalar, ...]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Table:
+    """What a hash table holds, by the names of its two constants in the initializer graph.
+
+    Attributes:
+        keys: (N,), ascending.
+        values: (N,).
+    """
+
+    keys: Array
+    values: Array
+
+
 @dataclasses.dataclass(eq=False)
 class Node:
     """One operation.
@@ -77,6 +90,7 @@ class Graph:
     Attributes:
         inputs: The user's input name → name of its ``Placeholder``.
         outputs: The user's output name → tensor ref; kept current by :meth:`replace_uses`.
+        tables: Name of a ``HashTableV2`` → what it holds.
     """
 
     def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
@@ -84,6 +98,7 @@ class Graph:
         self._consumers: dict[str, dict[str, None]] = {}
         self.inputs = dict(inputs)
         self.outputs = dict(outputs)
+        self.tables: dict[str, Table] = {}
         for node in nodes:
             self.add(node)
 

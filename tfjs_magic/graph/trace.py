@@ -7,6 +7,8 @@ A variable becomes a ``VarHandleOp`` and stays behind its reads, so that no weig
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,8 @@ import tensorflow as tf
 
 from tfjs_magic.graph import grappler
 from tfjs_magic.graph.graph_def import Handle, graph_from_graph_def
-from tfjs_magic.graph.ir import Array, Graph, Shape, node_of
+from tfjs_magic.graph.ir import Array, DType, Graph, Shape, node_of
+from tfjs_magic.graph.tables import TableReader
 
 #: Larger constants leave the graph; grappler folds with small ones (shapes, axes, loop bounds).
 _LARGEST_CONSTANT_BYTES = 1024
@@ -29,11 +32,13 @@ class GraphDefFunction:
         graph_def: Edited in place when it is traced.
         handles: Name of a ``VarHandleOp`` in the graph → the variable behind it.
         side_effects: Names of nodes that must run although no output needs them.
+        tables: Name of a handle in the graph → what reads the lookup table behind it.
     """
 
     graph_def: Any
     handles: Mapping[str, Handle] = dataclasses.field(default_factory=dict)
     side_effects: Sequence[str] = ()
+    tables: Mapping[str, TableReader] = dataclasses.field(default_factory=dict)
 
 
 def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Graph:
@@ -53,15 +58,45 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
     handles = {**function.handles, **_constants_to_handles(graph_def)}
     keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *function.side_effects])
     optimized = grappler.optimize(graph_def, keep=keep)
-    graph = graph_from_graph_def(optimized, handles=handles, inputs=inputs, outputs=outputs)
+    graph = graph_from_graph_def(optimized, handles=handles, tables=function.tables, inputs=inputs, outputs=outputs)
     _infer_shapes(graph, optimized)
     return graph
 
 
 def _graph_def_function(function: Any) -> GraphDefFunction:
-    graph_def = function.graph.as_graph_def()
-    handles = _captures_to_handles(function.graph, graph_def)
-    return GraphDefFunction(graph_def, handles, [op.name for op in function.graph.control_outputs])
+    func_graph, graph_def = function.graph, function.graph.as_graph_def()
+    captured = _renamed_captures(func_graph, graph_def)
+    variables = {id(variable.handle): variable for variable in func_graph.variables}
+    handles = _captures_to_handles(captured, variables, graph_def)
+    tables = {
+        name: functools.partial(_export, external)
+        for name, external in captured.items()
+        if external.dtype == tf.resource and id(external) not in variables
+    }
+    return GraphDefFunction(graph_def, handles, [op.name for op in func_graph.control_outputs], tables)
+
+
+def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
+    """Give placeholder → what it captures, under names that are not TensorFlow's counter: same source, same bytes."""
+    nodes = {node.name: node for node in graph_def.node}
+    names: dict[str, str] = {}
+    for _, internal in func_graph.captures:
+        base = "lookup_table" if internal.dtype == tf.resource else "captured"
+        candidates = (f"{base}_{i}" if i else base for i in itertools.count())
+        names[internal.op.name] = next(n for n in candidates if n not in nodes and n not in names.values())
+    for node in graph_def.node:
+        node.name = names.get(node.name, node.name)
+        for i, ref in enumerate(node.input):
+            bare = node_of(ref.removeprefix("^"))
+            if bare in names:
+                node.input[i] = ref.replace(bare, names[bare], 1)
+    return {names[internal.op.name]: external for external, internal in func_graph.captures}
+
+
+def _export(table: Any, key_dtype: DType, value_dtype: DType) -> tuple[Array, Array]:
+    types = {"Tkeys": tf.as_dtype(str(key_dtype)), "Tvalues": tf.as_dtype(str(value_dtype))}
+    keys, values = tf.raw_ops.LookupTableExportV2(table_handle=table, **types)
+    return np.asarray(keys), np.asarray(values)
 
 
 def _infer_shapes(graph: Graph, graph_def: Any) -> None:
@@ -84,10 +119,10 @@ def _dims(shape: Any) -> Shape:
     return Shape(None if shape.rank is None else tuple(shape.as_list()))
 
 
-def _captures_to_handles(func_graph: Any, graph_def: Any) -> dict[str, Handle]:
+def _captures_to_handles(
+    captured: Mapping[str, Any], variables: Mapping[int, Any], graph_def: Any
+) -> dict[str, Handle]:
     """Turn the placeholders of captured variables and tensors into handles; tables stay what they are."""
-    captured = {internal.op.name: external for external, internal in func_graph.captures}
-    variables = {id(variable.handle): variable for variable in func_graph.variables}
     handles: dict[str, Handle] = {}
     for node in list(graph_def.node):
         external = captured.get(node.name)

@@ -33,6 +33,7 @@ from tfjs_magic.passes.put_channels_last import PUT_CHANNELS_LAST
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
+from tfjs_magic.passes.shape_lookups import SHAPE_LOOKUPS
 from tfjs_magic.passes.split_strided_slice import SPLIT_STRIDED_SLICE
 from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
 from tfjs_magic.passes.swap_offset_and_scale import SWAP_OFFSET_AND_SCALE
@@ -60,6 +61,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_ROLL,
         LOWER_SOFTSIGN,
         LOWER_VECTOR_SELECT,
+        SHAPE_LOOKUPS,
         SPLIT_STRIDED_SLICE,
         PUT_CHANNELS_LAST,
         MERGE_TRANSPOSES,

@@ -1,9 +1,10 @@
 """Lower Select with a vector as its condition: TF.js broadcasts it along the last axis, not the first.
 
-Given:   y = Select(c, a, b)                      c (N,); a, b (N, …)
+Given:   y = Select(c, a, b)                      c (N,), a scalar, or of the shape of a and b, (N, …)
 Result:  y = SelectV2(Reshape(c, (N, 1 …)), a, b)
 
-Refuses: the rank of c or a is unknown.
+Where a rank is unknown, as in a loop, the browser counts how many axes c lacks.
+
 Source: TensorFlow ``core/ops/math_ops.cc``, ``Select``.
 """
 
@@ -13,29 +14,42 @@ import dataclasses
 
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
-from tfjs_magic.passes.rewrite import Miss, Rewrite
+from tfjs_magic.passes.rewrite import Rewrite
 
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
     node: Node
-    rank: int
+    rank: int | None
 
 
-def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+def _match(graph: Graph, node: Node) -> _Match | None:
     condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
-    if condition is None or (rows is None and len(condition) == 1):
-        return Miss("the rank is unknown")
-    if len(condition) != 1 or rows is None or len(rows) < 2:
-        return None
-    return _Match(node, len(rows))
+    if condition is None or rows is None:
+        return _Match(node, None)
+    return _Match(node, len(rows)) if len(condition) == 1 and len(rows) > 1 else None
 
 
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
-    shape = new.constant([-1] + [1] * (match.rank - 1))
-    condition = new.add("Reshape", node.inputs[0], shape, T=BOOL, Tshape=INT32)
-    new.replace("SelectV2", condition, *node.inputs[1:], T=node.attrs["T"])
+    condition, first, second = node.inputs
+    if match.rank is None:
+        # In a loop TF.js computes what depends on invariants alone in the first round only.
+        varying = second if graph[first].op in {"Enter", "Const"} else first
+        shape = _computed_shape(new, condition, varying)
+    else:
+        shape = new.constant([-1] + [1] * (match.rank - 1))
+    condition = new.add("Reshape", condition, shape, T=BOOL, Tshape=INT32)
+    new.replace("SelectV2", condition, first, second, T=node.attrs["T"])
+
+
+def _computed_shape(new: Lowering, condition: str, data: str) -> str:
+    """Give the condition's shape, and ones for the axes that it lacks."""
+    sides, wanted = (new.add("Shape", ref, out_type=INT32) for ref in (condition, data))
+    lacking = new.add("Sub", *(new.add("Size", ref, out_type=INT32) for ref in (wanted, sides)), T=INT32)
+    count = new.add("Reshape", lacking, new.constant([1]), T=INT32, Tshape=INT32)
+    ones = new.add("Fill", count, new.constant(1), T=INT32, index_type=INT32)
+    return new.add("ConcatV2", sides, ones, new.constant(0), T=INT32, Tidx=INT32, N=2)
 
 
 LOWER_VECTOR_SELECT = Rewrite("lower_vector_select", frozenset({"Select"}), _match, _apply)

@@ -33,6 +33,13 @@ class Lowering:
         """Put the last node in the place of the lowered one."""
         self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
 
+    def shape(self, ref: str) -> str:
+        """Give the shape as an int32 vector: a constant where it is known, but for one size."""
+        shape = self._graph.shape(ref)
+        if shape is not None and shape.count(None) <= 1:
+            return self.constant([-1 if side is None else side for side in shape])
+        return self.add("Shape", ref, out_type=INT32)
+
     def size(self, ref: str, axis: int) -> str:
         """Give the size of an axis as an int32 scalar: a constant where it is known."""
         shape = self._graph.shape(ref)

@@ -14,6 +14,7 @@ from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.graph_v1 import Endpoints, graph_source
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.nodes_v1 import closure, data_inputs, node_and_port
+from tfjs_magic.sources.tables_v1 import table_contents
 
 #: Nodes that nothing consumes and that are no result.
 _NO_RESULTS = frozenset({"NoOp", "Const", "Placeholder", "PlaceholderWithDefault", "Assert", "SaveV2"})
@@ -47,7 +48,15 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
             "SavedModel directory, or freeze the graph first."
         )
 
-    return graph_source(graph_def, endpoints, values=no_value, shapes=options.inputs)
+    contents = table_contents(path.parent, _without_assets(graph_def), description)
+    return graph_source(graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs)
+
+
+def _without_assets(graph_def: Any) -> Any:
+    """Give the graph in the form of a SavedModel; a frozen one has no files beside it."""
+    meta_graph = tf.compat.v1.MetaGraphDef()
+    meta_graph.graph_def.CopyFrom(graph_def)
+    return meta_graph
 
 
 def _read(path: Path) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfjs_magic.artifacts import Array, Reference, TensorInfo
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.shapes import check_names, wanted_shape
@@ -143,9 +143,9 @@ def _trace(serving: Any, specs: Sequence[Any], description: str) -> Any:
     except UnsupportedModelError:
         raise
     except Exception as error:  # TensorFlow raises whatever the user's code provokes
-        reason = " ".join(str(error).split())[-400:]
+        reason = reason_of(error, end=True)
         raise UnsupportedModelError(
-            f"{description} cannot be traced with {_described(specs)}: {type(error).__name__}: {reason} "
+            f"{description} cannot be traced with {_described(specs)}: {type(error).__name__}: {reason}. "
             "Pass inputs={name: tf.TensorSpec(shape, dtype)} if its inputs are others.",
             stage="trace",
         ) from error
@@ -191,8 +191,8 @@ def _concrete(function: Any, options: ConvertOptions, description: str) -> Any:
         try:
             return function.get_concrete_function(**wanted)
         except Exception as error:  # TensorFlow raises whatever the user's code provokes
-            reason = " ".join(str(error).split())[-400:]
-            msg = f"{description} cannot be traced with inputs={quoted_list(wanted)}: {type(error).__name__}: {reason}"
+            reason = reason_of(error, end=True)
+            msg = f"{description} cannot be traced with inputs={quoted_list(wanted)}: {type(error).__name__}: {reason}."
             raise UnsupportedModelError(msg, stage="trace") from error
     traces = _traces(function)
     if len(traces) == 1:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfjs_magic.artifacts import Array, Reference, TensorInfo
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.graph.graph_def import Handle
+from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.nodes_v1 import closure, control_inputs, data_inputs, node_and_port
 from tfjs_magic.sources.shapes import check_names, wanted_shape
+from tfjs_magic.sources.tables_v1 import TableContents, is_table
 from tfjs_magic.sources.variables_v1 import (
     CALLS,
     Values,
@@ -49,6 +52,7 @@ def graph_source(
     endpoints: Endpoints,
     *,
     values: Values,
+    tables: TableContents,
     shapes: Mapping[str, Any] | None,
     dict_output: bool = False,
 ) -> FunctionSource:
@@ -58,12 +62,13 @@ def graph_source(
         graph_def: A ``GraphDef`` with v1 or v2 variables and control flow.
         endpoints: Its inputs and outputs.
         values: Gives the value of a variable that the outputs need.
+        tables: Gives what is in the lookup tables that the outputs need.
         shapes: The user's wishes: ``convert(inputs=…)``.
         dict_output: Whether the source returns a dict.
 
     Raises:
         UnsupportedModelError: An endpoint is missing or no tensor that TF.js has; an output needs a placeholder that
-            is no input, a lookup table, or a variable that the graph writes.
+            is no input, a lookup table of unknown content, or a variable that the graph writes.
     """
     check_names(endpoints.description, endpoints.inputs, shapes)
     nodes = {node.name: node for node in graph_def.node}
@@ -74,6 +79,7 @@ def graph_source(
     kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
     _check_sources(kept, endpoints, placeholders.values())
     handles = bind_variables(kept, values)
+    contents = tables([node.name for node in kept.node if is_table(node)])
     check_loops(kept, endpoints.description)
     graph = _imported(kept, endpoints)
     wanted = {
@@ -90,15 +96,24 @@ def graph_source(
     traced = graph.as_graph_def()  # with the attributes that older writers left to their defaults
     _set_shapes(traced, {placeholders[name]: shape for name, shape in wanted.items()})
     return FunctionSource(
-        function=GraphDefFunction(traced, handles, [node.name for node in traced.node if node.op in CALLS]),
+        function=GraphDefFunction(
+            traced,
+            handles,
+            [node.name for node in traced.node if node.op in CALLS],
+            {name: functools.partial(_content, rows) for name, rows in contents.items()},
+        ),
         inputs=infos[0],
         placeholders=tuple(placeholders.values()),
         outputs=infos[1],
         results=tuple(ref.removesuffix(":0") for ref in fetches.values()),
-        reference=_reference(graph, feeds, tensors, handles),
+        reference=_reference(feeds, tensors, functools.partial(_session, graph, handles, contents)),
         description=endpoints.description,
         dict_output=dict_output,
     )
+
+
+def _content(rows: tuple[Array, Array], *_: DType) -> tuple[Array, Array]:
+    return rows
 
 
 def _check_endpoints(nodes: Mapping[str, Any], endpoints: Endpoints) -> None:
@@ -231,16 +246,7 @@ def _without_writes(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str],
 
 
 def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> None:
-    """Refuse lookup tables and placeholders that nobody feeds; a placeholder with a default becomes its default."""
-    if tables := {node.name for node in graph_def.node if "HashTable" in node.op}:
-        users = {node.op for node in graph_def.node if tables & set(data_inputs(node))}
-        raise UnsupportedModelError(
-            f"The model uses a resource that is no variable, such as a lookup table, through {quoted_list(users)}, "
-            "and such resources cannot be converted. Look the values up before the model, or convert the part behind "
-            "it.",
-            stage="trace",
-            node=min(tables),
-        )
+    """Refuse placeholders that nobody feeds; one with a default becomes its default."""
     known = set(inputs)
     if unfed := [node.name for node in graph_def.node if node.op == "Placeholder" and node.name not in known]:
         raise UnsupportedModelError(
@@ -265,7 +271,7 @@ def _imported(graph_def: Any, endpoints: Endpoints) -> Any:
         with tf.Graph().as_default() as graph:
             tf.graph_util.import_graph_def(graph_def, name="")
     except Exception as error:  # TensorFlow raises whatever the file provokes
-        reason = " ".join(str(error).split())[:400].rstrip(".")
+        reason = reason_of(error)
         raise UnsupportedModelError(
             f"TensorFlow cannot import the graph of {endpoints.description}: {reason}."
         ) from error
@@ -311,15 +317,13 @@ def _info(description: str, name: str, tensor: Any) -> TensorInfo:
     return TensorInfo(name, dtype, _dims(tensor))
 
 
-def _reference(
-    graph: Any, feeds: Mapping[str, Any], fetches: Mapping[str, Any], handles: Mapping[str, Handle]
-) -> Reference:
+def _reference(feeds: Mapping[str, Any], fetches: Mapping[str, Any], opened: Callable[[], Any]) -> Reference:
     """Run the graph in a session, which is opened at the first call."""
     sessions: list[Any] = []
 
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
         if not sessions:
-            sessions.append(_session(graph, handles))
+            sessions.append(opened())
         feed = {tensor: np.asarray(inputs[name], tensor.dtype.as_numpy_dtype) for name, tensor in feeds.items()}
         results = sessions[0].run(list(fetches.values()), feed)
         return {name: np.asarray(result) for name, result in zip(fetches, results, strict=True)}
@@ -327,7 +331,7 @@ def _reference(
     return Reference(call, lambda: False)
 
 
-def _session(graph: Any, handles: Mapping[str, Handle]) -> Any:
+def _session(graph: Any, handles: Mapping[str, Handle], tables: Mapping[str, tuple[Array, Array]]) -> Any:
     session = tf.compat.v1.Session(graph=graph)
     with graph.as_default():
         for name, handle in handles.items():
@@ -335,4 +339,8 @@ def _session(graph: Any, handles: Mapping[str, Handle]) -> Any:
             value = tf.compat.v1.placeholder(handle.array.dtype, handle.array.shape)
             assign = tf.raw_ops.AssignVariableOp(resource=resource, value=value)
             session.run(assign, {value: handle.array})
+        for name, (keys, values) in tables.items():
+            table = graph.get_tensor_by_name(f"{name}:0")
+            fill = tf.raw_ops.LookupTableImportV2 if table.dtype == tf.resource else tf.raw_ops.LookupTableImport
+            session.run(fill(table_handle=table, keys=keys, values=values))
     return session

@@ -8,7 +8,7 @@ import tempfile  # noqa: TID251 - TensorFlow loads a SavedModel from a directory
 import zlib
 from pathlib import Path, PurePosixPath
 
-from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.saved_model import saved_model_source
@@ -54,7 +54,7 @@ def handle_source(handle: str, options: ConvertOptions) -> FunctionSource:
     try:
         directory = Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # tensorflow_hub raises whatever the network provokes
-        reason = " ".join(str(error).split())[:400].rstrip(".")
+        reason = reason_of(error)
         raise UnsupportedModelError(f"tensorflow_hub cannot fetch '{handle}': {reason}.") from error
     return saved_model_source(_saved_model_in(handle, directory), options)
 
@@ -89,7 +89,7 @@ def _unpack(path: Path, directory: Path) -> None:
                 with target.open("wb") as file:
                     shutil.copyfileobj(data, file)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = reason_of(error)
         raise UnsupportedModelError(
             f"The archive '{path}' cannot be unpacked: {reason}; expected a .tar.gz with a SavedModel."
         ) from error

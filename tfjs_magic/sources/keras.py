@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from tfjs_magic.artifacts import Array, Reference, TensorInfo
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names, output_names
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import FunctionSource, KerasSource
@@ -34,7 +34,7 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=not options.trust)
     except Exception as error:  # Keras raises whatever the file provokes
-        reason = " ".join(str(error).split())[:400].rstrip(".")
+        reason = reason_of(error)
         hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
         msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in reason else ''}"
         raise UnsupportedModelError(msg) from error
@@ -247,9 +247,10 @@ def _function_source(model: Any, options: ConvertOptions, reference: Reference, 
     try:
         function = serving.get_concrete_function(*specs)
     except Exception as error:  # Keras raises whatever the layers provoke
-        reason = " ".join(str(error).split())[:400]
-        msg = f"{description} cannot be traced, Keras itself fails on it: {type(error).__name__}: {reason}"
+        reason = reason_of(error)
+        msg = f"{description} cannot be traced, Keras itself fails on it: {type(error).__name__}: {reason}."
         raise UnsupportedModelError(msg, stage="trace") from error
+    _check_dense(description, output_names(model), function.structured_outputs)
     tensors = function.inputs[: len(specs)]
     return FunctionSource(
         function=function,
@@ -280,6 +281,30 @@ def _check_traceable(model: Any) -> None:
             "only. Rename them, or convert with format='layers'.",
             stage="trace",
         )
+
+    if bad := [layer.name for layer in model._flatten_layers() if _loses_time(layer)]:  # noqa: SLF001 - as above
+        raise UnsupportedModelError(
+            f"The time axis of TimeDistributed layer {quoted_list(bad)} is unknown, and where Keras cannot see its "
+            "length, it loops over the batch instead. Build the model with keras.Input((time, …)).",
+            stage="trace",
+        )
+
+
+def _loses_time(layer: Any) -> bool:
+    """Whether Keras 3 traces it wrongly. Source: ``keras/src/layers/rnn/time_distributed.py``, 3.15."""
+    if not isinstance(layer, keras.layers.TimeDistributed):
+        return False
+    return any(tensor.shape[1] is None for node in layer._inbound_nodes for tensor in node.input_tensors[:1])  # noqa: SLF001
+
+
+def _check_dense(description: str, names: Sequence[str], outputs: Sequence[Any]) -> None:
+    for name, output in zip(names, outputs, strict=True):
+        if (kind := type(output).__name__.removesuffix("Spec")) in {"RaggedTensor", "SparseTensor", "IndexedSlices"}:
+            raise UnsupportedModelError(
+                f"{description} gives a {kind} as '{name}'; expected dense tensors. Turn it into one with to_tensor() "
+                "or tf.sparse.to_dense() in a last layer.",
+                stage="trace",
+            )
 
 
 def _op_name(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfjs_magic.artifacts import Array, Reference, TensorInfo
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.saved_model_v1 import meta_graph_v1, saved_model_v1_source
@@ -31,8 +31,8 @@ def saved_model_source(path: Path, options: ConvertOptions) -> FunctionSource:
     try:
         loaded = tf.saved_model.load(str(path), tags=list(options.tags))
     except Exception as error:  # TensorFlow raises whatever the files provoke
-        reason = " ".join(str(error).split())[:400]
-        raise UnsupportedModelError(f"TensorFlow cannot load the SavedModel '{path}': {reason}") from error
+        reason = reason_of(error)
+        raise UnsupportedModelError(f"TensorFlow cannot load the SavedModel '{path}': {reason}.") from error
     name, function = _signature(path, loaded.signatures, options.signature)
     description = f"SavedModel '{path.name}', signature '{name}'"
     _, keywords = function.structured_input_signature

@@ -12,11 +12,12 @@ import tensorflow as tf
 from google.protobuf import message_factory, text_format  # type: ignore[import-untyped]  # without stubs here
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.graph_v1 import Endpoints, graph_source
 from tfjs_magic.sources.kinds import FunctionSource
 from tfjs_magic.sources.nodes_v1 import closure, control_inputs, data_inputs, node_and_port
+from tfjs_magic.sources.tables_v1 import table_contents
 from tfjs_magic.sources.variables_v1 import variable_behind, written_variables
 
 #: The default of the SavedModel, then that of a TF Hub module.
@@ -70,6 +71,7 @@ def saved_model_v1_source(path: Path, meta_graph: Any, options: ConvertOptions) 
         meta_graph.graph_def,
         endpoints,
         values=checkpoint.value,
+        tables=table_contents(path, meta_graph, description),
         shapes=options.inputs,
         dict_output=several,
     )
@@ -159,7 +161,7 @@ class _Checkpoint:
                 self._reader = tf.train.load_checkpoint(str(self._prefix))
             return np.asarray(self._reader.get_tensor(key)) if self._reader.has_tensor(key) else None
         except Exception as error:  # TensorFlow raises whatever the files provoke
-            reason = " ".join(str(error).split())[:400].rstrip(".")
+            reason = reason_of(error)
             raise UnsupportedModelError(
                 f"TensorFlow cannot read the checkpoint '{self._prefix}' of {self._description}: {reason}."
             ) from error

@@ -20,6 +20,7 @@ def model_json(
     generated_by: str,
     signature: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    initializer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Assemble ``model.json``.
 
@@ -30,6 +31,7 @@ def model_json(
         generated_by: What the source came from: "keras v3.15.1" or "2.21.0" for a graph.
         signature: For a graph model: {"inputs": …, "outputs": …} as JSON of a ``SignatureDef``.
         metadata: ``userDefinedMetadata``.
+        initializer: ``modelInitializer``: a topology that TF.js runs before the first inference.
     """
     document: dict[str, Any] = {
         "format": model_format,
@@ -41,5 +43,7 @@ def model_json(
     if metadata:
         document["userDefinedMetadata"] = dict(metadata)
     document["modelTopology"] = topology
+    if initializer is not None:
+        document["modelInitializer"] = initializer
     document["weightsManifest"] = [group.to_json() for group in groups]
     return document
