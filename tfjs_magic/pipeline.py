@@ -63,7 +63,8 @@ def convert(
         strip_debug_ops: Taken for compatibility: TF.js has no assertions and prints, so they are always dropped.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
-        unroll: Taken already; loops are not unrolled yet.
+        unroll: "auto" unrolls loops of known length unless they are long, so that TF.js runs the model with
+            ``predict``; True unrolls every loop, or refuses; False none.
         trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
         progress: Called with the name of each step that begins.
 
@@ -220,18 +221,20 @@ def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons
 def _traced(source: KerasSource | FunctionSource, options: ConvertOptions, clock: _Clock) -> GraphSource:
     import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
 
-    from tfjs_magic.graph.trace import trace  # noqa: PLC0415
+    from tfjs_magic.graph.ir import node_of  # noqa: PLC0415
+    from tfjs_magic.graph.trace import graph_def_function, trace  # noqa: PLC0415
+    from tfjs_magic.graph.unroll import unroll_loops  # noqa: PLC0415
 
     with clock.stage("trace"):
         function = source.to_function() if isinstance(source, KerasSource) else source
         kept = _kept(function.description, function.outputs, options.outputs)
     outputs = tuple(function.outputs[i] for i in kept)
+    inputs = dict(zip((info.name for info in function.inputs), function.placeholders, strict=True))
+    results = {function.outputs[i].name: function.results[i] for i in kept}
     with clock.stage("grappler"):
-        graph = trace(
-            function.function,
-            inputs=dict(zip((info.name for info in function.inputs), function.placeholders, strict=True)),
-            outputs={function.outputs[i].name: function.results[i] for i in kept},
-        )
+        keep = [*inputs.values(), *map(node_of, results.values())]
+        flat, unrolled = unroll_loops(graph_def_function(function.function), keep=keep, mode=options.unroll)
+        graph = trace(flat, inputs=inputs, outputs=results)
     return GraphSource(
         graph=graph,
         inputs=function.inputs,
@@ -240,6 +243,7 @@ def _traced(source: KerasSource | FunctionSource, options: ConvertOptions, clock
         reference=function.reference,
         generated_by=tf.__version__,
         structured_keys=tuple(info.name for info in outputs) if function.dict_output else None,
+        notes=unrolled,
     )
 
 

@@ -28,7 +28,7 @@ def test_fuses_a_bias(tfjs_node: TfjsNode, kind: str) -> None:
     inputs, line, _, channels = LINEAR[kind]
     constants = linear_constants(kind) | operands(b=(channels,))
     before = f"{inputs}\ny = {line}\nz = BiasAdd(y, b)\nreturn out=z"
-    after = f"{inputs}\n{_fused(kind, 'z', 'b_1', ops='BiasAdd')}\nreturn out=z"
+    after = f"{inputs}\n{_fused(kind, 'z', 'b', ops='BiasAdd')}\nreturn out=z"
     check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], constants)
 
 
@@ -71,7 +71,8 @@ def test_fuses_an_activation_without_bias(tfjs_node: TfjsNode, kind: str, activa
 @pytest.mark.parametrize("add", ["Add(y, b)", "AddV2(b, y)"])
 def test_takes_a_bias_on_either_side_in_every_shape(tfjs_node: TfjsNode, add: str, shape: tuple[int, ...]) -> None:
     before = f"{MATMUL}z = {add}\nreturn z"
-    after = "x: float32[4,5]\nz = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd]\nreturn z"
+    bias = "b" if shape == (6,) else "b_1"
+    after = f"x: float32[4,5]\nz = _FusedMatMul(x, w, {bias}) fused_ops=[BiasAdd]\nreturn z"
     check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6), b=shape))
 
 
@@ -81,8 +82,8 @@ def test_fuses_two_ops_that_share_weights_and_bias(tfjs_node: TfjsNode) -> None:
         "v = MatMul(u, w)\nq = BiasAdd(v, b)\nreturn z, q"
     )
     after = (
-        "x: float32[4,5]\nu: float32[3,5]\nz = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd, Relu]\n"
-        "q = _FusedMatMul(u, w, b_2) fused_ops=[BiasAdd]\nreturn z, q"
+        "x: float32[4,5]\nu: float32[3,5]\nz = _FusedMatMul(x, w, b) fused_ops=[BiasAdd, Relu]\n"
+        "q = _FusedMatMul(u, w, b) fused_ops=[BiasAdd]\nreturn z, q"
     )
     check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6), b=(6,)))
 
@@ -92,22 +93,22 @@ def test_fuses_two_ops_that_share_weights_and_bias(tfjs_node: TfjsNode) -> None:
     [
         pytest.param(
             "a = AddV2(y, b)\nz = Relu(a)\nq = Exp(a)\nreturn z, q",
-            "a = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd]\nz = Relu(a)\nq = Exp(a)\nreturn z, q",
+            "a = _FusedMatMul(x, w, b) fused_ops=[BiasAdd]\nz = Relu(a)\nq = Exp(a)\nreturn z, q",
             id="sum-has-second-consumer",
         ),
         pytest.param(
             "a = AddV2(y, b)\nz = Relu(a)\nreturn z, a",
-            "a = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd]\nz = Relu(a)\nreturn z, a",
+            "a = _FusedMatMul(x, w, b) fused_ops=[BiasAdd]\nz = Relu(a)\nreturn z, a",
             id="sum-is-an-output",
         ),
         pytest.param(
             "a = AddV2(y, b)\nz = Relu(a)\nq = Tanh(z)\nreturn q",
-            "z = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd, Relu]\nq = Tanh(z)\nreturn q",
+            "z = _FusedMatMul(x, w, b) fused_ops=[BiasAdd, Relu]\nq = Tanh(z)\nreturn q",
             id="one-activation-only",
         ),
         pytest.param(
             "a = AddV2(y, b)\nz = Tanh(a)\nreturn z",
-            "a = _FusedMatMul(x, w, b_1) fused_ops=[BiasAdd]\nz = Tanh(a)\nreturn z",
+            "a = _FusedMatMul(x, w, b) fused_ops=[BiasAdd]\nz = Tanh(a)\nreturn z",
             id="activation-that-is-not-fused",
         ),
     ],

@@ -47,14 +47,15 @@ def graph_from_graph_def(
             traced to one variable, or an output needs another resource.
     """
     refs = {name: _canonical(ref) for name, ref in outputs.items()}
-    graph = Graph((_node(node_def) for node_def in graph_def.node), inputs=inputs, outputs=refs)
+    graph = Graph((graph_node(node_def) for node_def in graph_def.node), inputs=inputs, outputs=refs)
     _bind_reads(graph, handles)
     bind_tables(graph, tables, _users)
     _refuse_other_resources(graph)
     return graph
 
 
-def _node(node_def: Any) -> Node:
+def graph_node(node_def: Any) -> Node:
+    """Give a ``NodeDef`` as a :class:`Node`."""
     attrs = {key: _attr(value) for key, value in node_def.attr.items() if not key.startswith("_") and key != "value"}
     value = tf.make_ndarray(node_def.attr["value"].tensor) if node_def.op == "Const" else None
     return Node(

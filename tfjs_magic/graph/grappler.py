@@ -17,17 +17,18 @@ from tensorflow.python.grappler import tf_optimizer
 _OPTIMIZERS = ("function", "pruning", "constfold", "dependency", "pruning", "constfold", "dependency")
 
 
-def optimize(graph_def: Any, *, keep: Iterable[str]) -> Any:
+def optimize(graph_def: Any, *, keep: Iterable[str], lower: bool = True) -> Any:
     """Inline every call, lower control flow to v1 ops, fold constants and shapes, prune.
 
     Args:
         graph_def: A ``GraphDef``; its attributes are edited in place, its weights must be handles.
         keep: Names of the nodes that must survive with their results: inputs, outputs and side effects.
+        lower: Whether control flow is lowered; else While and If stay, and calls are inlined in their bodies, too.
 
     Returns:
-        The optimised ``GraphDef``. Function calls and functional While / If are gone from it.
+        The optimised ``GraphDef``, without function calls.
     """
-    _inline_everything(graph_def)
+    _inline_everything(graph_def, lower=lower)
     meta_graph = tf.compat.v1.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(graph_def)
     # Grappler keeps what the collection "train_op" names; there is no other way to name the fetches.
@@ -40,13 +41,13 @@ def optimize(graph_def: Any, *, keep: Iterable[str]) -> Any:
     return tf_optimizer.OptimizeGraph(config, meta_graph, verbose=False, graph_id=b"tfjs_magic")
 
 
-def _inline_everything(graph_def: Any) -> None:
-    """Let the inliner enter compiled calls and lower While and If, in the library too."""
+def _inline_everything(graph_def: Any, *, lower: bool) -> None:
+    """Let the inliner enter compiled calls, and lower While and If or leave them, in the library too."""
     bodies = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
     for nodes in bodies:
         for node in nodes:
             if node.op in _LOWERED:
-                node.attr["_lower_using_switch_merge"].b = True
+                node.attr["_lower_using_switch_merge"].b = lower
             # jit_compile=True marks the call; XLA is no part of TF.js, and the inliner leaves marked calls alone.
             node.attr.pop("_XlaMustCompile", None)
     for function in graph_def.library.function:

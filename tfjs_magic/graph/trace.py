@@ -52,10 +52,8 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
     Raises:
         UnsupportedModelError: A variable is assigned and reaches an output.
     """
-    if not isinstance(function, GraphDefFunction):
-        function = _graph_def_function(function)
-    graph_def = function.graph_def
-    handles = {**function.handles, **_constants_to_handles(graph_def)}
+    function = graph_def_function(function)
+    graph_def, handles = function.graph_def, function.handles
     keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *function.side_effects])
     optimized = grappler.optimize(graph_def, keep=keep)
     graph = graph_from_graph_def(optimized, handles=handles, tables=function.tables, inputs=inputs, outputs=outputs)
@@ -63,7 +61,11 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
     return graph
 
 
-def _graph_def_function(function: Any) -> GraphDefFunction:
+def graph_def_function(function: Any) -> GraphDefFunction:
+    """Give a function with its variables and large constants beside its graph."""
+    if isinstance(function, GraphDefFunction):
+        constants = _constants_to_handles(function.graph_def)
+        return dataclasses.replace(function, handles={**function.handles, **constants})
     func_graph, graph_def = function.graph, function.graph.as_graph_def()
     captured = _renamed_captures(func_graph, graph_def)
     variables = {id(variable.handle): variable for variable in func_graph.variables}
@@ -73,15 +75,18 @@ def _graph_def_function(function: Any) -> GraphDefFunction:
         for name, external in captured.items()
         if external.dtype == tf.resource and id(external) not in variables
     }
+    handles |= _constants_to_handles(graph_def)
     return GraphDefFunction(graph_def, handles, [op.name for op in func_graph.control_outputs], tables)
 
 
 def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
     """Give placeholder → what it captures, under names that are not TensorFlow's counter: same source, same bytes."""
     nodes = {node.name: node for node in graph_def.node}
+    variables = {id(variable.handle) for variable in func_graph.variables}
     names: dict[str, str] = {}
-    for _, internal in func_graph.captures:
-        base = "lookup_table" if internal.dtype == tf.resource else "captured"
+    for external, internal in func_graph.captures:
+        is_table = internal.dtype == tf.resource and id(external) not in variables
+        base = "lookup_table" if is_table else "captured"
         candidates = (f"{base}_{i}" if i else base for i in itertools.count())
         names[internal.op.name] = next(n for n in candidates if n not in nodes and n not in names.values())
     for node in graph_def.node:

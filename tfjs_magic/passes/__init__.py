@@ -27,10 +27,12 @@ from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
 from tfjs_magic.passes.lower_spectrum import LOWER_SPECTRUM
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
 from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
+from tfjs_magic.passes.merge_duplicates import MERGE_DUPLICATES
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
 from tfjs_magic.passes.merge_transposes import MERGE_TRANSPOSES
 from tfjs_magic.passes.put_channels_last import PUT_CHANNELS_LAST
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
+from tfjs_magic.passes.resolve_tensor_lists import RESOLVE_TENSOR_LISTS
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
 from tfjs_magic.passes.shape_lookups import SHAPE_LOOKUPS
@@ -47,6 +49,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         STRIP_CONTROL_INPUTS,
         REMOVE_IDENTITIES,
         COUNT_AXIS_FROM_FRONT,
+        RESOLVE_TENSOR_LISTS,
         LOWER_ARITHMETIC,
         LOWER_BOOL_REVERSE,
         LOWER_BUCKETIZE,
@@ -66,9 +69,11 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         PUT_CHANNELS_LAST,
         MERGE_TRANSPOSES,
     ),
+    # Duplicates before constants, so that a slice of a weight that every round takes is folded once.
     # Constants before the lowerings and folds, which want their operands as arrays; scale before offset, since a scale
     # that is folded lets two offsets meet.
     (
+        MERGE_DUPLICATES,
         FOLD_SIZES,
         FOLD_CONSTANTS,
         LOWER_DILATED_CONV_TRANSPOSE,
@@ -82,7 +87,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
     # After the folds, which see the weights of all groups at once.
     (LOWER_GROUPED_CONV,),
     # Fusion after every fold: nothing looks inside a fused op.
-    (FUSE_BIAS_ACTIVATION,),
+    (FUSE_BIAS_ACTIVATION, MERGE_DUPLICATES),
     # Last, since the others would take the identities away again.
     (SEPARATE_OUTPUTS,),
 )

@@ -68,7 +68,8 @@ def _apply(graph: Graph, match: _Match) -> None:
     inputs = list(source.inputs)
     if match.bias is not None:
         name, value = match.bias
-        inputs.append(graph.add_constant(name, np.ascontiguousarray(value)))
+        same = graph.constant(name) is not None and graph.shape(name) == value.shape
+        inputs.append(name if same else graph.add_constant(name, np.ascontiguousarray(value)))
     attrs["fused_ops"] = fused_ops
     graph.replace_node(match.last.name, Node(match.last.name, _FUSED[source.op], inputs, attrs))
 
