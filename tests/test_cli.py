@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,10 @@ def test_saved_model_with_every_flag_of_a_script(saved_model: Path, tmp_path: Pa
             {"head/kernel": "uint8", "body/kernel": "float16"},
         ),
         (["--quantization_bytes", "1", "IN", "OUT"], {"body/kernel": "uint8", "head/kernel": "uint8"}),
+        (
+            ["--quantize_float16", "body/kernel", "--quantize_uint8=head*", "IN", "OUT"],
+            {"body/kernel": "float16", "head/kernel": "uint8", "head/bias": "uint8"},
+        ),
     ],
 )
 def test_quantization_flags_take_patterns_and_never_a_path(
@@ -152,11 +158,15 @@ def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys
         (["convert", "--weight_shard_size_bytes=0", "IN", "OUT"], 2, "weight_shard_size_bytes is 0"),
         (["convert", "--quantization_bytes=1", "--quantize_uint8=*", "IN", "OUT"], 2, "exclude each other"),
         (["convert", "--quantize_uint8=*", "--quantize_float16=*", "IN", "OUT"], 2, "take the same weights"),
-        (["convert", "--input_format=tf_saved_model", "IN", "OUT"], 2, "reads a SavedModel directory"),
+        (
+            ["convert", "--input_format=tf_saved_model", "IN", "OUT"],
+            2,
+            "is a Keras file; --input_format=",
+        ),
         (
             ["convert", "--input_format=tf_hub", "--output_format=keras", "IN", "OUT"],
             2,
-            "tf_hub cannot become keras; expected one of tfjs_graph_model",
+            "is a Keras file; --input_format=tf_hub reads another",
         ),
         (["convert", "--output_format=keras", "IN", "OUT"], 1, "not available yet"),
         (["convert", "nowhere.keras", "OUT"], 1, "'nowhere.keras' does not exist"),
@@ -217,3 +227,85 @@ def test_the_program_is_installed(keras_file: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "web" / "model.json").is_file()
     assert done.stderr == ""
+
+
+def test_a_bare_quantize_flag_in_a_dry_run_takes_no_path(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", "--dry-run", "--json", "--quantize_uint8", str(keras_file), str(tmp_path / "web")]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["quantized"] == {"uint8": 2}
+
+
+def test_a_bare_quantize_flag_after_one_with_patterns(keras_file: Path, tmp_path: Path) -> None:
+    words = ["convert", "--quantize_float16", "body/*", "--quantize_uint8", str(keras_file), str(tmp_path / "web")]
+    assert main(words) == 0
+    quantized = _quantized(tmp_path / "web")
+    assert (quantized["body/kernel"], quantized["head/kernel"]) == ("float16", "uint8")
+
+
+def _frozen(directory: Path) -> tuple[Path, list[str]]:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 4), name="x")
+        tf.identity(tf.tanh(x) * np.float32([1, 2, 3, 4]), name="y")
+    (directory / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return directory / "net.pb", ["--input_format=tf_frozen_model", "--output_node_names=y"]
+
+
+def _version_1(directory: Path) -> tuple[Path, list[str]]:
+    v1 = tf.compat.v1
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, (None, 4), name="x")
+        y = x @ v1.get_variable("kernel", (4, 2), use_resource=False)
+        session.run(v1.global_variables_initializer())
+        info = v1.saved_model.build_tensor_info
+        signature = v1.saved_model.build_signature_def({"x": info(x)}, {"y": info(y)})
+        builder = v1.saved_model.Builder(str(directory / "old"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+    return directory / "old", ["--input_format=tf_saved_model"]
+
+
+def _archive(directory: Path) -> tuple[Path, list[str]]:
+    saved, _ = _version_1(directory)
+    with tarfile.open(directory / "module.tar.gz", "w:gz") as archive:
+        archive.add(saved, arcname=".")
+    return directory / "module.tar.gz", ["--input_format=tf_hub"]
+
+
+def _converted(directory: Path) -> tuple[Path, list[str]]:
+    saved, _ = _version_1(directory)
+    assert main(["convert", str(saved), str(directory / "first")]) == 0
+    return directory / "first" / "model.json", ["--input_format=tfjs_layers_model", "--output_format=tfjs_graph_model"]
+
+
+@pytest.mark.parametrize("make", [_frozen, _version_1, _archive, _converted])
+def test_every_kind_of_source(make: Callable[[Path], tuple[Path, list[str]]], tmp_path: Path) -> None:
+    source, flags = make(tmp_path)
+    assert main(["convert", *flags, str(source), str(tmp_path / "told")]) == 0
+    found = [flag for flag in flags if "input_format" not in flag]
+    assert main(["convert", *found, str(source), str(tmp_path / "found")]) == 0
+    for file in (tmp_path / "told").iterdir():
+        assert file.read_bytes() == (tmp_path / "found" / file.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--input_format=tfjs_layers_model"], "--output_format=keras is not available yet"),
+        (["--input_format=tf_frozen_model"], "is a TensorFlow.js model; --input_format=tf_frozen_model reads another"),
+    ],
+)
+def test_a_tfjs_model_by_the_official_defaults(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    source, _ = _converted(tmp_path)
+    assert main(["convert", *flags, str(source), str(tmp_path / "again")]) in {1, 2}
+    assert said in capsys.readouterr().err
+
+
+def test_a_saved_model_as_layers_names_the_flag(
+    saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "--input_format=keras_saved_model", str(saved_model), str(tmp_path / "web")]) == 1
+    assert "Add --output_format=tfjs_graph_model" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfjs_magic._version import __version__
-from tfjs_magic.errors import TfjsMagicError
+from tfjs_magic.errors import TfjsMagicError, raised_by_us
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES
 
 if TYPE_CHECKING:
@@ -37,8 +37,14 @@ _PAIRS: Mapping[str, tuple[str, ...]] = {
 }
 _FORMATS = {"tfjs_layers_model": "layers", "tfjs_graph_model": "graph"}
 _OUTPUT_FORMATS = (*_FORMATS, "keras", "keras_keras", "keras_saved_model")
-_DIRECTORIES = frozenset({"keras_saved_model", "tf_saved_model"})
-_FILES = frozenset({"keras", "keras_keras", "tf_frozen_model"})
+#: What a path holds → the official formats that mean it.
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "a Keras file": ("keras", "keras_keras"),
+    "a SavedModel": ("keras_saved_model", "tf_saved_model", "tf_hub"),
+    "a TF Hub module": ("tf_hub",),
+    "a frozen graph": ("tf_frozen_model",),
+    "a TensorFlow.js model": ("tfjs_layers_model",),
+}
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -70,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TfjsMagicError, ValueError) as error:
         if arguments.traceback:
             traceback.print_exc()
-        elif not isinstance(error, TfjsMagicError) and not _is_ours(error):
+        elif not isinstance(error, TfjsMagicError) and not raised_by_us(error):
             raise
         print(f"tfjs-magic: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1 if isinstance(error, TfjsMagicError) else 2
@@ -103,20 +109,17 @@ def _tensorflow_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def _is_ours(error: ValueError) -> bool:
-    """Whether this package raised it, about an option; another's ValueError keeps its traceback."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
-
-
 # ---------------------------------------------------------------------- commands
 
 
 def _convert(arguments: argparse.Namespace) -> None:
     _check_input(arguments.input_path, arguments.input_format)
     wanted = _wanted_format(arguments)
+    if wanted == "layers" and _kind(arguments.input_path) == "a SavedModel":
+        raise TfjsMagicError(
+            f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
+            "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."
+        )
     for note in _without_effect(arguments):
         print(f"tfjs-magic: note: {note}", file=sys.stderr)
     if not arguments.dry_run:
@@ -212,20 +215,31 @@ def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
 
 
 def _check_input(path: str, input_format: str | None) -> None:
-    """Refuse a path that is plainly not what ``--input_format`` says."""
+    """Refuse a path that is plainly not what ``--input_format`` says; what is not there is the conversion's to say."""
+    kind = _kind(path)
+    if input_format is not None and kind is not None and input_format not in _KINDS[kind]:
+        raise _UsageError(f"'{path}' is {kind}; --input_format={input_format} reads another. Leave the flag out.")
+
+
+def _kind(path: str) -> str | None:
     source = Path(path).expanduser()
-    if source.is_dir() and input_format in _FILES:
-        raise _UsageError(f"'{path}' is a directory; --input_format={input_format} reads a file.")
-    if source.is_file() and input_format in _DIRECTORIES:
-        raise _UsageError(f"'{path}' is a file; --input_format={input_format} reads a SavedModel directory.")
+    if "://" in path or path.endswith((".tar.gz", ".tgz")):
+        return "a TF Hub module"
+    if source.is_dir():
+        return "a TensorFlow.js model" if (source / "model.json").is_file() else "a SavedModel"
+    kinds = {".json": "a TensorFlow.js model", ".pb": "a frozen graph"}
+    kinds |= dict.fromkeys((".keras", ".h5", ".hdf5"), "a Keras file")
+    return kinds.get(source.suffix) if source.is_file() else None
 
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
     """Give ``convert``'s format."""
-    if arguments.output_format is None:
-        return "auto" if arguments.input_format is None else _FORMATS.get(_PAIRS[arguments.input_format][0], "auto")
     if arguments.output_format in FORMATS:
         return arguments.output_format
+    if arguments.output_format is None:
+        if arguments.input_format is None:
+            return "auto"
+        arguments.output_format = _PAIRS[arguments.input_format][0]  # as the official converter has it
     if arguments.input_format is not None and arguments.output_format not in _PAIRS[arguments.input_format]:
         expected = ", ".join(_PAIRS[arguments.input_format])
         raise _UsageError(
@@ -233,8 +247,8 @@ def _wanted_format(arguments: argparse.Namespace) -> Any:
         )
     if arguments.output_format not in _FORMATS:
         raise TfjsMagicError(
-            f"--output_format={arguments.output_format} is not available yet; tfjs_magic writes "
-            f"{' and '.join(_FORMATS)}."
+            f"--output_format={arguments.output_format} is not available yet; name one that is: "
+            f"{' or '.join(f'--output_format={name}' for name in _FORMATS)}."
         )
     return _FORMATS[arguments.output_format]
 
@@ -286,22 +300,30 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 def _parse_convert(words: list[str]) -> argparse.Namespace:
     parser = _convert_parser()
     needed = 1 if "--dry-run" in words else 2
-    for i, word in enumerate(words):
-        if word in _BOOLEANS and (i + 1 == len(words) or words[i + 1].lower() not in _TRUTH):
+    for i, word in reversed(list(enumerate(words))):
+        following = words[i + 1] if i + 1 < len(words) else ""
+        if word in _BOOLEANS and following.lower() not in _TRUTH:
             words[i] = f"{word}=true"
         # A bare --quantize-uint8 must not take the path that follows for its patterns.
-        elif word in _QUANTIZE and len(parser.parse_intermixed_args(words).paths) < needed:
+        elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
             words[i] = f"{word}=*"
     arguments = parser.parse_intermixed_args(words)
     paths = arguments.paths
     if not paths:
-        parser.error("convert lacks its INPUT: a .keras or .h5 file, or a SavedModel directory")
+        parser.error(
+            "convert lacks its INPUT: a .keras or .h5 file, a SavedModel directory, a frozen .pb, a TF Hub archive or "
+            "handle, or a model.json"
+        )
     if len(paths) > 2:
         parser.error(f"convert takes INPUT and OUTPUT; found also '{paths[2]}'. Quote a path with blanks")
     if len(paths) < needed:
         parser.error("convert lacks its OUTPUT: the directory to write, or --dry-run")
     arguments.input_path, arguments.output_path = paths[0], paths[-1]
     return arguments
+
+
+def _is_path(word: str) -> bool:
+    return bool(word) and Path(word).expanduser().exists()
 
 
 def _spelled(word: str) -> str:
@@ -321,7 +343,7 @@ def _inspect_parser() -> argparse.ArgumentParser:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a machine-readable report")
-    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from, and TensorFlow's log")
 
 
 def _convert_parser() -> argparse.ArgumentParser:

@@ -87,6 +87,14 @@ class RunError(TfjsMagicError):
         self.js_stack = js_stack
 
 
+def raised_by_us(error: ValueError) -> bool:
+    """Whether this package raised it, about an option; another's ValueError keeps its traceback."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
+
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_REASON = 400
 

@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.display import display, publish_display_data
 
-from tfjs_magic.errors import TfjsMagicError
+from tfjs_magic.errors import TfjsMagicError, raised_by_us
 from tfjs_magic.notebook.body import AwaitTransform, Body
 from tfjs_magic.notebook.line import Expander, Later, MagicLine, benchmark_line, convert_line
 from tfjs_magic.notebook.names import convertible_in, find_source, models_in
@@ -321,17 +321,9 @@ def _one_line_errors() -> Iterator[None]:
     except TfjsMagicError as error:
         raise UsageError(str(error)) from error
     except ValueError as error:
-        if not _raised_by_us(error):
+        if not raised_by_us(error):
             raise
         raise UsageError(str(error)) from error
-
-
-def _raised_by_us(error: ValueError) -> bool:
-    """Whether the error was raised in this package: a wrong option. TensorFlow's own keep their traceback."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
 
 
 #: A model's directory and the identity of the model.json in it.

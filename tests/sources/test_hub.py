@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import sys
 import tarfile
 import tempfile
+import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,51 @@ def test_a_handle_is_resolved(
     check(tfjs_node, convert("https://example.org/m/1"), FEEDS, expected)
     with pytest.raises(UnsupportedModelError, match=r"cannot fetch 'https://example\.org/gone': no such handle"):
         convert("https://example.org/gone")
+
+
+@pytest.fixture
+def server(module: tuple[Path, list[dict[str, Array]]]) -> Iterator[str]:
+    """Serve the module as TF Hub does: its archive for a handle with ?tf-hub-format=compressed, and no other."""
+    path, _ = module
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(path, arcname=".")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == "/google/net/1?tf-hub-format=compressed"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "application/x-tar")
+            self.end_headers()
+            if found:
+                self.wfile.write(archive.getvalue())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http_server.server_port}/google/net/1"
+        http_server.shutdown()
+
+
+def test_the_real_package_fetches_from_a_server(
+    tfjs_node: TfjsNode,
+    module: tuple[Path, list[dict[str, Array]]],
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("tensorflow_hub", reason="tensorflow_hub, the extra hub, is not installed")
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+    _, expected = module
+    check(tfjs_node, convert(server), FEEDS, expected)
+    double = [{name: 2 * value for name, value in wanted.items()} for wanted in expected]
+    check(tfjs_node, convert(server, signature="image_feature_vector"), FEEDS, double)
+    with pytest.raises(UnsupportedModelError, match=r"cannot fetch 'http://127\.0\.0\.1.*/2': .*404"):
+        convert(f"{server.removesuffix('1')}2")
+
+
+def test_http_from_elsewhere_is_no_handle() -> None:
+    with pytest.raises(UnsupportedModelError, match="does not exist"):
+        convert("http://example.org/net/1")

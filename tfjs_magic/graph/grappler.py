@@ -51,7 +51,8 @@ def _inline_everything(graph_def: Any, *, lower: bool) -> None:
             # jit_compile=True marks the call; XLA is no part of TF.js, and the inliner leaves marked calls alone.
             node.attr.pop("_XlaMustCompile", None)
     for function in graph_def.library.function:
-        for mark in ("_XlaMustCompile", "_noinline"):
+        # Keras 2 offers its recurrent layers in two implementations; the inliner leaves such functions alone.
+        for mark in ("_XlaMustCompile", "_noinline", "api_implements", "api_preferred_device"):
             function.attr.pop(mark, None)
 
 

@@ -73,6 +73,8 @@ def unroll_loops(
         for loop in known:
             _unroll(graph_def, loop)
             effects.pop(loop.node.name, None)  # it has none: its body writes nothing
+        if not _has_loops(graph_def):
+            break
     if mode is True and (left or _has_loops(graph_def)):
         name, reason = next(iter(left.items()), ("in a branch", "a branch holds it"))
         raise UnsupportedModelError(

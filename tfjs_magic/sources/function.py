@@ -83,6 +83,7 @@ def traced_source(
     *,
     description: str,
     changed: Callable[[], bool] | None = None,
+    output_names: Sequence[str] | None = None,
 ) -> FunctionSource:
     """Trace ``run`` on flat tensors; every output gets a node of its own, so that passing an input on is no exception.
 
@@ -91,6 +92,7 @@ def traced_source(
         specs: Input name → ``tf.TensorSpec``.
         description: For messages and the report.
         changed: Compares the weights; by default every variable that the trace reads.
+        output_names: One per tensor of the result; by default its keys or positions.
 
     Raises:
         UnsupportedModelError: It cannot be traced, or an input or output is no tensor that TF.js has.
@@ -103,7 +105,7 @@ def traced_source(
         structure.append(isinstance(result, Mapping))
         rows = list(_named_outputs(result))
         _check_tensors(description, rows)
-        structure.append(unique_names([name for name, _ in rows]))
+        structure.append(unique_names([name for name, _ in rows]) if output_names is None else list(output_names))
         return [tf.identity(tensor) for _, tensor in rows]
 
     if not specs:
@@ -112,17 +114,17 @@ def traced_source(
         _check_dtype(description, f"Input '{name}'", spec.dtype)
     named = [tf.TensorSpec(spec.shape, spec.dtype, name=_op_name(name)) for name, spec in specs.items()]
     function = _trace(serving, named, description)
-    returns_dict, output_names = structure[-2:]
-    reference = _reference(run, specs, output_names, function, changed)
+    returns_dict, names = structure[-2:]
+    reference = _reference(run, specs, names, function, changed)
     return FunctionSource(
         function=function,
         inputs=tuple(_info(name, spec) for name, spec in specs.items()),
         placeholders=tuple(tensor.op.name for tensor in function.inputs[: len(specs)]),
-        outputs=tuple(_info(name, tensor) for name, tensor in zip(output_names, function.outputs, strict=True)),
+        outputs=tuple(_info(name, tensor) for name, tensor in zip(names, function.outputs, strict=True)),
         results=tuple(tensor.name.removesuffix(":0") for tensor in function.outputs),
         reference=reference,
         description=description,
-        dict_output=returns_dict and len(output_names) > 1,
+        dict_output=returns_dict and len(names) > 1,
     )
 
 

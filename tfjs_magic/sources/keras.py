@@ -6,7 +6,6 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,34 +21,6 @@ from tfjs_magic.weights.dtypes import stored_dtype
 
 #: What TensorFlow takes as the name of an op; anything else cannot be traced.
 _OP_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
-
-
-def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource:
-    """Load a whole-model file; nothing with a Lambda or custom code in it unless ``options.trust``.
-
-    Raises:
-        UnsupportedModelError: Keras cannot load it; the reason is Keras's own.
-    """
-    _check_content(path)
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=not options.trust)
-    except Exception as error:  # Keras raises whatever the file provokes
-        reason = reason_of(error)
-        hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
-        msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in reason else ''}"
-        raise UnsupportedModelError(msg) from error
-    return keras_source(model, options)
-
-
-def _check_content(path: Path) -> None:
-    """Refuse a file whose content is not what its name says; Keras would say that it was not found."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    found = ".keras" if start.startswith(b"PK") else ".h5" if start == b"\x89HDF\r\n\x1a\n" else None
-    if found is None:
-        raise UnsupportedModelError(f"'{path}' is damaged or no Keras file: it holds neither a zip archive nor HDF5.")
-    if (found == ".keras") != (path.suffix == ".keras"):
-        raise UnsupportedModelError(f"'{path}' holds what a {found} file does; rename it to '{path.stem}{found}'.")
 
 
 def keras_source(model: Any, options: ConvertOptions) -> KerasSource:

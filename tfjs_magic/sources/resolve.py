@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,26 @@ _EXPECTED = (
 )
 
 
+#: A TF Hub handle. Without encryption only from this very machine.
+_HANDLE = re.compile(r"https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
+
+
 def resolve(source: object, options: ConvertOptions) -> Source:
     """Make a source ready for conversion.
 
     Raises:
         UnsupportedModelError: It is no model, is not built, or the path leads to none.
     """
-    if isinstance(source, str) and source.startswith("https://"):
+    if isinstance(source, str) and _HANDLE.match(source):
         from tfjs_magic.sources.hub import handle_source  # noqa: PLC0415
 
         return handle_source(source, options)
     if isinstance(source, (str, os.PathLike)):
         return _from_path(Path(source).expanduser(), options)
+    return _from_memory(source, options)
+
+
+def _from_memory(source: object, options: ConvertOptions) -> Source:
     if isinstance(source, TfjsModel):
         from tfjs_magic.sources.tfjs_graph import tfjs_source  # noqa: PLC0415
 
@@ -38,10 +47,18 @@ def resolve(source: object, options: ConvertOptions) -> Source:
         from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - TensorFlow is imported when it is needed
 
         return keras_source(source, options)
+    if _is_tf_keras_model(source):
+        from tfjs_magic.sources.tf_keras import tf_keras_source  # noqa: PLC0415
+
+        return tf_keras_source(source, options)
     if _is_function(source):
         from tfjs_magic.sources.function import function_source  # noqa: PLC0415
 
         return function_source(source, options)
+    return _from_module(source, options)
+
+
+def _from_module(source: object, options: ConvertOptions) -> Source:
     name = f"{type(source).__module__}.{type(source).__qualname__}"
     if _is_keras_layer(source):
         raise UnsupportedModelError(
@@ -77,7 +94,7 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
 
         return tfjs_file_source(path, options)
     if path.suffix in {".keras", ".h5", ".hdf5"}:
-        from tfjs_magic.sources.keras import keras_file_source  # noqa: PLC0415
+        from tfjs_magic.sources.keras_file import keras_file_source  # noqa: PLC0415
 
         return keras_file_source(path, options)
     if path.suffix == ".pb":
@@ -94,6 +111,11 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
 def _is_keras_model(source: object) -> bool:
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(source, keras.Model)
+
+
+def _is_tf_keras_model(source: Any) -> bool:
+    tf_keras = sys.modules.get("tf_keras")
+    return tf_keras is not None and isinstance(source, tf_keras.Model)
 
 
 def _is_keras_layer(source: Any) -> bool:

@@ -1,0 +1,146 @@
+"""``.keras`` and ``.h5`` files of Keras 3 and, with the package ``tf_keras``, of Keras 2."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import shutil
+import tempfile  # noqa: TID251 - Keras goes by the file's name; a link with the right one is removed at once
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from tfjs_magic.errors import UnsupportedModelError, reason_of
+from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.kinds import FunctionSource, KerasSource
+
+_Suffix = Literal[".keras", ".h5"]
+
+
+def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | FunctionSource:
+    """Load a whole-model file, whatever its name; nothing with a Lambda or custom code in it unless ``options.trust``.
+
+    What only Keras 2 can read is left to ``tf_keras``, if it is installed.
+
+    Raises:
+        UnsupportedModelError: It holds no model, or Keras cannot load it; the reason is Keras's own.
+    """
+    suffix = _content(path)
+    version, config = _described(path, suffix)
+    import keras  # noqa: PLC0415 - what is damaged is said without it
+
+    from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415
+
+    try:
+        with _named(path, suffix) as file:
+            model = keras.saving.load_model(file, compile=False, safe_mode=not options.trust)
+    except Exception as error:  # Keras raises whatever the file provokes
+        reason = reason_of(error)
+        if version.startswith("2."):
+            return _of_keras_2(path, suffix, config, options, version=version, reason=reason)
+        hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
+        msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in str(error) else ''}"
+        raise UnsupportedModelError(msg) from error
+    return keras_source(model, options)
+
+
+def _content(path: Path) -> _Suffix:
+    """Give the suffix that the content should have; Keras 3 would say that a misnamed file was not found."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK"):
+        return ".keras"
+    if start == b"\x89HDF\r\n\x1a\n":
+        return ".h5"
+    raise UnsupportedModelError(f"'{path}' is damaged or no Keras file: it holds neither a zip archive nor HDF5.")
+
+
+def _described(path: Path, suffix: _Suffix) -> tuple[str, Mapping[str, Any]]:
+    """Give the version of the Keras that wrote it, and the model's config.
+
+    Raises:
+        UnsupportedModelError: It is damaged, or holds weights alone.
+    """
+    try:
+        version, config = (_from_zip if suffix == ".keras" else _from_hdf5)(path)
+    except Exception as error:  # zipfile, h5py and json raise whatever the file provokes
+        raise UnsupportedModelError(f"'{path}' is damaged: {reason_of(error)}.") from error
+    if config is None:
+        raise UnsupportedModelError(
+            f"'{path}' holds weights alone, no model. Build the model, call model.load_weights('{path.name}'), and "
+            "convert the model."
+        )
+    return version, json.loads(config)
+
+
+def _from_zip(path: Path) -> tuple[str, bytes | None]:
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
+        config = archive.read("config.json") if "config.json" in names else None
+    return str(metadata.get("keras_version", "")), config
+
+
+def _from_hdf5(path: Path) -> tuple[str, bytes | str | None]:
+    import h5py  # type: ignore[import-untyped]  # noqa: PLC0415 - Keras brings it along
+
+    with h5py.File(path) as file:
+        version = file.attrs.get("keras_version", "")
+        return version.decode() if isinstance(version, bytes) else str(version), file.attrs.get("model_config")
+
+
+@contextlib.contextmanager
+def _named(path: Path, suffix: str) -> Iterator[Path]:
+    """Give the file under a name that Keras goes by, without touching what is beside it."""
+    if path.suffix == suffix:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tfjs_magic_") as directory:
+        link = Path(directory) / f"model{suffix}"
+        try:
+            link.symlink_to(path.resolve())
+        except OSError:  # Windows, without the right to make links
+            shutil.copyfile(path, link)
+        yield link
+
+
+# ---------------------------------------------------------------------- Keras 2
+
+
+def _of_keras_2(
+    path: Path, suffix: _Suffix, config: Mapping[str, Any], options: ConvertOptions, *, version: str, reason: str
+) -> FunctionSource:
+    if importlib.util.find_spec("tf_keras") is None:
+        raise UnsupportedModelError(
+            f"Keras 3 cannot load '{path}', which Keras {version} wrote: {reason}. tfjs_magic reads it with tf_keras: "
+            "pip install 'tfjs-magic[keras2]'."
+        )
+    if not options.trust and (lambdas := list(_code(config))):
+        raise UnsupportedModelError(
+            f"'{path}' brings code along in its Lambda layer '{lambdas[0]}'. If you trust the file, pass trust=True."
+        )
+    import tf_keras  # noqa: PLC0415 - an extra
+
+    from tfjs_magic.sources.tf_keras import tf_keras_source  # noqa: PLC0415
+
+    try:
+        with _named(path, suffix) as file:
+            model = tf_keras.models.load_model(file, compile=False)
+    except Exception as error:  # Keras raises whatever the file provokes
+        msg = f"tf_keras cannot load '{path}', which Keras {version} wrote: {type(error).__name__}: {reason_of(error)}."
+        raise UnsupportedModelError(msg) from error
+    return tf_keras_source(model, options)
+
+
+def _code(config: Any) -> Iterator[str]:
+    """Yield the names of Lambda layers: Keras 2 unpickles their code from HDF5 without asking."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") == "Lambda":
+            yield str((config.get("config") or {}).get("name", "lambda"))
+        for value in config.values():
+            yield from _code(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _code(value)
