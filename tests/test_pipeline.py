@@ -524,3 +524,24 @@ def test_a_quantization_pattern_means_the_same_in_both_formats() -> None:
     for form in ("layers", "graph"):
         specs = convert(model, format=form, quantize={"uint8": "dense_1/kernel"}).groups[0].specs
         assert [spec.shape for spec in specs if spec.quantization] == [(8, 4)]
+
+
+def test_random_numbers_are_mentioned() -> None:
+    function = tf.function(lambda x: x + tf.random.uniform([3])).get_concrete_function(tf.TensorSpec((3,), name="x"))
+    (note,) = (note for note in convert(function).report.notes if "random" in note)
+    assert "RandomUniform" in note
+
+
+def test_a_time_axis_that_keras_loses_is_refused() -> None:
+    """Traced with an unknown time axis, Keras's TimeDistributed loops over the batch."""
+    x = keras.Input((None, 4))
+    model = keras.Model(x, layers.TimeDistributed(layers.Dense(3), name="each")(x))
+    with pytest.raises(UnsupportedModelError, match="time axis of TimeDistributed layer 'each' is unknown"):
+        convert(model, format="graph")
+
+
+def test_a_ragged_output_is_refused() -> None:
+    x = keras.Input((), dtype="string")
+    model = keras.Model(x, layers.TextVectorization(vocabulary=["a"], ragged=True, name="words")(x))
+    with pytest.raises(UnsupportedModelError, match="gives a RaggedTensor as 'words'; expected dense tensors"):
+        convert(model, format="graph")

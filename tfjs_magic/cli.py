@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import TfjsMagicError, raised_by_us
-from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES, UNROLL
 
 if TYPE_CHECKING:
     from tfjs_magic.artifacts import TfjsModel
@@ -139,6 +139,7 @@ def _convert(arguments: argparse.Namespace) -> None:
         weight_shard_size_bytes=arguments.weight_shard_size_bytes,
         strip_debug_ops=arguments.strip_debug_ops,
         skip_op_check=arguments.skip_op_check,
+        unroll=UNROLL[arguments.unroll],
         metadata=arguments.metadata,
         trust=arguments.trust,
         progress=_show_step if sys.stderr.isatty() else None,
@@ -377,6 +378,8 @@ def _convert_parser() -> argparse.ArgumentParser:
     size = {"type": int, "default": DEFAULT_SHARD_SIZE_BYTES}
     result("--weight-shard-size-bytes", metavar="BYTES", help=shard, **size)  # type: ignore[arg-type]
     result("--metadata", metavar="KEY:FILE.json,…", type=_metadata, help="goes into model.json")
+    unroll = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+    result("--unroll", choices=tuple(UNROLL), default="auto", help=unroll)
     result("--skip-op-check", action="store_true", help="keep ops that TensorFlow.js lacks")
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")

@@ -47,6 +47,7 @@ _CONVERT_ARGUMENTS = {
     "weight_shard_size_bytes": "weight_shard_size_bytes",
     "strip_debug_ops": "strip_debug_ops",
     "skip_op_check": "skip_op_check",
+    "unroll": "unroll",
     "metadata": "metadata",
     "trust": "trust",
 }

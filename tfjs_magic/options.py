@@ -13,6 +13,8 @@ Backend = Literal["webgpu", "webgl", "wasm", "cpu"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 QUANTIZATION_DTYPES: tuple[QuantizationDtype, ...] = get_args(QuantizationDtype)
+#: What a line says → ``unroll``.
+UNROLL: dict[str, bool | Literal["auto"]] = {"auto": "auto", "all": True, "none": False}
 #: Fastest first: the order in which the browser tries them when none is named.
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 

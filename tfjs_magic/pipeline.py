@@ -12,6 +12,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import ConversionReport, TensorInfo, TfjsModel, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import Refusal
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.options import (
@@ -252,7 +253,7 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
-    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph
@@ -292,7 +293,7 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
             ops=count_ops(graph),
             backends=missing_per_backend(graph),
             passes=passes,
-            notes=(*source.notes, *_lossy_notes(entries), *([_ASYNC_NOTE] if needs_async(graph) else ())),
+            notes=(*source.notes, *_lossy_notes(entries), *_graph_notes(graph)),
             advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),
@@ -305,6 +306,15 @@ def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:
     if source.structured_keys is not None:
         metadata["structuredOutputKeys"] = list(source.structured_keys)
     return metadata
+
+
+def _graph_notes(graph: Graph) -> Iterator[str]:
+    from tfjs_magic.ops.check import needs_async, random_ops  # noqa: PLC0415 - as above
+
+    if needs_async(graph):
+        yield _ASYNC_NOTE
+    if found := random_ops(graph):
+        yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
 
 
 _ASYNC_NOTE = (

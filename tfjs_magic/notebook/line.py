@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES, UNROLL
 
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -222,6 +222,7 @@ def _identifier(word: str) -> str:
 _CHOICES: Mapping[str, Sequence[str]] = {
     "--format": FORMATS,
     "--quantize": QUANTIZATION_DTYPES,
+    "--unroll": tuple(UNROLL),
     "--backend": BACKENDS,
 }
 
@@ -307,6 +308,8 @@ def _add_conversion(line: MagicLine) -> None:
     add("--quantize", metavar="DTYPE[=PATTERNS]", action="append", type=_value(_quantize), help=quantize)
     add("--trust", action="store_true", default=None, help="run code that a model file brings along (Lambda layers)")
     add("--skip-op-check", action="store_true", default=None, help="keep ops that TensorFlow.js lacks")
+    unroll = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+    add("--unroll", metavar="WHICH", type=_value(_unroll), help=unroll)
     shard = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
     size = _value(_number("--weight-shard-size-bytes", int))
     add("--weight-shard-size-bytes", metavar="BYTES", type=size, help=shard)
@@ -314,6 +317,12 @@ def _add_conversion(line: MagicLine) -> None:
     add("--strip-debug-ops", action=argparse.BooleanOptionalAction, default=None, help=strip)
     meta = "goes into model.json; also {a dict}"
     add("--metadata", metavar="KEY:FILE.json", type=_value(_metadata), help=meta)
+
+
+def _unroll(word: str) -> bool | str:
+    if word not in UNROLL:
+        raise UsageError(f"--unroll is '{word}'; expected one of {', '.join(UNROLL)}.")
+    return UNROLL[word]
 
 
 def _add_result(line: MagicLine) -> None:

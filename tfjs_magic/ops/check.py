@@ -73,6 +73,11 @@ def needs_async(graph: Graph) -> bool:
     return any(node.op in _ASYNC for node in graph)
 
 
+def random_ops(graph: Graph) -> tuple[str, ...]:
+    """Give the op types that draw random numbers, sorted."""
+    return tuple(sorted({node.op for node in graph if node.op in _RANDOM}))
+
+
 def count_ops(graph: Graph) -> dict[str, int]:
     """Count the executed nodes per op type, most frequent first: constants and inputs are not executed."""
     counts = collections.Counter(node.op for node in graph if node.op not in {"Const", "Placeholder"})
@@ -88,6 +93,7 @@ def _listed(ops: dict[str, list[str]]) -> str:
     return ", ".join(parts)
 
 
+_RANDOM = frozenset({"Multinomial", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal"})
 #: Source: tfjs-converter ``src/executor/model_analysis.ts``, 4.22.
 _ASYNC = frozenset(
     {
