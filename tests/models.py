@@ -19,11 +19,13 @@ layers = keras.layers
 
 
 def randomised(model: Any, seed: int = 0) -> Any:
-    """Give every weight of a built model random values that keep its outputs of order one; returns the model."""
+    """Give every float weight of a built model random values that keep its outputs of order one; returns the model."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
+        if "float" not in str(variable.dtype):
+            continue  # a seed, a counter
         shape = tuple(variable.shape)
-        if variable.name in {"moving_variance", "gamma"}:
+        if "variance" in variable.name or variable.name == "gamma":
             value = rng.uniform(0.5, 1.5, shape)
         elif variable.name == "alpha":
             value = rng.uniform(0.1, 0.9, shape)
