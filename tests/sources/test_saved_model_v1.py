@@ -345,3 +345,15 @@ def test_published_segmentation(tfjs_node: TfjsNode) -> None:
     assert np.array_equal(model.reference(feed)["outputs"], expected["outputs"])
     for backend in BACKENDS:
         assert_matches(tfjs_node.run(model, feed, backend), expected)
+
+
+def test_the_newest_of_several_versions(tfjs_node: TfjsNode, tmp_path: Path) -> None:
+    for version, factor in (("9", 2.0), ("00000010", 3.0)):
+        with tf.Graph().as_default():
+            x = v1.placeholder(tf.float32, (None, 2), name="x")
+            save_v1(tmp_path / "net" / version, {"serving_default": ({"x": x}, {"y": x * factor})})
+    (tmp_path / "net" / "11").mkdir()
+    model = convert(tmp_path / "net")
+    assert model.report.source == "SavedModel '00000010', signature 'serving_default'"
+    feed = {"x": np.float32([[1, -2]])}
+    assert_matches(tfjs_node.run(model, feed), {"y": feed["x"] * 3})

@@ -82,13 +82,9 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
             from tfjs_magic.sources.tfjs_graph import tfjs_file_source  # noqa: PLC0415
 
             return tfjs_file_source(path, options)
-        if not any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
-            raise UnsupportedModelError(
-                f"The directory '{path}' holds no saved_model.pb, so it is no SavedModel; {_EXPECTED}."
-            )
         from tfjs_magic.sources.saved_model import saved_model_source  # noqa: PLC0415
 
-        return saved_model_source(path, options)
+        return saved_model_source(_saved_model(path), options)
     if path.suffix == ".json":
         from tfjs_magic.sources.tfjs_graph import tfjs_file_source  # noqa: PLC0415
 
@@ -106,6 +102,22 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
 
         return archive_source(path, options)
     raise UnsupportedModelError(f"The file '{path}' is of no kind that can be converted; {_EXPECTED}.")
+
+
+def _saved_model(path: Path) -> Path:
+    """Give the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
+    if _is_saved_model(path):
+        return path
+    versions = [folder for folder in path.iterdir() if folder.name.isdigit() and _is_saved_model(folder)]
+    if not versions:
+        raise UnsupportedModelError(
+            f"The directory '{path}' holds no saved_model.pb, so it is no SavedModel; {_EXPECTED}."
+        )
+    return max(versions, key=lambda folder: int(folder.name))
+
+
+def _is_saved_model(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
 
 def _is_keras_model(source: object) -> bool:
