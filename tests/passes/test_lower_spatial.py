@@ -166,6 +166,18 @@ def test_old_bicubic_and_integers(tfjs_node: TfjsNode) -> None:
     _check(tfjs_node, converted(function, spec), feed, python_outputs(function, feed, spec))
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("size", "strides"), [(2, None), ((1, 3, 2), (2, 1, 3)), (3, 2)])
+def test_3d_maxima_below_zero(tfjs_node: TfjsNode, size: Any, strides: Any, padding: str) -> None:
+    x = keras.Input((5, 6, 7, 3), name="x")
+    y = keras.layers.MaxPooling3D(size, strides, padding=padding)(x - 9.0)
+    model = keras.Model(x, [y, keras.ops.tanh(y / 9)])
+    web = convert(model, format="graph")
+    assert web.report.backends["wasm"] == ()
+    feed = samples_of(web.inputs, 3)
+    _check(tfjs_node, web, feed, keras_outputs(model, feed))
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_grouped_3d_convolution(tfjs_node: TfjsNode, groups: int) -> None:
     x = keras.Input((5, 4, 6, 4), name="x")

@@ -18,6 +18,7 @@ from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
 from tfjs_magic.passes.lower_invert_permutation import LOWER_INVERT_PERMUTATION
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
 from tfjs_magic.passes.lower_matrix_diagonal import LOWER_MATRIX_DIAGONAL
+from tfjs_magic.passes.lower_max_pool_3d import LOWER_MAX_POOL_3D
 from tfjs_magic.passes.lower_narrow_cast import LOWER_NARROW_CAST
 from tfjs_magic.passes.lower_one_hot import LOWER_ONE_HOT
 from tfjs_magic.passes.lower_resize import LOWER_RESIZE
@@ -78,6 +79,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         FOLD_CONSTANTS,
         LOWER_DILATED_CONV_TRANSPOSE,
         LOWER_CONV3D_TRANSPOSE,
+        LOWER_MAX_POOL_3D,
         LOWER_RESIZE,
         LOWER_SPECTRUM,
         SWAP_OFFSET_AND_SCALE,

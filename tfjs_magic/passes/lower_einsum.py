@@ -10,7 +10,7 @@ Result:  y = Transpose(Sum(a))
 Steps that change nothing are left out. Where a reshape has more than one unknown size, they are read in the browser.
 
 Refuses: more than two operands; a label twice in an operand, or in one operand only and not in the output; an ellipsis
-that broadcasts; other dtypes than float32.
+that broadcasts; other numbers than floats.
 Source: TensorFlow ``core/ops/linalg_ops.cc``, ``Einsum``.
 """
 
@@ -60,7 +60,7 @@ def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
     a, b, out = terms
     if reason := _unfit(a, b, out):
         return Miss(reason)
-    if (dtype := node.attrs["T"]) != "float32":
+    if (dtype := node.attrs["T"]) not in {"float32", "float16", "bfloat16"}:  # all are float32 in TF.js
         return Miss(f"it multiplies {dtype!s} values")
     sizes: dict[str, int | None] = {}
     for ref, labels in zip(node.inputs, (a, b), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ class Lowering:
         """Add a node; give its ref."""
         name = self._graph.fresh_name(f"{self._node.name}/{op}")
         return self._graph.add(Node(name, op, list(inputs), attrs)).name
+
+    def reshape(self, ref: str, shape: Sequence[int], dtype: Attr) -> str:
+        """Add a Reshape to a constant shape."""
+        return self.add("Reshape", ref, self.constant(shape), T=dtype, Tshape=INT32)
 
     def replace(self, op: str, *inputs: str, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
