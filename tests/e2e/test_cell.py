@@ -178,6 +178,21 @@ def test_user_samples(notebook: Notebook) -> None:
     assert result["summary"][0]["parity"] == "passed"
 
 
+def test_a_lookup_table_in_the_browser(notebook: Notebook) -> None:
+    """TF.js fills the table before the first run; the text goes through every message on the way."""
+    body = (
+        "words = keras.Input((2,), dtype='string', name='words')\n"
+        "ids = keras.layers.StringLookup(vocabulary=['ant', 'bée', 'cat'])(words)\n"
+        "model = keras.Model(words, keras.layers.Embedding(4, 3)(ids))\n"
+        "texts = np.array([['cat', 'bée'], ['dog', 'ant']], dtype=object)\n"
+        "model"
+    )
+    run_cell(notebook, f"%%tfjs_convert --runs 8 --backend wasm --samples texts\nimport keras, numpy as np\n{body}")
+    result = result_of(notebook)
+    assert result["summary"][0]["parity"] == "passed"
+    assert not result["summary"][0]["parity_note"]
+
+
 def test_hostile_layer_name_stays_text(notebook: Notebook) -> None:
     """A name from a model is text everywhere: in the summary, in the widget, in the saved picture."""
     name = "<img src=x onerror=alert(1)>"
