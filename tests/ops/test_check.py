@@ -147,6 +147,56 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda a: tf.nn.max_pool3d(a - 9.0, 2, 2, "VALID"),
         [_floats(1, 4, 4, 4, 2)],
     ),
+    "stride-leaves-data-out": (
+        "Conv2D",
+        {"wasm"},
+        lambda a: tf.nn.conv2d(a, np.ones((2, 2, 2, 3), np.float32), 3, "SAME"),
+        [_floats(1, 6, 6, 2)],
+    ),
+    "stride-leaves-data-out-by-channel": (
+        "DepthwiseConv2dNative",
+        {"wasm"},
+        lambda a: tf.nn.depthwise_conv2d(a, np.ones((2, 2, 2, 3), np.float32), [1, 3, 3, 1], "SAME"),
+        [_floats(1, 6, 6, 2)],
+    ),
+    "stride-leaves-data-out-3d": (
+        "Conv3D",
+        ALL,
+        lambda a: tf.nn.conv3d(a, np.ones((1, 1, 1, 2, 3), np.float32), [1, 2, 2, 2, 1], "SAME"),
+        [_floats(1, 6, 6, 6, 2)],
+    ),
+    "mean-leaves-data-out-3d": (
+        "AvgPool3D",
+        ALL,
+        lambda a: tf.nn.avg_pool3d(a, 2, 3, "SAME"),
+        [_floats(1, 6, 6, 6, 2)],
+    ),
+    "maximum-leaves-data-out-3d": (
+        "MaxPool3D",
+        ALL,
+        lambda a: tf.nn.max_pool3d(tf.abs(a), 2, 3, "SAME"),
+        [_floats(1, 6, 6, 6, 2)],
+    ),
+    "steps-and-dilates": (
+        "Conv2D",
+        ALL,
+        lambda a, w: raw.Conv2D(input=a, filter=w, strides=[1, 2, 2, 1], padding="SAME", dilations=[1, 2, 2, 1]),
+        [_floats(1, 5, 5, 2), _floats(2, 2, 2, 3)],
+    ),
+    "steps-and-dilates-3d": (
+        "Conv3D",
+        ALL,
+        lambda a, w: raw.Conv3D(input=a, filter=w, strides=[1, 2, 2, 2, 1], padding="SAME", dilations=[1, 2, 2, 2, 1]),
+        [_floats(1, 5, 5, 5, 2), _floats(2, 2, 2, 2, 3)],
+    ),
+    "steps-and-dilates-by-channel": (
+        "DepthwiseConv2dNative",
+        {"cpu", "webgl", "webgpu"},
+        lambda a, w: raw.DepthwiseConv2dNative(
+            input=a, filter=w, strides=[1, 2, 2, 1], padding="SAME", dilations=[1, 2, 2, 1]
+        ),
+        [_floats(1, 5, 5, 2), _floats(2, 2, 2, 1)],
+    ),
     "dilation": (
         "Dilation2D",
         {"wasm"},

@@ -138,6 +138,24 @@ def _is_dilated(_: Graph, node: Node) -> bool:
     return isinstance(dilations, tuple) and any(rate != 1 for rate in dilations)
 
 
+def _steps_and_dilates(graph: Graph, node: Node) -> bool:
+    strides = node.attrs.get("strides", ())
+    return _is_dilated(graph, node) and isinstance(strides, tuple) and any(step != 1 for step in strides)
+
+
+def _leaves_data_out(graph: Graph, node: Node) -> bool:
+    """Whether padding is SAME and a stride longer than the window, or may be."""
+    strides, window = node.attrs.get("strides"), node.attrs.get("ksize")
+    if node.attrs.get("padding") != b"SAME" or not isinstance(strides, tuple):
+        return False
+    kernel = graph.shape(node.inputs[1]) if window is None else window[1:]  # type: ignore[index]
+    rates = node.attrs.get("dilations", (1,) * len(strides))
+    if kernel is None or not isinstance(rates, tuple):
+        return True
+    axes = zip(strides[1:-1], kernel, rates[1:-1], strict=False)
+    return any(stride > ((side or 1) - 1) * rate + 1 for stride, side, rate in axes)  # type: ignore[operator]
+
+
 def _has_negative_axis(graph: Graph, node: Node) -> bool:
     axis = graph.constant(node.inputs[1])
     return axis is None or int(axis) < 0
@@ -217,14 +235,16 @@ _UNKNOWN_DTYPES = ("bfloat16", "int16", "uint16", "uint32", "uint64")
 
 #: Op type → for each of its rows in ``supported.json``, in that order, whether a node meets the row's condition.
 _WRONG: dict[str, tuple[_Condition, ...]] = {
+    "AvgPool3D": (_leaves_data_out,),
     "BiasAdd": (_is_channels_first,),
     "BitwiseAnd": (_always,),
     "Cast": (_type("DstT", *_UNKNOWN_DTYPES),),
-    "Conv2D": (_is_channels_first, _is_grouped),
+    "Conv2D": (_is_channels_first, _is_grouped, _steps_and_dilates, _leaves_data_out),
     "Conv2DBackpropInput": (_is_dilated,),
-    "Conv3D": (_is_grouped,),
+    "Conv3D": (_is_grouped, _steps_and_dilates, _leaves_data_out),
     "Cumprod": (_has_negative_axis,),
     "Cumsum": (_has_negative_axis,),
+    "DepthwiseConv2dNative": (_steps_and_dilates, _leaves_data_out),
     "Dilation2D": (_always,),
     "Div": (_type("T", *_INTEGERS),),
     "Einsum": (_is_no_product,),
@@ -234,9 +254,10 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "FusedBatchNorm": (_is_training,),
     "FusedBatchNormV2": (_is_training,),
     "FusedBatchNormV3": (_is_training,),
+    "FusedDepthwiseConv2dNative": (_leaves_data_out,),
     "GatherV2": (_has_batch_dims,),
     "MatrixBandPart": (_always,),
-    "MaxPool3D": (_always,),
+    "MaxPool3D": (_always, _leaves_data_out),
     "MaxPoolWithArgmax": (_always, _always),
     "Mean": (_type("T", *_INTEGERS),),
     "Mod": (_always,),
@@ -248,5 +269,5 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "StridedSlice": (_strides_over_integers, _drops_and_steps),
     "TensorListConcatV2": (_always,),
     "While": (_always,),
-    "_FusedConv2D": (_is_grouped,),
+    "_FusedConv2D": (_is_grouped, _leaves_data_out),
 }

@@ -14,6 +14,7 @@ from tfjs_magic.passes.lower_conv3d_transpose import LOWER_CONV3D_TRANSPOSE
 from tfjs_magic.passes.lower_dilated_conv_transpose import LOWER_DILATED_CONV_TRANSPOSE
 from tfjs_magic.passes.lower_einsum import LOWER_EINSUM
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
+from tfjs_magic.passes.lower_explicit_pool import LOWER_EXPLICIT_POOL
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
 from tfjs_magic.passes.lower_invert_permutation import LOWER_INVERT_PERMUTATION
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
@@ -21,11 +22,15 @@ from tfjs_magic.passes.lower_matrix_diagonal import LOWER_MATRIX_DIAGONAL
 from tfjs_magic.passes.lower_max_pool_3d import LOWER_MAX_POOL_3D
 from tfjs_magic.passes.lower_narrow_cast import LOWER_NARROW_CAST
 from tfjs_magic.passes.lower_one_hot import LOWER_ONE_HOT
+from tfjs_magic.passes.lower_pool3d import LOWER_POOL3D
 from tfjs_magic.passes.lower_resize import LOWER_RESIZE
 from tfjs_magic.passes.lower_reverse_sequence import LOWER_REVERSE_SEQUENCE
 from tfjs_magic.passes.lower_roll import LOWER_ROLL
+from tfjs_magic.passes.lower_same_padding import LOWER_SAME_PADDING
 from tfjs_magic.passes.lower_softsign import LOWER_SOFTSIGN
+from tfjs_magic.passes.lower_space_to_depth import LOWER_SPACE_TO_DEPTH
 from tfjs_magic.passes.lower_spectrum import LOWER_SPECTRUM
+from tfjs_magic.passes.lower_strided_dilation import LOWER_STRIDED_DILATION
 from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
 from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
 from tfjs_magic.passes.merge_duplicates import MERGE_DUPLICATES
@@ -69,6 +74,10 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         SPLIT_STRIDED_SLICE,
         PUT_CHANNELS_LAST,
         MERGE_TRANSPOSES,
+        LOWER_EXPLICIT_POOL,
+        LOWER_POOL3D,
+        LOWER_SPACE_TO_DEPTH,
+        LOWER_SAME_PADDING,
     ),
     # Duplicates before constants, so that a slice of a weight that every round takes is folded once.
     # Constants before the lowerings and folds, which want their operands as arrays; scale before offset, since a scale
@@ -78,6 +87,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         FOLD_SIZES,
         FOLD_CONSTANTS,
         LOWER_DILATED_CONV_TRANSPOSE,
+        LOWER_STRIDED_DILATION,
         LOWER_CONV3D_TRANSPOSE,
         LOWER_MAX_POOL_3D,
         LOWER_RESIZE,

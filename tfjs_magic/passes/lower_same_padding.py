@@ -1,0 +1,71 @@
+"""Write SAME padding out where a stride leaves data out: TF.js would pad by a negative number, and shift the data.
+
+Given:   y = Conv2D(x, W), DepthwiseConv2dNative or Conv3D      padding SAME, a stride longer than the kernel
+Result:  the same with padding VALID where no axis is padded; else EXPLICIT, or for Conv3D after a Pad
+
+Per axis, I long, stride s, kernel K with its dilation: max((⌈I / s⌉ - 1)·s + K - I, 0) zeros, the odd one behind.
+
+Refuses: a size that the padding depends on is unknown; the shape of the weights is unknown; the channels are not last.
+Source: tfjs-core ``src/ops/conv_util.ts``, ``get3DPadAndOutInfo``, 4.22, for Conv3D; in 2-D only wasm is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    """Zeros in front and behind per axis of the window."""
+
+    node: Node
+    paddings: list[tuple[int, int]]
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    if node.attrs["padding"] != b"SAME":
+        return None
+    if node.attrs.get("data_format", b"NHWC") in {b"NCHW", b"NCDHW"}:
+        return Miss("the channels are not last")
+    kernel = graph.shape(node.inputs[1])
+    if kernel is None or None in kernel[:-2]:
+        return Miss("the shape of the weights is unknown")
+    strides, rates = ([int(v) for v in node.attrs.get(key, (1,) * 5)[1:-1]] for key in ("strides", "dilations"))  # type: ignore[index, arg-type]
+    windows = [((side or 1) - 1) * rate + 1 for side, rate in zip(kernel[:-2], rates, strict=False)]
+    if all(stride <= window for stride, window in zip(strides, windows, strict=True)):
+        return None
+    sizes = (graph.shape(node.inputs[0]) or (None,) * len(kernel))[1:-1]
+    totals = [_total(*axis) for axis in zip(sizes, windows, strides, strict=True)]
+    known = [total for total in totals if total is not None]
+    if len(known) < len(totals):
+        return Miss("a size that the padding depends on is unknown")
+    return _Match(node, [(total // 2, total - total // 2) for total in known])
+
+
+def _total(size: int | None, window: int, stride: int) -> int | None:
+    """Give the zeros that SAME adds to an axis; None if that depends on its unknown size."""
+    if window == 1 or stride == 1:
+        return window - 1
+    return None if size is None else max((-(-size // stride) - 1) * stride + window - size, 0)
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new = match.node, Lowering(graph, match.node)
+    data, *others = node.inputs
+    paddings = [(0, 0), *match.paddings, (0, 0)]
+    padded, attrs = any(map(any, paddings)), {**node.attrs, "padding": b"VALID"}
+    if padded and node.op == "Conv3D":
+        data = new.add("Pad", data, new.constant(paddings), T=node.attrs["T"], Tpaddings=INT32)
+    elif padded:
+        sides = tuple(side for pair in paddings for side in pair)
+        attrs |= {"padding": b"EXPLICIT", "explicit_paddings": sides}
+    new.replace(node.op, data, *others, **attrs)
+
+
+LOWER_SAME_PADDING = Rewrite(
+    "lower_same_padding", frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative"}), _match, _apply
+)

@@ -1,0 +1,47 @@
+"""Lower SpaceToDepth, which TF.js lacks.
+
+Given:   y = SpaceToDepth(x)                             x (N, H, W, C), blocks of b × b
+Result:  y = Reshape(Transpose(Reshape(x)))              (N·H/b, b, W/b, b·C), with the middle axes exchanged
+
+Refuses: H, W or C is unknown; the channels are not last.
+Source: TensorFlow ``core/ops/array_ops.cc``, ``SpaceToDepth``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    node: Node
+    block: int
+    sides: tuple[int, int, int]
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    if node.attrs.get("data_format", b"NHWC") != b"NHWC":
+        return Miss("the channels are not last")
+    shape, block = graph.shape(node.inputs[0]), node.attrs["block_size"]
+    assert isinstance(block, int)
+    if shape is None or shape[1] is None or shape[2] is None or shape[3] is None:
+        return Miss("a size is unknown")
+    return _Match(node, block, (shape[1], shape[2], shape[3]))
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new, block = match.node, Lowering(graph, match.node), match.block
+    height, width, channels = match.sides
+    dtype = node.attrs["T"]
+    rows = new.constant([-1, block, width // block, block * channels])
+    data = new.add("Reshape", node.inputs[0], rows, T=dtype, Tshape=INT32)
+    data = new.add("Transpose", data, new.constant([0, 2, 1, 3]), T=dtype, Tperm=INT32)
+    shape = new.constant([-1, height // block, width // block, block * block * channels])
+    new.replace("Reshape", data, shape, T=dtype, Tshape=INT32)
+
+
+LOWER_SPACE_TO_DEPTH = Rewrite("lower_space_to_depth", frozenset({"SpaceToDepth"}), _match, _apply)
