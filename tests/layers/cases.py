@@ -92,6 +92,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "Conv2DTranspose-output-padding": lambda: on(
         IMAGE, layers.Conv2DTranspose(5, 3, strides=2, padding="same", output_padding=1)
     ),
+    "Conv2D-strides-beyond-one": lambda: on(IMAGE, layers.Conv2D(5, 1, strides=3, padding="same")),
     "Conv2D-channels-first": lambda: on(
         (3, 8, 7), layers.Conv2D(5, 3, strides=2, padding="same", data_format="channels_first")
     ),

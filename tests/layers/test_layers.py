@@ -122,6 +122,22 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "ELU-alpha": (lambda: on(LINE, layers.ELU(alpha=0.5, name="bad")), "alpha=0.5"),
     "Softmax-axis": (lambda: on(SEQUENCE, layers.Softmax(axis=1, name="bad")), "axis=1"),
     "Softmax-axes": (lambda: on(SEQUENCE, layers.Softmax(axis=[1, 2], name="bad")), "axis=[1, 2]"),
+    "Conv1D-strides-beyond-kernel": (
+        lambda: on(SEQUENCE, layers.Conv1D(3, 2, strides=3, padding="same", name="bad")),
+        "strides",
+    ),
+    "Conv2D-strides-beyond-kernel": (
+        lambda: on(IMAGE, layers.Conv2D(3, (1, 3), strides=2, padding="same", name="bad")),
+        "strides",
+    ),
+    "DepthwiseConv2D-strides-beyond-kernel": (
+        lambda: on(IMAGE, layers.DepthwiseConv2D(2, strides=3, padding="same", name="bad")),
+        "strides",
+    ),
+    "SeparableConv2D-strides-beyond-kernel": (
+        lambda: on(IMAGE, layers.SeparableConv2D(3, 2, strides=3, padding="same", name="bad")),
+        "strides",
+    ),
     "Conv1D-causal": (lambda: on(SEQUENCE, layers.Conv1D(3, 2, padding="causal", name="bad")), "causal"),
     "Conv1D-groups": (lambda: on((4, 4), layers.Conv1D(4, 2, groups=2, name="bad")), "groups=2"),
     "Conv2D-groups": (lambda: on((8, 8, 4), layers.Conv2D(4, 2, groups=2, name="bad")), "groups=2"),

@@ -23,6 +23,7 @@ def conv2d(view: LayerView) -> TfjsLayers:
 
 def _conv(class_name: str, view: LayerView) -> TfjsLayers:
     view.only("groups", 1, why="TF.js has no grouped convolution")
+    _refuse_strides_beyond_kernel(view)
     view.ignore("lora_rank", "lora_alpha")
     config = view.keep("filters", "dilation_rate", *_SHARED_OPTIONS) | view.activation()
     config |= view.parameter("kernel") | view.parameter("bias")
@@ -33,6 +34,7 @@ def _conv(class_name: str, view: LayerView) -> TfjsLayers:
 def depthwise_conv2d(view: LayerView) -> TfjsLayers:
     """Map DepthwiseConv2D; kernel (H, W, C_in, depth_multiplier), called depthwise_kernel in tfjs."""
     view.only("dilation_rate", 1, [1, 1], why="TF.js ignores it in a depthwise convolution")
+    _refuse_strides_beyond_kernel(view)
     config = view.keep("depth_multiplier", *_SHARED_OPTIONS) | view.activation()
     config |= view.parameter("depthwise") | view.parameter("bias")
     view.drop_activity_regularizer()
@@ -43,6 +45,7 @@ def depthwise_conv2d(view: LayerView) -> TfjsLayers:
 def separable_conv2d(view: LayerView) -> TfjsLayers:
     """Map SeparableConv2D; kernels (H, W, C_in, multiplier) and (1, 1, C_in · multiplier, filters)."""
     view.channels_last("TF.js's bias fails on it")
+    _refuse_strides_beyond_kernel(view)
     config = view.keep("filters", "depth_multiplier", "dilation_rate", *_SHARED_OPTIONS) | view.activation()
     config |= view.parameter("depthwise") | view.parameter("pointwise") | view.parameter("bias")
     view.drop_activity_regularizer()
@@ -59,6 +62,18 @@ def conv2d_transpose(view: LayerView) -> TfjsLayers:
     view.drop_activity_regularizer()
     weights = view.weights("kernel", "bias")
     return (TfjsLayer("Conv2DTranspose", config, weights),)
+
+
+def _refuse_strides_beyond_kernel(view: LayerView) -> None:
+    """Refuse "same" padding where a stride leaves data out: on wasm it underflows, but for kernels of one value."""
+    kernel = view.value("kernel_size")
+    windows = [(side - 1) * rate + 1 for side, rate in zip(kernel, view.value("dilation_rate"), strict=True)]
+    beyond = any(stride > side for stride, side in zip(view.value("strides"), windows, strict=True))
+    if view.value("padding") == "same" and beyond and max(kernel) > 1:
+        view.refuse(
+            f"It has strides={view.value('strides')} longer than kernel_size={kernel} with padding='same', which "
+            "TF.js's wasm backend computes wrongly."
+        )
 
 
 def _refuse_other_output_size(view: LayerView) -> None:
