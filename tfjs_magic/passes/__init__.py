@@ -42,6 +42,7 @@ from tfjs_magic.passes.resolve_tensor_lists import RESOLVE_TENSOR_LISTS
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.passes.separate_outputs import SEPARATE_OUTPUTS
 from tfjs_magic.passes.shape_lookups import SHAPE_LOOKUPS
+from tfjs_magic.passes.split_complex import SPLIT_COMPLEX
 from tfjs_magic.passes.split_strided_slice import SPLIT_STRIDED_SLICE
 from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
 from tfjs_magic.passes.swap_offset_and_scale import SWAP_OFFSET_AND_SCALE
@@ -91,6 +92,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_CONV3D_TRANSPOSE,
         LOWER_MAX_POOL_3D,
         LOWER_RESIZE,
+        SPLIT_COMPLEX,
         LOWER_SPECTRUM,
         SWAP_OFFSET_AND_SCALE,
         FOLD_SCALE,

@@ -1,106 +1,249 @@
-"""Lower Fourier transforms of a known length to products with constant matrices: wasm has no complex numbers.
+"""Lower Fourier transforms of a known length to products with constant matrices: TF.js has few, and wasm none.
 
-Given:   a = Real(RFFT(x)), b = Imag(RFFT(x)) or c = ComplexAbs(RFFT(x))     x (…, n), zero-padded or cut to N
-Result:  a = x · cos, b = -x · sin, c = √(a² + b²)                           cos, sin (n, N / 2 + 1)
-Given:   the same of FFT or IFFT of Complex(u, v)
-Result:  a = u · cos ± v · sin, b = v · cos ∓ u · sin                        divided by N for IFFT
-Given:   y = IRFFT(Complex(u, v))
-Result:  y = u · C - v · S                                                   the outer columns once, the inner twice
+Given:   y = FFT(Complex(u, v))              or IFFT, RFFT, IRFFT, and those of two and three axes
+Result:  y = Complex(u·C + v·S, v·C - u·S)   C, S (n, m): cosines and sines; of IRFFT the real part alone
 
-Refuses: the length is unknown or computed; the matrices would take more than 4 MB.
+Where the matrices would be large, a length N = p·q is taken in two steps: on x (p, q) with t = q·i + j,
+X[k + p·l] = Σⱼ ω_q^(j·l) · ω_N^(j·k) · Σᵢ ω_p^(i·k) · x[i, j].
+
+``split_complex`` takes the Complex away again.
+
+Refuses: a length is unknown or computed; the complex numbers come from elsewhere than Complex; the matrices would take
+more than 4 MB.
 Source: the discrete Fourier transform, X[k] = Σ x[t]·exp(-2πi·k·t / N).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.graph.ir import Array, Graph, Node, Shape
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
+#: Matrices up to the first are taken in one step: two cost more calls. Beyond the second the transform stays.
+_SMALL_BYTES = 2**19
 _LARGEST_BYTES = 4 * 2**20
-_PARTS = frozenset({"Real", "Imag", "ComplexAbs"})
+#: What is smaller than this is a zero of the sine.
+_ROUNDING = 1e-12
+_TRANSFORMS = {
+    f"{kind}{axes}": (kind, n)
+    for kind in ("FFT", "IFFT", "IRFFT", "RFFT")
+    for n, axes in ((1, ""), (2, "2D"), (3, "3D"))
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """The transform of one axis, counted within the transformed ones."""
+
+    kind: str
+    axis: int
+    given: int
+    length: int
+
+    @property
+    def made(self) -> int:
+        """How many values come out."""
+        return self.length // 2 + 1 if self.kind == "RFFT" else self.length
+
+    @property
+    def factors(self) -> tuple[int, int] | None:
+        """The two lengths into which it is taken apart, or None if it is done in one step."""
+        first = next(p for p in range(math.isqrt(self.length), 0, -1) if self.length % p == 0)
+        second = self.length // first
+        whole, parts = 8 * self.given * self.made, 8 * (first**2 + second**2 + self.length)
+        return None if whole <= _SMALL_BYTES or whole <= parts else (first, second)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its matrices."""
+        return 8 * (self.given * self.made if self.factors is None else sum(p**2 for p in self.factors) + self.length)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """Real parts of the data, imaginary ones or None, and the matrices that make the real and imaginary results."""
+    """Real and imaginary data (None: zero), the sizes of the transformed axes, and the transforms in order."""
 
     node: Node
     real: str
     imaginary: str | None
-    cosine: Array
-    sine: Array
+    sizes: list[int]
+    lines: list[_Line]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    transform = node if node.op == "IRFFT" else graph[node.inputs[0]]
-    if transform.op not in {"RFFT", "FFT", "IFFT", "IRFFT"}:
-        return None
-    source = graph[transform.inputs[0]]
-    if transform.op != "RFFT" and source.op != "Complex":
-        return Miss("the complex numbers come from elsewhere than Complex")
-    real, imaginary = (transform.inputs[0], None) if transform.op == "RFFT" else (source.inputs[0], source.inputs[1])
-    shape = graph.shape(real)
-    if shape is None or (given := shape[-1]) is None:
-        return Miss("the length is unknown")
-    length = given
-    if transform.op in {"RFFT", "IRFFT"}:
-        wanted = graph.constant(transform.inputs[1])
-        if wanted is None:
-            return Miss("the length is computed")
-        length = int(wanted.ravel()[0])
-    cosine, sine = _matrices(transform.op, given, length)
-    if cosine.nbytes + sine.nbytes > _LARGEST_BYTES:
-        return Miss("its matrices would take more than 4 MB")
-    return _Match(node, real, imaginary, cosine, sine)
+    kind, rank = _TRANSFORMS[node.op]
+    source = graph[node.inputs[0]]
+    real, imaginary = node.inputs[0], None
+    if kind != "RFFT":
+        if source.op != "Complex":
+            return Miss("the complex numbers come from elsewhere than Complex")
+        real, imaginary = source.inputs
+        if None not in (shapes := [graph.shape(part) for part in source.inputs]) and shapes[0] != shapes[1]:
+            return Miss("the parts differ in shape")
+        imaginary = None if graph[imaginary].op == "ZerosLike" else imaginary
+    shape = graph.shape(node.inputs[0])
+    sizes = [side for side in (shape or ())[-rank:] if side is not None]
+    if len(sizes) < rank or graph.shape(real) is None:
+        return Miss("a length is unknown")
+    lengths = graph.constant(node.inputs[1]) if kind in {"IRFFT", "RFFT"} else np.asarray(sizes)
+    if lengths is None:
+        return Miss("a length is computed")
+    lines = _lines(kind, sizes, [int(length) for length in lengths])
+    if any(line.nbytes > _LARGEST_BYTES for line in lines):
+        return Miss("the matrices would take more than 4 MB")
+    return _Match(node, real, imaginary, sizes, lines)
 
 
-def _matrices(op: str, given: int, length: int) -> tuple[Array, Array]:
-    """Give cos and sin (given, made), scaled; rows beyond the length are zero."""
-    made = length // 2 + 1 if op == "RFFT" else length
-    angles = 2 * np.pi / length * (np.outer(np.arange(given), np.arange(made)) % length)
-    weights = np.ones((given, 1))
-    if op == "IRFFT":
-        bins = length // 2 + 1
-        weights = np.where((np.arange(given) == 0) | (2 * np.arange(given) == length), 1.0, 2.0)[:, None] / length
-        weights[bins:] = 0
-    elif op == "IFFT":
-        weights /= length
-    elif op == "RFFT":
-        weights[length:] = 0
-    sign = -1 if op in {"IFFT", "IRFFT"} else 1
-    return (weights * np.cos(angles)).astype(np.float32), (sign * weights * np.sin(angles)).astype(np.float32)
+def _lines(kind: str, sizes: list[int], lengths: list[int]) -> list[_Line]:
+    """Give the transforms per axis: the real one is the first of RFFT and the last of IRFFT, on the last axis."""
+    *outer, last = (
+        _Line(kind.replace("R", "") if axis < len(sizes) - 1 else kind, axis, size, length)
+        for axis, (size, length) in enumerate(zip(sizes, lengths, strict=True))
+    )
+    return [last, *outer] if kind == "RFFT" else [*outer, last]
 
 
 def _apply(graph: Graph, match: _Match) -> None:
-    new = Lowering(graph, match.node)
-    if match.node.op in {"Real", "IRFFT"}:
-        new.replace("Identity", _part(new, match, real=True), T=FLOAT32)
-    elif match.node.op == "Imag":
-        new.replace("Identity", _part(new, match, real=False), T=FLOAT32)
-    else:
-        squares = [new.add("Square", _part(new, match, real=real), T=FLOAT32) for real in (True, False)]
-        new.replace("Sqrt", new.add("AddV2", *squares, T=FLOAT32), T=FLOAT32)
+    node, new = match.node, Lowering(graph, match.node)
+    rank, sizes = len(match.sizes), list(match.sizes)
+    parts = [_reshape(new, part, [-1, *sizes]) for part in (match.real, match.imaginary) if part is not None]
+    for line in match.lines:
+        order = [axis for axis in range(rank + 1) if axis != line.axis + 1] + [line.axis + 1]
+        back = [order.index(axis) for axis in range(rank + 1)]
+        rows = [_rows(new, part, order, sizes[line.axis]) for part in parts]
+        results = _transform(new, line, rows[0], rows[1] if len(rows) > 1 else None)
+        sizes[line.axis] = line.made
+        moved = [-1, *(sizes[axis - 1] for axis in order[1:])] if line.axis < rank - 1 else [-1, *sizes]
+        parts = [_transposed(new, _reshape(new, part, moved), back) for part in results]
+    made = _full_shape(graph, new, match, sizes)
+    *_, last = match.lines
+    if last.kind == "IRFFT":
+        new.replace("Reshape", parts[0], made, T=FLOAT32, Tshape=INT32)
+        return
+    halves = [new.add("Reshape", part, made, T=FLOAT32, Tshape=INT32) for part in parts]
+    for half in halves:
+        graph[half].shapes = (Shape(graph.shape(node.name)),)
+    new.replace("Complex", *halves, T=FLOAT32)
 
 
-def _part(new: Lowering, match: _Match, *, real: bool) -> str:
-    """Real: u·cos + v·sin. Imaginary: v·cos - u·sin."""
-    u, v = match.real, match.imaginary
-    first = _product(new, u, match.cosine if real else -match.sine)
+def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) -> str:
+    """Give the result's shape: the axes in front of the transformed ones are the data's."""
+    shape = graph.shape(match.real) or ()
+    front = shape[: len(shape) - len(sizes)]
+    if front.count(None) <= 1:
+        return new.constant([*(-1 if side is None else side for side in front), *sizes])
+    sides = [new.size(match.real, axis) for axis in range(len(front))]
+    return new.add("Pack", *sides, *map(new.constant, sizes), axis=0, N=len(shape), T=INT32)
+
+
+def _rows(new: Lowering, data: str, order: list[int], length: int) -> str:
+    """Put the axis last, and every other one into the rows."""
+    return _reshape(new, _transposed(new, data, order), [-1, length])
+
+
+def _transform(new: Lowering, line: _Line, u: str, v: str | None) -> tuple[str, str]:
+    """Transform (rows, given) to (rows, made)."""
+    if line.factors is None:
+        return _times(new, u, v, *_matrices(line))
+    length, inverse = line.length, line.kind in {"IFFT", "IRFFT"}
+    parts = [u] if v is None else [u, v]
+    if line.kind == "IRFFT":
+        weights = new.constant(_bin_weights(line.given, length), "float32")
+        parts = [new.add("Mul", part, weights, T=FLOAT32) for part in parts]
+    parts = [_fitted(new, part, line.given, length) for part in parts]
+    parts = [_fitted(new, part, length, line.made) for part in _in_two_steps(new, line.factors, parts, inverse=inverse)]
+    return parts[0], _real_ends(new, parts[1], line) if line.kind == "RFFT" else parts[1]
+
+
+def _in_two_steps(new: Lowering, factors: tuple[int, int], parts: list[str], *, inverse: bool) -> list[str]:
+    first, second = factors
+    length, sign = first * second, -1 if inverse else 1
+    parts = [_reshape(new, part, [-1, first, second]) for part in parts]
+    u, v = _times(new, parts[0], parts[1] if len(parts) > 1 else None, *_waves(first, first, first, sign), op=_LEFT)
+    cosine, sine = _waves(first, second, length, sign) / (length if inverse else 1)
+    u, v = _times(new, u, v, cosine, sine, op="Mul")
+    rows = [_reshape(new, part, [-1, second]) for part in (u, v)]
+    u, v = _times(new, rows[0], rows[1], *_waves(second, second, second, sign))
+    turned = [_transposed(new, _reshape(new, part, [-1, first, second]), [0, 2, 1]) for part in (u, v)]
+    return [_reshape(new, part, [-1, length]) for part in turned]
+
+
+def _real_ends(new: Lowering, imaginary: str, line: _Line) -> str:
+    """Make the bins that are real by nature zero, and not minus zero: angles depend on it."""
+    bins = np.arange(line.made)
+    inner = new.constant((bins > 0) & (2 * bins != line.length), "float32")
+    return new.add("AddV2", new.add("Mul", imaginary, inner, T=FLOAT32), new.constant(0, "float32"), T=FLOAT32)
+
+
+#: By a matrix on the right, on the left, or number by number.
+_RIGHT, _LEFT = "MatMul", "BatchMatMulV2"
+
+
+def _times(new: Lowering, u: str, v: str | None, cosine: Array, sine: Array, *, op: str = _RIGHT) -> tuple[str, str]:
+    """Multiply u + iv by cosine - i·sine."""
+
+    def product(data: str, factor: Array) -> str:
+        if op == _LEFT:
+            left = new.constant(factor[None], "float32")
+            return new.add(op, left, data, adj_x=False, adj_y=False, T=FLOAT32)
+        flags = {"transpose_a": False, "transpose_b": False} if op == _RIGHT else {}
+        return new.add(op, data, new.constant(factor, "float32"), **flags, T=FLOAT32)
+
     if v is None:
-        return first
-    return new.add("AddV2", first, _product(new, v, match.sine if real else match.cosine), T=FLOAT32)
+        return product(u, cosine), product(u, 0 - sine)  # where the sine is zero it must not be minus zero
+    return (
+        new.add("AddV2", product(u, cosine), product(v, sine), T=FLOAT32),
+        new.add("Sub", product(v, cosine), product(u, sine), T=FLOAT32),
+    )
 
 
-def _product(new: Lowering, data: str, matrix: Array) -> str:
-    """Multiply (…, n) by (n, m): every other axis is a row."""
-    rows = new.add("Reshape", data, new.constant([-1, len(matrix)]), T=FLOAT32, Tshape=INT32)
-    product = new.add("MatMul", rows, new.constant(matrix, "float32"), transpose_a=False, transpose_b=False, T=FLOAT32)
-    return new.add("Reshape", product, new.shape_with_last(data, matrix.shape[1]), T=FLOAT32, Tshape=INT32)
+def _waves(rows: int, columns: int, length: int, sign: int) -> Array:
+    """Give cos and sin of 2π·i·j / length (2, rows, columns); zeros are exact."""
+    angles = 2 * np.pi / length * (np.outer(np.arange(rows), np.arange(columns)) % length)
+    waves = np.stack([np.cos(angles), sign * np.sin(angles)])
+    return np.where(np.abs(waves) < _ROUNDING, 0.0, waves)
 
 
-LOWER_SPECTRUM = Rewrite("lower_spectrum", _PARTS | {"IRFFT"}, _match, _apply)
+def _matrices(line: _Line) -> tuple[Array, Array]:
+    """Give cos and sin (given, made), scaled; rows beyond the length are zero."""
+    weights = np.ones(line.given)
+    if line.kind == "IRFFT":
+        weights = _bin_weights(line.given, line.length) / line.length
+    elif line.kind == "IFFT":
+        weights /= line.length
+    weights[line.length :] = 0
+    cosine, sine = _waves(line.given, line.made, line.length, -1 if line.kind in {"IFFT", "IRFFT"} else 1)
+    return weights[:, None] * cosine, weights[:, None] * sine
+
+
+def _bin_weights(given: int, length: int) -> Array:
+    """Give how often IRFFT counts a bin: those that have a mirror image twice, those beyond the middle not at all."""
+    bins = np.arange(given)
+    return np.where(2 * bins > length, 0.0, np.where((bins == 0) | (2 * bins == length), 1.0, 2.0))
+
+
+def _fitted(new: Lowering, rows: str, given: int, length: int) -> str:
+    """Cut rows (n, given) to a length, or fill them up with zeros."""
+    if given > length:
+        return new.add("Slice", rows, new.constant([0, 0]), new.constant([-1, length]), T=FLOAT32, Index=INT32)
+    if given < length:
+        return new.add("Pad", rows, new.constant([[0, 0], [0, length - given]]), T=FLOAT32, Tpaddings=INT32)
+    return rows
+
+
+def _reshape(new: Lowering, data: str, shape: list[int]) -> str:
+    return new.add("Reshape", data, new.constant(shape), T=FLOAT32, Tshape=INT32)
+
+
+def _transposed(new: Lowering, data: str, order: list[int]) -> str:
+    if order == sorted(order):
+        return data
+    return new.add("Transpose", data, new.constant(order), T=FLOAT32, Tperm=INT32)
+
+
+LOWER_SPECTRUM = Rewrite("lower_spectrum", frozenset(_TRANSFORMS), _match, _apply)
