@@ -177,6 +177,18 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda a: tf.nn.max_pool3d(tf.abs(a), 2, 3, "SAME"),
         [_floats(1, 6, 6, 6, 2)],
     ),
+    "moved-images": (
+        "ImageProjectiveTransformV3",
+        {"cpu"},
+        lambda a: raw.ImageProjectiveTransformV3(
+            images=a,
+            transforms=[[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]],
+            output_shape=[4, 4],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+        ),
+        [_floats(2, 4, 4, 1)],
+    ),
     "steps-and-dilates": (
         "Conv2D",
         ALL,

@@ -87,6 +87,21 @@ CASES: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
     "max-pool-explicit": (IMAGE, lambda x: tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [0, 2], [0, 0]])),
     "max-pool-3d-same": (VOLUME, lambda x: tf.nn.max_pool3d(x, (3, 2, 2), (2, 1, 3), "SAME")),
     "max-pool-3d-valid": (VOLUME, lambda x: tf.nn.max_pool3d(x, (2, 3, 3), (1, 2, 1), "VALID")),
+    **{
+        f"patches-{padding}-{sides}-{strides}-{rates}": (
+            (None, 6, 8, 3),
+            lambda x, k=sides, s=strides, r=rates, p=padding: tf.image.extract_patches(
+                x, [1, *k, 1], [1, *s, 1], [1, *r, 1], p
+            ),
+        )
+        for padding in ("SAME", "VALID")
+        for sides, strides, rates in (
+            ((3, 2), (3, 2), (1, 1)),
+            ((3, 2), (1, 2), (1, 1)),
+            ((2, 3), (2, 1), (2, 1)),
+            ((1, 2), (4, 3), (1, 1)),
+        )
+    },
     "space-to-depth": ((None, 6, 9, 4), lambda x: tf.nn.space_to_depth(x, 3)),
 }
 

@@ -256,6 +256,7 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "FusedBatchNormV3": (_is_training,),
     "FusedDepthwiseConv2dNative": (_leaves_data_out,),
     "GatherV2": (_has_batch_dims,),
+    "ImageProjectiveTransformV3": (_always,),
     "MatrixBandPart": (_always,),
     "MaxPool3D": (_always, _leaves_data_out),
     "MaxPoolWithArgmax": (_always, _always),

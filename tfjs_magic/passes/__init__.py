@@ -15,6 +15,7 @@ from tfjs_magic.passes.lower_dilated_conv_transpose import LOWER_DILATED_CONV_TR
 from tfjs_magic.passes.lower_einsum import LOWER_EINSUM
 from tfjs_magic.passes.lower_erfc import LOWER_ERFC
 from tfjs_magic.passes.lower_explicit_pool import LOWER_EXPLICIT_POOL
+from tfjs_magic.passes.lower_extract_patches import LOWER_EXTRACT_PATCHES
 from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
 from tfjs_magic.passes.lower_invert_permutation import LOWER_INVERT_PERMUTATION
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
@@ -76,6 +77,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         PUT_CHANNELS_LAST,
         MERGE_TRANSPOSES,
         LOWER_EXPLICIT_POOL,
+        LOWER_EXTRACT_PATCHES,
         LOWER_POOL3D,
         LOWER_SPACE_TO_DEPTH,
         LOWER_SAME_PADDING,
