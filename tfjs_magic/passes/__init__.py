@@ -20,7 +20,6 @@ from tfjs_magic.passes.lower_grouped_conv import LOWER_GROUPED_CONV
 from tfjs_magic.passes.lower_invert_permutation import LOWER_INVERT_PERMUTATION
 from tfjs_magic.passes.lower_matrix_band_part import LOWER_MATRIX_BAND_PART
 from tfjs_magic.passes.lower_matrix_diagonal import LOWER_MATRIX_DIAGONAL
-from tfjs_magic.passes.lower_max_pool_3d import LOWER_MAX_POOL_3D
 from tfjs_magic.passes.lower_narrow_cast import LOWER_NARROW_CAST
 from tfjs_magic.passes.lower_one_hot import LOWER_ONE_HOT
 from tfjs_magic.passes.lower_pool3d import LOWER_POOL3D
@@ -78,7 +77,6 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         MERGE_TRANSPOSES,
         LOWER_EXPLICIT_POOL,
         LOWER_EXTRACT_PATCHES,
-        LOWER_POOL3D,
         LOWER_SPACE_TO_DEPTH,
         LOWER_SAME_PADDING,
     ),
@@ -92,7 +90,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         LOWER_DILATED_CONV_TRANSPOSE,
         LOWER_STRIDED_DILATION,
         LOWER_CONV3D_TRANSPOSE,
-        LOWER_MAX_POOL_3D,
+        LOWER_POOL3D,
         LOWER_RESIZE,
         SPLIT_COMPLEX,
         LOWER_SPECTRUM,

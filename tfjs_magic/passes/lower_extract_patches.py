@@ -80,7 +80,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     if any(map(any, paddings)):
         data = new.add("Pad", data, new.constant(paddings), T=dtype, Tpaddings=INT32)
     height, width = (axis.size + sum(axis.padding) for axis in match.axes)
-    data = new.add("Reshape", data, new.constant([-1, height * width, channels]), T=dtype, Tshape=INT32)
+    data = new.reshape(data, [-1, height * width, channels], dtype)
     places = first.places[:, None, :, None] * width + second.places[None, :, None, :]
     attrs = {"Tparams": dtype, "Tindices": INT32, "Taxis": INT32, "batch_dims": 0}
     data = new.add("GatherV2", data, new.constant(places.ravel()), new.constant(1), **attrs)

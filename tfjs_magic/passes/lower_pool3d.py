@@ -47,9 +47,9 @@ def _apply(graph: Graph, match: _Match) -> None:
     assert isinstance(window, tuple)
     assert isinstance(strides, tuple)
     common: dict[str, Attr] = {"T": dtype, "padding": node.attrs["padding"], "data_format": b"NHWC"}
-    data = new.add("Reshape", node.inputs[0], new.constant([-1, *image, channels]), T=dtype, Tshape=INT32)
+    data = new.reshape(node.inputs[0], [-1, *image, channels], dtype)
     data = new.add(op, data, ksize=(1, *window[2:]), strides=(1, *strides[2:]), **common)
-    data = new.add("Reshape", data, new.constant([-1, depth, height * width, channels]), T=dtype, Tshape=INT32)
+    data = new.reshape(data, [-1, depth, height * width, channels], dtype)
     data = new.add(op, data, ksize=(1, window[1], 1, 1), strides=(1, strides[1], 1, 1), **common)
     new.replace("Reshape", data, new.constant([-1, *match.made]), T=dtype, Tshape=INT32)
 
