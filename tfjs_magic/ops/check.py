@@ -177,6 +177,10 @@ def _type(attribute: str, *dtypes: str) -> _Condition:
     return lambda _, node: node.attrs.get(attribute) in dtypes
 
 
+def _cuts_to_bool(_: Graph, node: Node) -> bool:
+    return node.attrs.get("DstT") == "bool" and node.attrs.get("SrcT") != "bool"
+
+
 def _strides_over_integers(graph: Graph, node: Node) -> bool:
     strides = graph.constant(node.inputs[3])
     steps = strides is None or bool((strides != 1).any())
@@ -238,7 +242,7 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "AvgPool3D": (_leaves_data_out,),
     "BiasAdd": (_is_channels_first,),
     "BitwiseAnd": (_always,),
-    "Cast": (_type("DstT", *_UNKNOWN_DTYPES),),
+    "Cast": (_type("DstT", *_UNKNOWN_DTYPES), _cuts_to_bool),
     "Conv2D": (_is_channels_first, _is_grouped, _steps_and_dilates, _leaves_data_out),
     "Conv2DBackpropInput": (_is_dilated,),
     "Conv3D": (_is_grouped, _steps_and_dilates, _leaves_data_out),
@@ -265,7 +269,8 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "NotEqual": (_type("T", "string"),),
     "OneHot": (_axis_is_not_last, _type("T", "float32", "bool")),
     "ReverseV2": (_type("T", "bool"),),
-    "Select": (_has_vector_condition,),
+    "Select": (_has_vector_condition, _type("T", "bool")),
+    "SelectV2": (_type("T", "bool"),),
     "StatelessWhile": (_always,),
     "StridedSlice": (_strides_over_integers, _drops_and_steps),
     "TensorListConcatV2": (_always,),

@@ -9,6 +9,7 @@ from tfjs_magic.passes.fold_sizes import FOLD_SIZES
 from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
 from tfjs_magic.passes.lower_arithmetic import LOWER_ARITHMETIC
 from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
+from tfjs_magic.passes.lower_booleans import LOWER_BOOLEANS
 from tfjs_magic.passes.lower_bucketize import LOWER_BUCKETIZE
 from tfjs_magic.passes.lower_conv3d_transpose import LOWER_CONV3D_TRANSPOSE
 from tfjs_magic.passes.lower_dilated_conv_transpose import LOWER_DILATED_CONV_TRANSPOSE
@@ -59,6 +60,7 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
         RESOLVE_TENSOR_LISTS,
         LOWER_ARITHMETIC,
         LOWER_BOOL_REVERSE,
+        LOWER_BOOLEANS,
         LOWER_BUCKETIZE,
         LOWER_EINSUM,
         LOWER_ERFC,

@@ -1,0 +1,69 @@
+"""Booleans come out right on wasm too, whose kernels cut numbers to a byte and read booleans as four."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.compare import assert_matches, assert_telling
+from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
+from tests.models import keras_outputs, randomised, samples_of
+from tests.traced import converted, python_outputs
+from tfjs_magic.pipeline import convert
+
+#: Most are 0 once they are cut to a byte.
+TRAPS = np.array([0.5, -0.25, 256, 512, 1e-30, -256, 3, 0, -0.0, np.nan, np.inf, 1e10], np.float32)
+CASES: dict[str, Callable[[Any, Any], Any]] = {
+    "cast-floats": lambda x, _: tf.cast(x, tf.bool),
+    "cast-integers": lambda _, n: tf.cast(n * 256, tf.bool),
+    "cast-long-integers": lambda _, n: tf.cast(tf.cast(n, tf.int64) * 256, tf.bool),
+    "cast-bytes": lambda _, n: tf.cast(tf.cast(n, tf.uint8), tf.bool),
+    "mask-from-floats": lambda x, _: (m := tf.cast(x, tf.bool), tf.where(m, 1.0, 2.0), tf.cast(m, tf.float32)),
+    "choose": lambda x, n: tf.where(x > 0.3, n > 0, n < -2),
+    "choose-broadcast": lambda x, n: tf.where(x[:1] > 0, n > 0, n[:, None] < 0),
+    "choose-v1": lambda x, n: tf.raw_ops.Select(condition=x > 0, x=n > 0, y=n < 0),
+    "choose-scalar": lambda x, n: tf.raw_ops.Select(condition=x[0] > 0, x=n > 0, y=n < 0),
+    "choose-rows": lambda x, n: tf.raw_ops.Select(
+        condition=x > 0, x=n[:, None] > tf.range(5), y=n[:, None] < tf.range(5)
+    ),
+    "diagonals": lambda x, n: (
+        tf.linalg.diag(n > 0),
+        tf.linalg.set_diag(n[:, None] > n, x > 0),
+        tf.linalg.band_part(n[:, None] > n, 1, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_matches_tensorflow(tfjs_node: TfjsNode, case: str) -> None:
+    specs = tf.TensorSpec((12,), tf.float32, name="x"), tf.TensorSpec((12,), tf.int32, name="n")
+    rng = np.random.default_rng(2)
+    feeds = [{"x": rng.choice(TRAPS, 12), "n": rng.integers(-4, 5, 12).astype(np.int32)} for _ in range(3)]
+    references = [python_outputs(CASES[case], feed, *specs) for feed in feeds]
+    assert_telling(*references)
+    model = converted(CASES[case], *specs)
+    for backend in BACKENDS:
+        for got, want in zip(tfjs_node.run_each(model, feeds, backend), references, strict=True):
+            assert_matches(got, want)
+
+
+def test_a_mask_of_fractions_masks_attention(tfjs_node: TfjsNode) -> None:
+    x, mask = keras.Input((4, 8), name="x"), keras.Input((4, 4), name="mask")
+    y = keras.layers.MultiHeadAttention(2, 4)(x, x, attention_mask=keras.ops.cast(mask, "bool"))
+    model = randomised(keras.Model([x, mask], y))
+    web = convert(model, format="graph")
+    assert web.report.backends["wasm"] == ()
+    feeds = [samples_of(web.inputs, seed) for seed in range(2)]
+    for seed, feed in enumerate(feeds):
+        feed["mask"] = (np.random.default_rng(seed).integers(0, 2, feed["mask"].shape) / 2).astype(np.float32)
+    references = [keras_outputs(model, feed) for feed in feeds]
+    assert_telling(*references)
+    for backend in BACKENDS:
+        for got, want in zip(tfjs_node.run_each(web, feeds, backend), references, strict=True):
+            assert_matches(got, want)

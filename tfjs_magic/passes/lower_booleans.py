@@ -1,0 +1,47 @@
+"""Lower casts to booleans and choices between them, which wasm does wrongly: each is one byte there.
+
+Given:   y = Cast(x)                              to bool
+Result:  y = NotEqual(x, 0)                       wasm cuts to a byte: 0.5 and 256 would be False
+Given:   y = SelectV2(c, a, b)                    a and b bool
+Result:  y = LogicalOr(LogicalAnd(c, a), LogicalAnd(LogicalNot(c), b))
+         wasm would read four bytes for each, past the end
+
+A Select whose condition is a vector becomes a SelectV2 before (``lower_vector_select``).
+"""
+
+from __future__ import annotations
+
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.passes.lowering import BOOL, Lowering
+from tfjs_magic.passes.rewrite import Rewrite
+
+_NUMBERS = frozenset({"float16", "float32", "float64", "int8", "int32", "int64", "uint8"})
+
+
+def _match(graph: Graph, node: Node) -> Node | None:
+    if node.op == "Cast":
+        return node if node.attrs["DstT"] == BOOL and node.attrs["SrcT"] in _NUMBERS else None
+    if node.attrs.get("T") != BOOL or (node.op == "Select" and _has_vector_condition(graph, node)):
+        return None
+    return node
+
+
+def _has_vector_condition(graph: Graph, node: Node) -> bool:
+    """Whether the condition stands for whole rows, or may."""
+    condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
+    return condition is None or rows is None or (len(condition) == 1 and len(rows) > 1)
+
+
+def _apply(graph: Graph, node: Node) -> None:
+    new = Lowering(graph, node)
+    if node.op == "Cast":
+        source = node.attrs["SrcT"]
+        assert isinstance(source, DType)
+        new.replace("NotEqual", *node.inputs, new.constant(0, source), T=source)
+    else:
+        condition, first, second = node.inputs
+        chosen = new.add("LogicalAnd", condition, first)
+        new.replace("LogicalOr", chosen, new.add("LogicalAnd", new.add("LogicalNot", condition), second))
+
+
+LOWER_BOOLEANS = Rewrite("lower_booleans", frozenset({"Cast", "Select", "SelectV2"}), _match, _apply)
