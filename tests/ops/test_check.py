@@ -216,6 +216,18 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         [_floats(1, 4, 4, 3)],
     ),
     "einsum-diagonal": ("Einsum", ALL, lambda a: raw.Einsum(inputs=[a], equation="ii->i"), [_floats(3, 3)]),
+    "einsum-sum-of-one-operand": (
+        "Einsum",
+        ALL,
+        lambda a: raw.Einsum(inputs=[a, a], equation="ab,bc->c"),
+        [_integers(3, 3)],
+    ),
+    "one-hot-of-halves": (
+        "OneHot",
+        {"wasm"},
+        lambda i: tf.cast(tf.one_hot(i, 4, dtype=tf.float16), tf.float32),
+        [np.array([0, 2, 3, 1], np.int32)],
+    ),
     "einsum-ellipsis": ("Einsum", ALL, lambda a: raw.Einsum(inputs=[a], equation="...i->i..."), [_floats(3, 4)]),
     "floor-of-floats": (
         "FloorDiv",

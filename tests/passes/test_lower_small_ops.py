@@ -44,6 +44,15 @@ CASES: dict[str, Callable[[Any], Any]] = {
         tf.one_hot(_indices(x), 9, axis=1),
         tf.one_hot(_indices(x), 4, axis=2, dtype=tf.int32),
     ),
+    "one-hot-half": lambda x: [
+        tf.cast(tf.one_hot(_indices(x), 4, dtype=t), tf.float32) for t in ("float16", "float64")
+    ],
+    "one-hot-of-one": lambda x: (
+        tf.one_hot(_indices(x), 1),
+        tf.one_hot(_indices(x), 1, 7, -2, axis=1),
+        tf.one_hot(tf.cast(_indices(x), tf.uint8), 1, on_value=True, off_value=False),
+    ),
+    "bucketize-nan": lambda x: tf.raw_ops.Bucketize(input=tf.math.log(x), boundaries=[-0.5, 0.0]),
     "bucketize": lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-0.5, 0.0, 0.0, 1.0]),
     "bucketize-int": lambda x: tf.raw_ops.Bucketize(input=_indices(x), boundaries=[1.0, 2.5, 4.0]),
     "roll": lambda x: (
@@ -57,6 +66,23 @@ CASES: dict[str, Callable[[Any], Any]] = {
         y := tf.transpose(x, [0, 2, 1]),
         tf.linalg.diag_part(y),
         tf.linalg.set_diag(y, y[:, 0]),
+    ),
+    **{
+        f"diagonal-{k}": lambda x, k=k: (
+            tf.linalg.diag(x, k=k, padding_value=0.5),
+            tf.linalg.diag_part(x, k=k),
+            tf.linalg.diag_part(tf.transpose(x, [0, 2, 1]), k=-k),
+            tf.linalg.set_diag(x, tf.linalg.diag_part(x, k=k) * 9, k=k),
+            tf.linalg.set_diag(y := tf.transpose(x, [0, 2, 1]), tf.linalg.diag_part(y, k=-k) * 9, k=-k),
+        )
+        for k in (-3, -1, 0, 1, 4)
+    },
+    "diagonal-padding": lambda x: tf.linalg.diag(x, padding_value=x[0, 0, 0], num_rows=6, num_cols=6),
+    "diagonal-of-one-axis": lambda x: (tf.linalg.tensor_diag(x[0, 0]), tf.linalg.tensor_diag_part(x[0, :, :4])),
+    "diagonal-of-bytes": lambda x: (
+        y := tf.cast(tf.cast(_indices(x), tf.uint8), tf.int32),
+        tf.linalg.diag_part(tf.cast(y, tf.uint8)),
+        tf.linalg.diag_part(x > 0),
     ),
     "diagonal-of-inf": lambda x: tf.linalg.diag_part(x[:, :, :4] * (1 / tf.eye(4) - 1)),
     "diagonal-int": lambda x: tf.linalg.diag(_indices(x)),
@@ -116,7 +142,12 @@ def test_free_batch(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
             "chain": tf.cumsum(tf.linalg.band_part(tf.nn.softsign(x), 1, 0), -1),
             "band": tf.linalg.band_part(free, 0, 1),
             "eye": tf.eye(tf.shape(x)[0]),
+            "eye-wide": tf.eye(tf.shape(x)[0], tf.shape(x)[2]),
+            "eye-tall": tf.eye(tf.shape(x)[2], tf.shape(x)[0]),
             "diagonal": tf.linalg.diag(x[:, 0, 0]),
+            "diagonal-part": tf.linalg.diag_part(free),
+            "trace": tf.linalg.trace(tf.transpose(free, [0, 2, 1])),
+            "diagonal-set": tf.linalg.set_diag(free, free[:, :3, 0] * 0 + 7),
             "reversed": tf.reverse_sequence(x, tf.shape(x)[:1] * [2, 1, 3] // 3, 1),
             "permutation": tf.math.invert_permutation(tf.argsort(x[:, 0, 0])),
         }
@@ -142,15 +173,14 @@ def test_causal_attention_does_not_see_the_future(tfjs_node: TfjsNode) -> None:
         (lambda x: tf.linalg.band_part(x, 0, 1), None, "the rank is unknown"),
         (lambda x: tf.roll(x, tf.cast(x[0, 0], tf.int32), 1), (2, 3), "the shift or the axis is computed"),
         (lambda x: tf.roll(x, 1, 1), (2, None), "the size of an axis that rolls is unknown"),
+        (lambda x: tf.linalg.diag(x, k=(0, 1)), (2, 3), "it is not one diagonal that is known"),
+        (lambda x: tf.linalg.diag(x, num_rows=5), (2, 3), "the matrices are larger than the diagonal needs"),
+        (tf.linalg.diag_part, None, "the rank is unknown"),
+        (tf.linalg.tensor_diag, (2, 3), "it has more axes than a vector's diagonal"),
         (
-            lambda x: tf.linalg.diag(x, k=1),
-            (2, 3),
-            "it is not the main diagonal of a square matrix with zeros around it",
-        ),
-        (
-            tf.linalg.diag_part,
+            lambda x: tf.linalg.diag_part(x, k=1),
             (None, 3),
-            "the size of the matrices is unknown, or booleans would be summed",
+            "it is not the main diagonal, and the size of the matrices is unknown",
         ),
         (
             lambda x: tf.reverse_sequence(x, [1], 2, 0),

@@ -195,8 +195,11 @@ def _drops_and_steps(graph: Graph, node: Node) -> bool:
 def _is_no_product(_: Graph, node: Node) -> bool:
     equation = node.attrs["equation"]
     assert isinstance(equation, bytes)
-    terms = equation.decode().replace(" ", "").split("->")[0].split(",")
-    return "..." in equation.decode() or any(len(set(term)) != len(term) for term in terms)
+    inputs, *outputs = equation.decode().replace(" ", "").split("->")
+    out = "".join(outputs)
+    terms = inputs.split(",")
+    alone = len(terms) > 1 and any(sum(x in term for term in terms) == 1 and x not in out for x in "".join(terms))
+    return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
 
 
 def _has_vector_condition(graph: Graph, node: Node) -> bool:
@@ -267,7 +270,7 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "Mean": (_type("T", *_INTEGERS),),
     "Mod": (_always,),
     "NotEqual": (_type("T", "string"),),
-    "OneHot": (_axis_is_not_last, _type("T", "float32", "bool")),
+    "OneHot": (_axis_is_not_last, _type("T", "float16", "float32", "float64", "bool")),
     "ReverseV2": (_type("T", "bool"),),
     "Select": (_has_vector_condition, _type("T", "bool")),
     "SelectV2": (_type("T", "bool"),),

@@ -1,7 +1,7 @@
 """Lower Bucketize, which TF.js lacks, to a count of the boundaries that a value has reached.
 
 Given:   y = Bucketize(x)                         boundaries b, ascending
-Result:  y = Sum(Cast(x[…, None] ≥ b, int32))     over the new axis
+Result:  y = Sum(Cast(¬(x[…, None] < b), int32))  over the new axis; NaN is past every boundary
 
 Refuses: there are no boundaries.
 Source: TensorFlow ``core/kernels/bucketize_op.cc`` (``std::upper_bound``).
@@ -36,7 +36,8 @@ def _apply(graph: Graph, match: _Match) -> None:
     (x,) = match.node.inputs
     if dtype != FLOAT32:
         x = new.add("Cast", x, SrcT=dtype, DstT=FLOAT32)
-    reached = new.add("GreaterEqual", new.expand(x, -1, FLOAT32), new.constant(match.boundaries, "float32"), T=FLOAT32)
+    below = new.add("Less", new.expand(x, -1, FLOAT32), new.constant(match.boundaries, "float32"), T=FLOAT32)
+    reached = new.add("LogicalNot", below)
     new.replace("Sum", new.add("Cast", reached, SrcT=BOOL, DstT=INT32), new.constant([-1]), T=INT32, Tidx=INT32)
 
 

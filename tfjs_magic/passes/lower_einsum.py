@@ -7,10 +7,10 @@ Result:  y = Transpose(Reshape(BatchMatMulV2(a', b')))
 Given:   y = Einsum(a)                            "BTNH->HB": T and N are summed
 Result:  y = Transpose(Sum(a))
 
+What only one of two operands has, and the output has not, is summed before the product.
 Steps that change nothing are left out. Where a reshape has more than one unknown size, they are read in the browser.
 
-Refuses: more than two operands; a label twice in an operand, or in one operand only and not in the output; an ellipsis
-that broadcasts; other numbers than floats.
+Refuses: more than two operands; a label twice in an operand; an ellipsis that broadcasts; other numbers than floats.
 Source: TensorFlow ``core/ops/linalg_ops.cc``, ``Einsum``.
 """
 
@@ -58,8 +58,8 @@ def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
         unique = len(set(terms[0])) == len(terms[0]) and set(terms[1]) <= set(terms[0])
         return _Sum(node, *terms) if unique else Miss("an operand has a label twice")
     a, b, out = terms
-    if reason := _unfit(a, b, out):
-        return Miss(reason)
+    if any(len(set(labels)) != len(labels) for labels in terms) or not set(out) <= {*a, *b}:
+        return Miss("an operand has a label twice")
     if (dtype := node.attrs["T"]) not in {"float32", "float16", "bfloat16"}:  # all are float32 in TF.js
         return Miss(f"it multiplies {dtype!s} values")
     sizes: dict[str, int | None] = {}
@@ -95,15 +95,6 @@ def _labels(graph: Graph, node: Node) -> list[str] | Miss:
     names = ["".join(free[len(free) - count :]) for count in hidden]
     expanded = [term.replace("...", name) for term, name in zip(terms, names, strict=True)]
     return [*expanded, out.replace("...", "".join(free))]
-
-
-def _unfit(a: str, b: str, out: str) -> str:
-    """Say why labels are those of no matrix product, "" if they are."""
-    if any(len(set(labels)) != len(labels) for labels in (a, b, out)) or any(x not in a + b for x in out):
-        return "an operand has a label twice"
-    if any((x in a) != (x in b) and x not in out for x in a + b):
-        return "a label is summed over in one operand only"
-    return ""
 
 
 def _apply(graph: Graph, match: _Match | _Sum) -> None:
@@ -147,6 +138,9 @@ def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str
     """Transpose and reshape an operand to batch…, then one axis per group; give the ref of the result."""
     ref, labels = match.node.inputs[operand], match.labels[operand]
     wanted = match.batch + "".join(groups)
+    if alone := [axis for axis, label in enumerate(labels) if label not in wanted]:
+        ref = new.add("Sum", ref, new.constant(alone), **_FLOAT, Tidx=INT32, keep_dims=False)
+        labels = "".join(label for label in labels if label in wanted)
     if wanted != labels:
         ref = new.add("Transpose", ref, new.constant([labels.index(x) for x in wanted]), **_FLOAT, Tperm=INT32)
     if not all(len(group) == 1 for group in groups):

@@ -1,35 +1,42 @@
-"""Lower the ops on the main diagonal of matrices, which TF.js lacks.
+"""Lower the ops on one diagonal of matrices, which TF.js lacks.
 
-Given:   y = MatrixDiag(d)                        d (…, N)
-Result:  y = SelectV2(eye, d[…, None, :], 0)      eye (N, N)
-Given:   y = MatrixDiagPart(x)                    x (…, M, N)
-Result:  y = Sum(SelectV2(eye, x, 0), -1)         eye (M, N); over -2 if M > N
-Given:   y = MatrixSetDiag(x, d)
-Result:  y = SelectV2(eye, d[…, None], x)         d[…, None, :] if M > N
+Given:   y = MatrixDiag(d, k), Diag(d)            d (…, N); Diag: (N,)
+Result:  y = SelectV2(band, d'[…, None, :], p)    band: column - row = k; p the padding value, else 0
+         d' (…, N + |k|): padded in front where k > 0, else behind
+Given:   y = MatrixDiagPart(x, k), DiagPart(x)    x (…, M, N); DiagPart: (N, N)
+Result:  y = Sum(SelectV2(band, x', 0), -1)       x' without the first k columns, or -k rows; over -2 if M > N
+         y = Any(LogicalAnd(band, x'), -1)        for bool
+Given:   y = MatrixSetDiag(x, d, k)
+Result:  y = SelectV2(band, d'[…, None], x)       d'[i] = d[i], or d[i + k] where k < 0; what d has not is not chosen
 
-Refuses: another diagonal than the main one, a size of its own, another padding than 0; the diagonal of matrices of
-unknown size; booleans to be summed.
-Source: TensorFlow ``core/ops/array_ops.cc``; V3 has k, num_rows, num_cols and padding_value as inputs.
+Refuses: a band of more diagonals than one, or a computed one; another size than the diagonal needs; beside the main
+diagonal, unknown sizes; Diag of more than a vector, DiagPart of more than a matrix.
+Source: TensorFlow ``core/ops/array_ops.cc``; V2 and V3 have k, num_rows, num_cols and padding_value as inputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from tfjs_magic.graph.ir import DType, Graph, Node
+import numpy as np
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
-_MAKE = frozenset({"MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"})
-_TAKE = frozenset({"MatrixDiagPart", "MatrixDiagPartV2", "MatrixDiagPartV3"})
+_MAKE = frozenset({"Diag", "MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"})
+_TAKE = frozenset({"DiagPart", "MatrixDiagPart", "MatrixDiagPartV2", "MatrixDiagPartV3"})
 _SET = frozenset({"MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3"})
 
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
+    """``shape`` is that of the first input, ``k`` the diagonal's offset to the right."""
+
     node: Node
     dtype: DType
-    tall: bool
+    shape: tuple[int | None, ...]
+    k: int
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -37,43 +44,97 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     assert isinstance(dtype, DType)
     if shape is None:
         return Miss("the rank is unknown")
-    if not _is_usual(graph, node, shape):
-        return Miss("it is not the main diagonal of a square matrix with zeros around it")
-    if node.op in _MAKE:
-        return _Match(node, dtype, tall=False)
-    rows, columns = shape[-2:]
-    if rows is None or columns is None or (node.op in _TAKE and dtype == "bool"):
-        return Miss("the size of the matrices is unknown, or booleans would be summed")
-    return _Match(node, dtype, tall=rows > columns)
+    if node.op in {"Diag", "DiagPart"}:
+        fits = len(shape) == (1 if node.op == "Diag" else 2)
+        return _Match(node, dtype, shape, 0) if fits else Miss("it has more axes than a vector's diagonal")
+    first = 2 if node.op in _SET else 1
+    offsets = graph.constant(node.inputs[first]) if len(node.inputs) > first else np.zeros(1, np.int32)
+    if offsets is None or len({*offsets.ravel()}) != 1:
+        return Miss("it is not one diagonal that is known")
+    k = int(offsets.ravel()[0])
+    if k and None in shape[-1 if node.op in _MAKE else -2 :]:
+        return Miss("it is not the main diagonal, and the size of the matrices is unknown")
+    if node.op in _MAKE and not _has_usual_size(graph, node, shape[-1], abs(k)):
+        return Miss("the matrices are larger than the diagonal needs")
+    return _Match(node, dtype, shape, k)
 
 
-def _is_usual(graph: Graph, node: Node, shape: tuple[int | None, ...]) -> bool:
-    """Whether the options say: the main diagonal, the size that it needs, 0 elsewhere."""
-    values = [graph.constant(ref) for ref in node.inputs[2 if node.op in _SET else 1 :]]
-    found = [int(value.ravel()[0]) for value in values if value is not None and value.size == 1]
-    if len(found) < len(values):
-        return False
-    if node.op in _MAKE:
-        zero: set[int | None] = {0}
-        sizes: set[int | None] = {-1, shape[-1]}
-        return all(value in usual for value, usual in zip(found, (zero, sizes, sizes, zero), strict=False))
-    return not any(found)
+def _has_usual_size(graph: Graph, node: Node, length: int | None, more: int) -> bool:
+    usual = {-1, length if length is None else length + more}
+    sizes = [graph.constant(ref) for ref in node.inputs[2:4]]
+    return all(size is not None and int(size.ravel()[0]) in usual for size in sizes)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
-    node, dtype, new = match.node, match.dtype, Lowering(graph, match.node)
-    x = node.inputs[0]
-    columns = new.range(new.size(x, -1))
-    rows = columns if node.op in _MAKE else new.range(new.size(x, -2))
-    eye = new.add("Equal", new.expand(rows, 1, INT32), columns, T=INT32)
-    zero = new.constant(0, str(dtype))
-    if node.op in _MAKE:
-        new.replace("SelectV2", eye, new.expand(x, -2, dtype), zero, T=dtype)
-    elif node.op in _SET:
-        new.replace("SelectV2", eye, new.expand(node.inputs[1], -2 if match.tall else -1, dtype), x, T=dtype)
+    steps = _make if match.node.op in _MAKE else _take if match.node.op in _TAKE else _set
+    steps(Lowering(graph, match.node), match)
+
+
+def _band(new: Lowering, rows: str, columns: str, k: int) -> str:
+    """Give where column - row = k, from the row and column numbers."""
+    if k:
+        rows = new.add("AddV2", rows, new.constant(k), T=INT32)
+    return new.add("Equal", new.expand(rows, 1, INT32), columns, T=INT32)
+
+
+def _make(new: Lowering, match: _Match) -> None:
+    (diagonal, *options), dtype, k = match.node.inputs, match.dtype, match.k
+    if k:
+        columns = new.constant(np.arange((match.shape[-1] or 0) + abs(k)))
+        diagonal = _padded(new, match, diagonal, max(k, 0), max(-k, 0))
     else:
-        only = new.add("SelectV2", eye, x, zero, T=dtype)
-        new.replace("Sum", only, new.constant([-2 if match.tall else -1]), T=dtype, Tidx=INT32)
+        columns = new.range(new.size(diagonal, -1))
+    padding = options[3] if len(options) > 3 else new.constant(0, str(dtype))
+    band = _band(new, columns, columns, k)
+    new.replace("SelectV2", band, new.expand(diagonal, -2, dtype), padding, T=dtype)
+
+
+def _take(new: Lowering, match: _Match) -> None:
+    x, dtype, k = match.node.inputs[0], match.dtype, match.k
+    rows, columns = match.shape[-2:]
+    if k:
+        begin = [0] * (len(match.shape) - 2) + [max(-k, 0), max(k, 0)]
+        x = new.add("Slice", x, new.constant(begin), new.constant([-1] * len(begin)), T=dtype, Index=INT32)
+        rows, columns = (rows or 0) - max(-k, 0), (columns or 0) - max(k, 0)
+        numbers = new.constant(np.arange(rows)), new.constant(np.arange(columns))
+    else:
+        numbers = new.range(new.size(x, -2)), new.range(new.size(x, -1))
+    band, cut = _band(new, *numbers, 0), rows is None or columns is None
+    axes = new.constant([-2 if not cut and (rows or 0) > (columns or 0) else -1])
+    if dtype == "bool":
+        op, only = "Any", new.add("LogicalAnd", band, x)
+    else:
+        op, only = "Sum", new.add("SelectV2", band, x, new.constant(0, str(dtype)), T=dtype)
+    attrs: dict[str, Attr] = {"T": INT32 if dtype in {"int8", "uint8"} else dtype, "Tidx": INT32, "keep_dims": False}
+    if not cut or match.node.op == "DiagPart":
+        new.replace(op, only, axes, **attrs)
+        return
+    least = new.add("Minimum", new.size(x, -2), new.size(x, -1), T=INT32)
+    everything = [new.constant(-1)] * (len(match.shape) - 2)
+    size = new.add("Pack", *everything, least, axis=0, N=len(match.shape) - 1, T=INT32)
+    zeros = new.constant([0] * (len(match.shape) - 1))
+    new.replace("Slice", new.add(op, only, axes, **attrs), zeros, size, T=dtype, Index=INT32)
+
+
+def _set(new: Lowering, match: _Match) -> None:
+    (x, diagonal), dtype, k = match.node.inputs[:2], match.dtype, match.k
+    height, width = match.shape[-2:]
+    rows, columns = new.range(new.size(x, -2)), new.range(new.size(x, -1))
+    if height is not None and width is not None and 0 <= k <= width - height:  # one value for every row
+        new.replace("SelectV2", _band(new, rows, columns, k), new.expand(diagonal, -1, dtype), x, T=dtype)
+        return
+    last = new.add("Sub", new.size(diagonal, -1), new.constant(1), T=INT32)
+    places = new.add("AddV2", rows, new.constant(k), T=INT32) if k < 0 else rows
+    places = new.add("Maximum", new.add("Minimum", places, last, T=INT32), new.constant(0), T=INT32)
+    axis = new.constant(len(match.shape) - 2)
+    spread = new.add("GatherV2", diagonal, places, axis, Tparams=dtype, Tindices=INT32, Taxis=INT32, batch_dims=0)
+    new.replace("SelectV2", _band(new, rows, columns, k), new.expand(spread, -1, dtype), x, T=dtype)
+
+
+def _padded(new: Lowering, match: _Match, ref: str, before: int, after: int) -> str:
+    """Add zeros around the last axis."""
+    sides = [[0, 0]] * (len(match.shape) - 1) + [[before, after]]
+    return new.add("Pad", ref, new.constant(sides), T=match.dtype, Tpaddings=INT32)
 
 
 LOWER_MATRIX_DIAGONAL = Rewrite("lower_matrix_diagonal", _MAKE | _TAKE | _SET, _match, _apply)

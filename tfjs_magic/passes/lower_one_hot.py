@@ -3,7 +3,8 @@
 Given:   y = OneHot(x, depth, on, off)            axis a; y float32, bool or any
 Result:  y = Transpose(SelectV2(h, on, off))      h = Cast(OneHot(x, depth, 1, 0), bool), of int32
 
-The select is a cast where on and off are 1 and 0; without another axis than the last there is no transpose.
+The select is a cast where on and off are 1 and 0; without another axis than the last there is no transpose. A depth of
+1 or 0, which TF.js refuses, is compared: h = Equal(x[…, None], (0,)), or (), bool already.
 
 Refuses: the axis is not the last one, and the rank of x is unknown.
 Source: TensorFlow ``core/ops/array_ops.cc``, ``OneHot``.
@@ -17,12 +18,17 @@ from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
+#: TF.js keeps all floats as float32.
+_WRONG = frozenset({"bool", "float16", "float32", "float64"})
+_LEAST_DEPTH = 2
+
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
     node: Node
     dtype: DType
     casts: bool
+    depth: int | None
     perm: tuple[int, ...] | None
 
 
@@ -30,7 +36,9 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     dtype, axis = node.attrs["T"], node.attrs.get("axis", -1)
     assert isinstance(dtype, DType)
     assert isinstance(axis, int)
-    if axis == -1 and dtype not in {"float32", "bool"}:
+    depth = graph.constant(node.inputs[1])
+    least = None if depth is None or depth >= _LEAST_DEPTH else int(depth)
+    if axis == -1 and dtype not in _WRONG and least is None:
         return None
     shape = graph.shape(node.inputs[0])
     if axis != -1 and shape is None:
@@ -39,19 +47,23 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     axes = list(range(rank))
     perm = None if axis in {-1, rank} else (*axes[:axis], rank, *axes[axis:])
     on, off = (graph.constant(ref) for ref in node.inputs[2:4])
-    return _Match(node, dtype, on is not None and off is not None and on == 1 and off == 0, perm)
+    return _Match(node, dtype, on is not None and off is not None and on == 1 and off == 0, least, perm)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
     x, depth, on, off = node.inputs
-    hot = new.add(
-        "OneHot", x, depth, new.constant(1), new.constant(0), axis=-1, T=INT32, TI=node.attrs.get("TI", INT32)
-    )
+    indices = node.attrs.get("TI", INT32)
+    assert isinstance(indices, DType)
+    if match.depth is None:
+        hot, held = new.add("OneHot", x, depth, new.constant(1), new.constant(0), axis=-1, T=INT32, TI=indices), INT32
+    else:
+        places = new.constant(range(match.depth), indices)
+        hot, held = new.add("Equal", new.expand(x, -1, indices), places, T=indices), BOOL
     op, inputs = "Cast", [hot]
-    attrs: dict[str, Attr] = {"SrcT": INT32, "DstT": match.dtype}
+    attrs: dict[str, Attr] = {"SrcT": held, "DstT": match.dtype}
     if not match.casts:
-        mask = new.add("Cast", hot, SrcT=INT32, DstT=BOOL)
+        mask = new.add("Cast", hot, SrcT=INT32, DstT=BOOL) if held == INT32 else hot
         op, inputs, attrs = "SelectV2", [mask, on, off], {"T": match.dtype}
     if match.perm is None:
         new.replace(op, *inputs, **attrs)
