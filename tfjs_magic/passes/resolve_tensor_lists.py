@@ -7,97 +7,251 @@ Result:  y = Unpack(x)[i]                       one Unpack for all items
 Given:   y = TensorListStack(list)
 Result:  y = Pack(a, b, …), or Identity(x) of an untouched TensorListFromTensor(x)
 
-Refuses: an index is computed; an item was never set; the list comes out of a loop, a branch or a call.
-Source: TensorFlow ``core/kernels/list_kernels.cc``.
+Gather, ConcatV2, PopBack and Length likewise. An item that was never set is zeros, and a list grows where it may.
+
+Refuses: an index is computed; a size or a shape is known only in the browser; the list comes out of a loop or a branch.
+Source: TensorFlow ``core/kernels/list_kernels.h`` (``TensorListStack``, ``TensorListGetItem``, ``TensorListSetItem``).
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
-from tfjs_magic.graph.ir import DType, Graph, Node, Shape
-from tfjs_magic.passes.lowering import Lowering
+import numpy as np
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape, port_of
+from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
 @dataclasses.dataclass(frozen=True)
+class _Part:
+    """Part ``index`` of a tensor that became a list: a row, or as many rows as ``sizes`` says."""
+
+    tensor: str
+    index: int
+    length: int
+    sizes: tuple[int, ...] | None = None
+
+
+#: A tensor ref, a part of one, or what was never set.
+_Item = str | _Part | None
+#: What gives a list like its first input, but for one change.
+_CHANGES = frozenset(
+    {
+        *("Identity", "TensorListPushBack", "TensorListPopBack", "TensorListSetItem", "TensorListResize"),
+        "TensorListScatterIntoExistingList",
+    }
+)
+_READERS = frozenset(
+    {
+        *("TensorListGetItem", "TensorListStack", "TensorListGather", "TensorListConcatV2", "TensorListPopBack"),
+        "TensorListLength",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
 class _Match:
-    """The items that were set, and where the rest comes from: a tensor, and how many items it has."""
+    """What the node hands on.
+
+    Attributes:
+        items: In order.
+        shape: Of one item, where it is known.
+        like: An item of the list that was set.
+    """
 
     node: Node
-    items: dict[int, str]
-    source: str | None
-    length: int
-    index: int | None
+    items: tuple[_Item, ...]
+    shape: tuple[int, ...] | None
+    like: _Item
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    found = _items(graph, node.inputs[0])
-    if isinstance(found, Miss):
-        return found
-    items, source, length = found
-    index = None
-    if node.op == "TensorListGetItem":
-        value = graph.constant(node.inputs[1])
-        if value is None:
-            return Miss("an index is computed")
-        index = int(value)
-    wanted = range(length) if index is None else [index]
-    if source is None and any(i not in items for i in wanted):
+    if node.op in {"TensorListPopBack", "TensorListConcatV2"}:
+        ref = f"{node.name}:1"
+        is_read = ref in graph.outputs.values() or any(ref in user.inputs for user in graph.consumers(node.name))
+        if is_read != (node.op == "TensorListPopBack"):
+            return None
+    contents = _contents(graph, node.inputs[0])
+    if isinstance(contents, Miss):
+        return contents
+    items = _taken(graph, node, contents)
+    if isinstance(items, Miss):
+        return items
+    shape, like = _item_shape(graph, node), next((item for item in contents if item is not None), None)
+    match = _Match(node, items, shape, like)
+    return match if node.op == "TensorListLength" else _unset(match) or match
+
+
+def _unset(match: _Match) -> Miss | None:
+    """Say why what was never set cannot be zeros."""
+    if match.items and None not in match.items:
+        return None
+    if match.node.op == "TensorListConcatV2" or match.node.attrs["element_dtype"] == "string":
         return Miss("an item was never set")
-    return _Match(node, items, source, length, index)
+    if match.shape is None and (not match.items or match.like is None):
+        return Miss("an item was never set, and its shape is known only in the browser")
+    return None
 
 
-def _items(graph: Graph, ref: str) -> tuple[dict[int, str], str | None, int] | Miss:
-    """Follow a list back to where it was made; what was set last counts."""
-    items: dict[int, str] = {}
-    pushed: list[str] = []
-    while True:
-        node = graph[ref]
-        if node.op == "TensorListSetItem" and (index := graph.constant(node.inputs[1])) is not None:
-            items.setdefault(int(index), node.inputs[2])
-        elif node.op == "TensorListPushBack":
-            pushed.append(node.inputs[1])
-        elif node.op == "EmptyTensorList":
-            return dict(enumerate(reversed(pushed))), None, len(pushed)
-        elif node.op == "TensorListReserve" and (size := graph.constant(node.inputs[1])) is not None and not pushed:
-            return items, None, int(size)
-        elif node.op == "TensorListFromTensor" and not pushed:
-            shape = graph.shape(node.inputs[0])
-            if shape is None or not shape or shape[0] is None:
-                return Miss("the length of the list is unknown")
-            return items, node.inputs[0], shape[0]
-        elif node.op != "Identity":
-            return Miss("the list comes out of a loop or a branch, or an index is computed")
-        ref = node.inputs[0]
+def _taken(graph: Graph, node: Node, contents: list[_Item]) -> tuple[_Item, ...] | Miss:
+    """Give the items that a reader takes."""
+    if node.op in {"TensorListGetItem", "TensorListGather"}:
+        indices = graph.constant(node.inputs[1])
+        if indices is None:
+            return Miss("an index is computed")
+        if any(not 0 <= i < len(contents) for i in indices.ravel()):
+            return Miss("an index is beyond the list")
+        return tuple(contents[int(i)] for i in indices.ravel())
+    if node.op == "TensorListPopBack":
+        return (contents[-1],) if contents else Miss("the list is empty")
+    return tuple(contents)
+
+
+def _contents(graph: Graph, ref: str) -> list[_Item] | Miss:
+    """Follow a list back to where it was made, then do again what was done to it."""
+    steps: list[Node] = []
+    while graph[ref].op in _CHANGES and port_of(ref) == 0:
+        steps.append(graph[ref])
+        ref = graph[ref].inputs[0]
+    contents = _made(graph, graph[ref])
+    for step in reversed(steps):
+        if isinstance(contents, Miss):
+            break
+        contents = _changed(graph, step, contents)
+    return contents
+
+
+def _made(graph: Graph, node: Node) -> list[_Item] | Miss:
+    if node.op == "EmptyTensorList":
+        return []
+    if node.op == "TensorListReserve" and (size := graph.constant(node.inputs[1])) is not None:
+        return [None] * int(size)
+    if node.op == "TensorListFromTensor":
+        shape = graph.shape(node.inputs[0])
+        if not shape or shape[0] is None:
+            return Miss("the length of the list is unknown")
+        return [_Part(node.inputs[0], i, shape[0]) for i in range(shape[0])]
+    if node.op == "TensorListSplit" and (lengths := graph.constant(node.inputs[2])) is not None:
+        sizes = tuple(int(length) for length in lengths)
+        return [_Part(node.inputs[0], i, len(sizes), sizes) for i in range(len(sizes))]
+    return Miss("the list comes out of a loop or a branch, or an index is computed")
+
+
+def _changed(graph: Graph, step: Node, contents: list[_Item]) -> list[_Item] | Miss:
+    """Do again what a node did to a list."""
+    if step.op == "TensorListPushBack":
+        return [*contents, step.inputs[1]]
+    if step.op == "TensorListPopBack":
+        return contents[:-1]
+    if step.op == "TensorListScatterIntoExistingList":
+        return _scattered(graph, step, contents)
+    return contents if step.op == "Identity" else _sized(graph, step, contents)
+
+
+def _scattered(graph: Graph, step: Node, contents: list[_Item]) -> list[_Item] | Miss:
+    indices, shape = graph.constant(step.inputs[2]), graph.shape(step.inputs[1])
+    if indices is None or not shape or shape[0] != len(indices):
+        return Miss("an index is computed")
+    return _with(contents, {int(k): _Part(step.inputs[1], i, len(indices)) for i, k in enumerate(indices)})
+
+
+def _sized(graph: Graph, step: Node, contents: list[_Item]) -> list[_Item] | Miss:
+    number = graph.constant(step.inputs[1])
+    if number is None:
+        return Miss("an index is computed")
+    if step.op == "TensorListResize":
+        return [*contents, *[None] * int(number)][: int(number)]
+    if int(number) >= len(contents) and not step.attrs.get("resize_if_index_out_of_bounds", False):
+        return Miss("an index is beyond the list")
+    return _with(contents, {int(number): step.inputs[2]})
+
+
+def _with(contents: list[_Item], changes: Mapping[int, _Item]) -> list[_Item]:
+    """Set items in place; the list grows as far as it must."""
+    contents += [None] * (max(changes, default=-1) + 1 - len(contents))
+    for i, item in changes.items():
+        contents[i] = item
+    return contents
+
+
+def _item_shape(graph: Graph, node: Node) -> tuple[int, ...] | None:
+    shape = graph.shape(f"{node.name}:1" if node.op == "TensorListPopBack" else node.name)
+    if shape is not None and node.op in {"TensorListStack", "TensorListGather"}:
+        shape = shape[1:]
+    known = tuple(side for side in shape or () if side is not None)
+    return None if shape is None or len(known) < len(shape) else known
+
+
+# ---------------------------------------------------------------------- the edit
 
 
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
+    if node.op == "TensorListLength":
+        new.replace("Identity", new.constant(len(match.items)), T=INT32)
+        return
     dtype = node.attrs["element_dtype"]
     assert isinstance(dtype, DType)
-    if match.index is not None:
-        new.replace("Identity", _item(graph, match, match.index, dtype), T=dtype)
-    elif match.source is not None and not match.items:
-        new.replace("Identity", match.source, T=dtype)
+    if node.op == "TensorListPopBack":
+        graph.replace_uses(f"{node.name}:1", _ref(graph, new, match, 0))
+    elif node.op == "TensorListGetItem":
+        new.replace("Identity", _ref(graph, new, match, 0), T=dtype)
+    elif (whole := _whole(match.items)) is not None and node.op != "TensorListConcatV2":
+        new.replace("Identity", whole, T=dtype)
+    elif not match.items:
+        new.replace("Identity", new.constant(np.zeros((0, *(match.shape or ()))), dtype), T=dtype)
     else:
-        rows = [_item(graph, match, i, dtype) for i in range(match.length)]
-        new.replace("Pack", *rows, axis=0, N=len(rows), T=dtype)
+        rows = [_ref(graph, new, match, i) for i in range(len(match.items))]
+        if node.op != "TensorListConcatV2":
+            new.replace("Pack", *rows, axis=0, N=len(rows), T=dtype)
+        elif len(rows) == 1:
+            new.replace("Identity", rows[0], T=dtype)
+        else:
+            new.replace("ConcatV2", *rows, new.constant(0), N=len(rows), T=dtype, Tidx=INT32)
 
 
-def _item(graph: Graph, match: _Match, index: int, dtype: DType) -> str:
-    if (item := match.items.get(index)) is not None:
+def _whole(items: tuple[_Item, ...]) -> str | None:
+    """Give the tensor whose rows these are, all of them and in order."""
+    first = items[0] if items else None
+    if not isinstance(first, _Part) or first.sizes is not None or first.length != len(items):
+        return None
+    return first.tensor if items == tuple(_Part(first.tensor, i, first.length) for i in range(first.length)) else None
+
+
+def _ref(graph: Graph, new: Lowering, match: _Match, i: int) -> str:
+    item = match.items[i]
+    dtype = match.node.attrs["element_dtype"]
+    assert isinstance(dtype, DType)
+    if item is None and match.shape is not None:
+        return new.constant(np.zeros(match.shape), dtype)
+    if item is None:
+        return new.add("ZerosLike", _set(graph, match.like, dtype), T=dtype)
+    return _set(graph, item, dtype)
+
+
+def _set(graph: Graph, item: _Item, dtype: DType) -> str:
+    """Give the ref of an item that was set; all parts of a tensor come out of one node."""
+    if not isinstance(item, _Part):
+        assert item is not None
         return item
-    assert match.source is not None
-    name = f"{match.source.replace(':', '_')}/unpacked"
+    base = item.tensor.replace(":", "_")
+    name = f"{base}/unpacked" if item.sizes is None else f"{base}/split_{'_'.join(map(str, item.sizes))}"
     if name not in graph:
-        shape = graph.shape(match.source) or ()
-        unpack = Node(name, "Unpack", [match.source], {"axis": 0, "num": match.length, "T": dtype})
-        unpack.shapes = (Shape(shape[1:]),) * match.length
-        graph.add(unpack)
-    return f"{name}:{index}" if index else name
+        inner = (graph.shape(item.tensor) or ())[1:]
+        if item.sizes is None:
+            node = Node(name, "Unpack", [item.tensor], {"axis": 0, "num": item.length, "T": dtype})
+            node.shapes = (Shape(inner),) * item.length
+        else:
+            sizes = graph.add_constant(f"{name}/sizes", np.asarray(item.sizes, np.int32))
+            axis = graph.add_constant(f"{name}/axis", np.zeros((), np.int32))
+            attrs: dict[str, Attr] = {"num_split": item.length, "T": dtype, "Tlen": INT32}
+            node = Node(name, "SplitV", [item.tensor, sizes, axis], attrs)
+            node.shapes = tuple(Shape((size, *inner)) for size in item.sizes)
+        graph.add(node)
+    return f"{name}:{item.index}" if item.index else name
 
 
-RESOLVE_TENSOR_LISTS = Rewrite(
-    "resolve_tensor_lists", frozenset({"TensorListGetItem", "TensorListStack"}), _match, _apply
-)
+RESOLVE_TENSOR_LISTS = Rewrite("resolve_tensor_lists", _READERS, _match, _apply)

@@ -6,8 +6,8 @@ Result:  y = Op(x)
 
 A constant that a branch of a condition or the body of a loop hands on is held back by nothing but its control input.
 Without it TF.js's Merge would take it whichever branch runs, and its NextIteration and Enter would run outside of their
-loop; so it gets a Switch of its own. What may not be stripped (a variable that is assigned and read) was refused when
-the graph was built.
+loop; so it gets a Switch of its own, and so does what tells a new list or a random number which round it is for. What
+may not be stripped (a variable that is assigned and read) was refused when the graph was built.
 
 Source: tfjs-converter ``src/executor/graph_executor.ts`` (``processChildNodes``), 4.22.
 """
@@ -19,6 +19,18 @@ from tfjs_magic.passes.rewrite import GraphPass
 
 #: Ops that would take a constant at the wrong time.
 _GATES = frozenset({"Merge", "NextIteration", "Enter"})
+#: Ops that make something new in every round of a loop → the input that says in which loop they are. TF.js runs what
+#: hangs on bare constants once, and a list is changed in place: the rounds would share one.
+_MAKERS = {
+    "TensorListReserve": 1,
+    "EmptyTensorList": 1,
+    "TensorListFromTensor": 0,
+    "RandomStandardNormal": 0,
+    "RandomUniform": 0,
+    "RandomUniformInt": 0,
+    "TruncatedNormal": 0,
+    "Multinomial": 0,
+}
 #: Ops whose output exists only in a branch, or in a loop.
 _HELD_BACK = frozenset({"Switch", "Enter", "NextIteration"})
 #: What lies beyond these belongs to another branch or loop.
@@ -29,6 +41,9 @@ def _run(graph: Graph) -> int:
     for node in graph:
         if node.op in _GATES:
             graph.set_inputs(node, [_held_back(graph, ref) for ref in node.inputs])
+        elif node.op in _MAKERS and not _is_held_back(graph, node.name):
+            which = _MAKERS[node.op]
+            graph.set_inputs(node, [_held_back(graph, r) if i == which else r for i, r in enumerate(node.inputs)])
     waiting = [node for node in graph if node.controls]
     for node in waiting:
         graph.set_inputs(node, node.inputs, controls=())
