@@ -14,6 +14,7 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tfjs_magic import convert
 from tfjs_magic.artifacts import TfjsModel
+from tfjs_magic.errors import UnsupportedOpsError
 
 F = tf.float32
 W = tf.Variable(np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32), name="w")
@@ -181,7 +182,36 @@ def _swapped_rows(x: Any) -> Any:
     return rows.stack()
 
 
+def _read_before_it_changes(x: Any) -> Any:
+    """TF.js changes lists in place, so what reads the list as it was must come first."""
+    rows = tf.TensorArray(F, 4, clear_after_read=False).unstack(tf.concat([x, x * 2], 0))
+    first = tf.cast(tf.reduce_sum(tf.abs(x)) * 0, tf.int32)
+    changed = rows.write(first, x[0] * 7.0)
+    return {"before": rows.stack() * 2.0, "after": changed.stack() + rows.read(first)}
+
+
+def _set_in_part(x: Any) -> Any:
+    """TensorFlow gives zeros for what was never set, and counts it."""
+    rows = tf.TensorArray(F, tf.shape(x)[0] + 3)
+    for i in tf.range(tf.shape(x)[0]):
+        if tf.reduce_sum(x) > 5.0:
+            break
+        rows = rows.write(i, x[i] * 2)
+    rows = rows.write(0, x[1])
+    return {"rows": rows.stack(), "size": tf.cast(rows.size(), F) * x}
+
+
+def _flags(x: Any) -> Any:
+    flags = tf.TensorArray(tf.bool, 4)
+    for i in tf.range(tf.shape(x)[0]):
+        flags = flags.write(i, x[i] > 0)
+    return tf.cast(flags.stack(), F)
+
+
 LISTS = [
+    pytest.param(_read_before_it_changes, DYNAMIC, id="read-before-it-changes"),
+    pytest.param(_set_in_part, DYNAMIC, id="set-in-part"),
+    pytest.param(_flags, DYNAMIC, id="flags-in-part"),
     pytest.param(_list_written_in_branches, STATIC, id="written-in-branches"),
     pytest.param(_list_that_grows, STATIC, id="growing"),
     pytest.param(_list_with_second_readers, STATIC, id="second-readers"),
@@ -280,3 +310,13 @@ def test_every_round_draws_its_own_numbers(tfjs_node: TfjsNode) -> None:
     for backend in BACKENDS:
         (rows,) = tfjs_node.run(model, {"x": np.zeros((4, 3), np.float32)}, backend).values()
         assert len(np.unique(rows)) == rows.size
+
+
+def test_two_changes_of_one_list_are_refused() -> None:
+    def function(x: Any) -> Any:
+        rows = tf.TensorArray(F, 4, clear_after_read=False).unstack(tf.concat([x, x * 2], 0))
+        i = tf.cast(tf.reduce_sum(tf.abs(x)) * 0, tf.int32)
+        return {"one": rows.write(i, x[0] * 7.0).stack(), "other": rows.write(i + 1, x[0] * 9.0).stack()}
+
+    with pytest.raises(UnsupportedOpsError, match="something else still uses it as it was"):
+        _converted(function, DYNAMIC, unroll="auto")

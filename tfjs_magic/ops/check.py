@@ -11,6 +11,7 @@ from typing import Any
 
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.tensor_lists import is_shared
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -70,7 +71,7 @@ def missing_per_backend(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 def needs_async(graph: Graph) -> bool:
     """Whether TF.js refuses ``predict`` and ``execute``: loops, conditions, and shapes that depend on values."""
-    return any(node.op in _ASYNC for node in graph)
+    return any(node.op in _ASYNC or node.op.startswith(("TensorList", "EmptyTensorList")) for node in graph)
 
 
 def random_ops(graph: Graph) -> tuple[str, ...]:
@@ -277,6 +278,11 @@ _WRONG: dict[str, tuple[_Condition, ...]] = {
     "StatelessWhile": (_always,),
     "StridedSlice": (_strides_over_integers, _drops_and_steps),
     "TensorListConcatV2": (_always,),
+    "TensorListPopBack": (_always,),
+    "TensorListPushBack": (is_shared,),
+    "TensorListResize": (is_shared,),
+    "TensorListSetItem": (is_shared,),
+    "TensorListSplit": (_always,),
     "While": (_always,),
     "_FusedConv2D": (_is_grouped, _leaves_data_out),
 }

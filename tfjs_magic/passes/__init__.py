@@ -37,6 +37,7 @@ from tfjs_magic.passes.lower_vector_select import LOWER_VECTOR_SELECT
 from tfjs_magic.passes.merge_duplicates import MERGE_DUPLICATES
 from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
 from tfjs_magic.passes.merge_transposes import MERGE_TRANSPOSES
+from tfjs_magic.passes.order_list_changes import ORDER_LIST_CHANGES
 from tfjs_magic.passes.put_channels_last import PUT_CHANNELS_LAST
 from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
 from tfjs_magic.passes.resolve_tensor_lists import RESOLVE_TENSOR_LISTS
@@ -104,6 +105,8 @@ PIPELINE: tuple[tuple[Pass, ...], ...] = (
     (LOWER_GROUPED_CONV,),
     # Fusion after every fold: nothing looks inside a fused op.
     (FUSE_BIAS_ACTIVATION, MERGE_DUPLICATES),
+    # After the folds, which would take a product with zero away.
+    (ORDER_LIST_CHANGES,),
     # Last, since the others would take the identities away again.
     (SEPARATE_OUTPUTS,),
 )

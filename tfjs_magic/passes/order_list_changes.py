@@ -1,0 +1,76 @@
+"""Make TF.js's lists, which it changes in place and makes without a size, give what TensorFlow's give.
+
+Given:   y = TensorListGetItem(list, i);  new = TensorListSetItem(list, j, x)
+Result:  new = TensorListSetItem(list, j + 0 · Rank(y), x)             the change waits for who reads the list as it was
+Given:   y = TensorListStack(list)                                     list = … TensorListReserve(n) …
+Result:  rows = TensorListStack(list);  y = ConcatV2(rows, zeros)      zeros for the last items, if they were never set
+Given:   y = TensorListLength(list)
+Result:  y = Identity(n)                                               TF.js counts up to the last item that was set
+
+Lists that are used as they were after a change, in another way, are refused: ``ops/check.py`` names them.
+Source: tfjs-converter ``src/executor/tensor_list.ts``, 4.22; tensorflow ``core/kernels/list_kernels.h``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.tensor_lists import reserved_length, unordered_readers
+from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.passes.rewrite import GraphPass
+
+
+def _run(graph: Graph) -> int:
+    return sum(_edit(graph, node) for node in graph)
+
+
+def _edit(graph: Graph, node: Node) -> bool:
+    if node.op == "TensorListSetItem" and (readers := unordered_readers(graph, node)):
+        _wait(graph, node, readers)
+        return True
+    if node.op not in {"TensorListStack", "TensorListLength"} or _is_padded(graph, node):
+        return False
+    length = reserved_length(graph, node.inputs[0])
+    if length is None or node.attrs.get("element_dtype") == "string":
+        return False
+    if node.op == "TensorListLength":
+        Lowering(graph, node).replace("Identity", length, T=INT32)
+    else:
+        _pad(graph, node, length)
+    return True
+
+
+def _wait(graph: Graph, node: Node, readers: list[Node]) -> None:
+    new, index = Lowering(graph, node), node.inputs[1]
+    for reader in readers:
+        rank = new.add("Rank", reader.name, T=reader.attrs.get("element_dtype", INT32))
+        nothing = new.add("Mul", rank, new.constant(0), T=INT32)
+        index = new.add("AddV2", index, nothing, T=INT32)
+    graph.set_inputs(node, [node.inputs[0], index, *node.inputs[2:]])
+
+
+def _is_padded(graph: Graph, node: Node) -> bool:
+    return any(
+        user.op == "ConcatV2" and user.name == node.name.removesuffix("/rows") for user in graph.consumers(node.name)
+    )
+
+
+def _pad(graph: Graph, node: Node, length: str) -> None:
+    new = Lowering(graph, node)
+    dtype = node.attrs["element_dtype"]
+    assert isinstance(dtype, DType)
+    rows = graph.add(Node(graph.fresh_name(f"{node.name}/rows"), node.op, list(node.inputs), dict(node.attrs))).name
+    shape = new.add("Shape", rows, T=dtype, out_type=INT32)
+    masks: dict[str, Attr] = {"begin_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
+    types: dict[str, Attr] = {"T": INT32, "Index": INT32, **masks}
+    zero, one = new.constant([0]), new.constant([1])
+    count = new.add("StridedSlice", shape, zero, one, one, end_mask=0, **types)
+    inner = new.add("StridedSlice", shape, one, zero, one, end_mask=1, **types)
+    missing = new.add("Sub", new.reshape(length, [1], INT32), count, T=INT32)
+    sizes = new.add("ConcatV2", missing, inner, new.constant(0), N=2, T=INT32, Tidx=INT32)
+    zeros = new.add("Fill", sizes, new.constant(np.zeros(()), dtype), T=dtype, index_type=INT32)
+    new.replace("ConcatV2", rows, zeros, new.constant(0), N=2, T=dtype, Tidx=INT32)
+
+
+ORDER_LIST_CHANGES = GraphPass("order_list_changes", _run)
