@@ -22,10 +22,11 @@ from tfjs_magic.graph.ir import Array, node_of, port_of
 from tfjs_magic.graph.trace import GraphDefFunction
 
 _WHILES = frozenset({"While", "StatelessWhile"})
-#: A loop whose rounds would have more nodes than this stays a loop, unless the user asks for it: model.json grows by
-#: 150 bytes a node, and TF.js takes longer to load.
+#: Loops whose rounds would have more nodes than this stay loops, unless the user asks for them: model.json grows by 150
+#: bytes a node, and TF.js takes longer to load.
 _MOST_NODES = 10_000
 _MOST_ROUNDS = 100_000
+_MOST_NOTES = 3
 _COMPARISONS: Mapping[str, Callable[..., Array]] = {
     "Equal": np.equal,
     "Greater": np.greater,
@@ -57,6 +58,7 @@ def unroll_loops(
     kept = dict.fromkeys(keep)
     effects = dict.fromkeys(function.side_effects)
     rounds: list[int] = []
+    spent = 0
     left: dict[str, str] = {}
     graph_def = function.graph_def
     while True:
@@ -65,7 +67,10 @@ def unroll_loops(
             graph_def = grappler.optimize(graph_def, keep=[*kept, *effects], lower=False)
         known_values = _static_values(graph_def)
         found = [_length(graph_def, node, known_values, kept, mode) for node in graph_def.node if node.op in _WHILES]
+        if mode == "auto":
+            found = list(_affordable(found, _MOST_NODES - spent))
         known = [loop for loop in found if isinstance(loop, _Loop)]
+        spent += sum(loop.nodes for loop in known)
         left = {loop.name: loop.reason for loop in found if isinstance(loop, _Unknown)}
         if not known:
             break
@@ -82,7 +87,9 @@ def unroll_loops(
             stage="trace",
             node=name,
         )
-    return dataclasses.replace(function, graph_def=graph_def, side_effects=list(effects)), tuple(_notes(rounds))
+    return dataclasses.replace(function, graph_def=graph_def, side_effects=list(effects)), tuple(
+        _notes(rounds, left, graph_def)
+    )
 
 
 def _free_constants(graph_def: Any) -> bool:
@@ -93,11 +100,27 @@ def _free_constants(graph_def: Any) -> bool:
     return bool(waiting)
 
 
-def _notes(rounds: list[int]) -> Iterator[str]:
+def _affordable(loops: Iterable[_Loop | _Unknown], nodes: int) -> Iterator[_Loop | _Unknown]:
+    """Let loops stay whose rounds, with those of the loops in them, would have more nodes than there may still be."""
+    for loop in loops:
+        if isinstance(loop, _Unknown) or loop.nodes <= nodes:
+            nodes -= loop.nodes if isinstance(loop, _Loop) else 0
+            yield loop
+        else:
+            yield _Unknown(loop.node.name, f"its rounds would have more than {_MOST_NODES:,} nodes")
+
+
+def _notes(rounds: list[int], left: Mapping[str, str], graph_def: Any) -> Iterator[str]:
     if rounds:
         shown = ", ".join(map(str, rounds[:5])) + (" …" if len(rounds) > 5 else "")
         loops = "1 loop was" if len(rounds) == 1 else f"{len(rounds)} loops were"
         yield f"{loops} unrolled ({shown} rounds)."
+    for name, reason in list(left.items())[:_MOST_NOTES]:
+        yield f"The loop '{name}' was not unrolled: {reason}."
+    if len(left) > _MOST_NOTES:
+        yield f"{len(left) - _MOST_NOTES} more loops were not unrolled."
+    if not left and _has_loops(graph_def):
+        yield "Loops in branches were not unrolled."
 
 
 def _has_loops(graph_def: Any) -> bool:
@@ -110,8 +133,11 @@ def _has_loops(graph_def: Any) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class _Loop:
+    """A loop of known length; ``nodes``: how many all of its rounds have, those of the loops in it included."""
+
     node: Any
     rounds: int
+    nodes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,25 +216,91 @@ def _length(
     keep: Mapping[str, None],
     mode: bool | Literal["auto"],  # noqa: FBT001 - the option as the user gives it
 ) -> _Loop | _Unknown:
-    """Count the rounds by computing the condition, and what of the state it needs."""
     if node.name in keep:
         return _Unknown(node.name, "its results are results of the model")
     functions = {function.signature.name: function for function in graph_def.library.function}
-    condition, body = (functions[node.attr[key].func.name] for key in ("cond", "body"))
+    body = functions[node.attr["body"].func.name]
     if any(_writes(inner) for inner in _nodes(functions, body)):
         return _Unknown(node.name, "it writes a variable")
     given = [value_of(ref) for ref in node.input if not ref.startswith("^")]
     state = {i: value for i, value in enumerate(given) if value is not None}
-    most = _MOST_ROUNDS if mode is True else max(_MOST_NODES // max(sum(1 for _ in _nodes(functions, body)), 1), 1)
+    rounds = _rounds(functions, node, state, most=_MOST_ROUNDS if mode is True else _most_rounds(body))
+    if isinstance(rounds, str):
+        return _Unknown(node.name, rounds)
+    if rounds > _MOST_ROUNDS:
+        return _Unknown(node.name, f"it has more than {_MOST_ROUNDS:,} rounds")
+    return _Loop(node, rounds, rounds * _size(functions, body))
+
+
+def _rounds(functions: Mapping[str, Any], node: Any, state: Mapping[int, Array], *, most: int) -> int | str:
+    """Count the rounds by computing the condition, and what of the state it needs; else say why that is not known.
+
+    Args:
+        functions: The library.
+        node: The loop.
+        state: What is known of the state before the first round.
+        most: Give this and one more where there are more.
+    """
+    condition, body = (functions[node.attr[key].func.name] for key in ("cond", "body"))
+    needed = _needed(condition, body)
+    state = {i: value for i, value in state.items() if i in needed}
     for count in range(most + 1):
         try:
             (goes_on,) = _outputs(condition, state, [0])
         except _NotKnownError as error:
-            return _Unknown(node.name, f"its length depends on {error}")
+            return f"its length depends on {error}"
         if not bool(goes_on):
-            return _Loop(node, count)
+            return count
         state = _next(body, state)
-    return _Unknown(node.name, f"it has more than {most} rounds")
+    return most + 1
+
+
+def _most_rounds(body: Any) -> int:
+    return _MOST_NODES // max(len(body.node_def), 1)
+
+
+def _size(functions: Mapping[str, Any], body: Any) -> int:
+    """Count the nodes of one round, the rounds of the loops in it included as far as they are known."""
+    total = 0
+    for node in body.node_def:
+        total += 1
+        for called in _called(node):
+            if called not in functions:
+                continue
+            rounds = 1
+            if node.op in _WHILES:
+                given = enumerate(ref for ref in node.input if not ref.startswith("^"))
+                state = {i: value for i, ref in given if (value := _value(body, {}, ref)) is not None}
+                known = _rounds(functions, node, state, most=_most_rounds(functions[node.attr["body"].func.name]))
+                rounds = known if isinstance(known, int) else 1
+            total += rounds * _size(functions, functions[called])
+    return total
+
+
+def _needed(condition: Any, body: Any) -> set[int]:
+    """Give which parts of the state the condition needs, now or after more rounds."""
+    needed = set(_arguments(condition, [condition.ret[condition.signature.output_arg[0].name]]))
+    names = [argument.name for argument in body.signature.output_arg]
+    while True:
+        more = needed | set(_arguments(body, [body.ret[names[i]] for i in needed]))
+        if more == needed:
+            return needed
+        needed = more
+
+
+def _arguments(function: Any, refs: Iterable[str]) -> Iterator[int]:
+    """Yield the positions of the arguments that tensors of a function depend on."""
+    nodes = {node.name: node for node in function.node_def}
+    arguments = {argument.name: i for i, argument in enumerate(function.signature.input_arg)}
+    todo, seen = list(refs), set(refs)
+    while todo:
+        ref = todo.pop()
+        if ref in arguments:
+            yield arguments[ref]
+            continue
+        fresh = [other for other in nodes[node_of(ref)].input if not other.startswith("^") and other not in seen]
+        seen.update(fresh)
+        todo += fresh
 
 
 def _writes(node: Any) -> bool:
@@ -222,16 +314,24 @@ def _next(body: Any, state: Mapping[int, Array]) -> dict[int, Array]:
 
 
 def _output(body: Any, state: Mapping[int, Array], i: int) -> Array | None:
+    return _value(body, state, body.ret[body.signature.output_arg[i].name])
+
+
+def _value(function: Any, state: Mapping[int, Array], ref: str) -> Array | None:
     try:
-        return _outputs(body, state, [i])[0]
+        return _evaluated(function, state, [ref])[0]
     except _NotKnownError:
         return None
 
 
 def _outputs(function: Any, state: Mapping[int, Array], ports: Iterable[int]) -> list[Array]:
+    names = [argument.name for argument in function.signature.output_arg]
+    return _evaluated(function, state, [function.ret[names[port]] for port in ports])
+
+
+def _evaluated(function: Any, state: Mapping[int, Array], refs: Iterable[str]) -> list[Array]:
     nodes = {node.name: node for node in function.node_def}
     arguments = {argument.name: i for i, argument in enumerate(function.signature.input_arg)}
-    names = [argument.name for argument in function.signature.output_arg]
     known: dict[str, Array] = {}
 
     def value(ref: str) -> Array:
@@ -249,7 +349,7 @@ def _outputs(function: Any, state: Mapping[int, Array], ports: Iterable[int]) ->
                 known[name] = _computed(node, [value(other) for other in node.input if not other.startswith("^")])
         return known[name]
 
-    return [value(function.ret[names[port]]) for port in ports]
+    return [value(ref) for ref in refs]
 
 
 def _computed(node: Any, inputs: list[Array]) -> Array:
@@ -266,8 +366,11 @@ def _nodes(functions: Mapping[str, Any], body: Any) -> Iterator[Any]:
     """Yield the nodes of a body, and those of what it calls."""
     for node in body.node_def:
         yield node
-        called = [value.func.name for value in node.attr.values()]
-        called += [function.name for value in node.attr.values() for function in value.list.func]
-        for name in called:
+        for name in _called(node):
             if name in functions:
                 yield from _nodes(functions, functions[name])
+
+
+def _called(node: Any) -> list[str]:
+    names = [value.func.name for value in node.attr.values() if value.func.name]
+    return names + [function.name for value in node.attr.values() for function in value.list.func]
