@@ -9,6 +9,7 @@ from tests.sweep.subject import Case
 
 GROUPS: Mapping[str, Callable[[], Iterable[Case]]] = {
     "Layers of Keras": keras_layers.cases,
+    "Layers of Keras, as layers models": keras_layers.layers_model_cases,
     "Models of keras.applications": applications.cases,
     "Functions and SavedModels": functions.cases,
 }

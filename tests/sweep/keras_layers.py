@@ -166,6 +166,16 @@ def cases() -> Iterator[Case]:
         )
 
 
+def layers_model_cases() -> Iterator[Case]:
+    """Yield the same cases as layers models."""
+
+    def as_layers_model(case: Case) -> Subject:
+        return dataclasses.replace(case.build(), options={"format": "layers"})
+
+    for case in cases():
+        yield Case(case.name, functools.partial(as_layers_model, case))
+
+
 def layer_classes() -> list[type[Any]]:
     """Give the classes of ``keras.layers``, each once."""
     found = {value for value in vars(layers).values() if inspect.isclass(value) and issubclass(value, layers.Layer)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tfjs_magic.layers.mapping import LayerView, TfjsLayer, TfjsLayers
+from tfjs_magic.layers.mapping import LayerView
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 
 def relu(view: LayerView) -> TfjsLayers:

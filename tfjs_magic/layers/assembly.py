@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.layers.functional import Call, MappedModel, TensorRef
-from tfjs_magic.layers.mapping import INTEGER_DTYPES, TfjsLayer
+from tfjs_magic.layers.mapping import INTEGER_DTYPES
 from tfjs_magic.layers.names import LayerNames, valid_name
+from tfjs_magic.layers.tfjs_layer import TfjsLayer
 
 
 @dataclasses.dataclass(eq=False)

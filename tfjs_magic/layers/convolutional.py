@@ -1,103 +1,314 @@
-"""Convolutions."""
+"""Convolutions.
+
+What tfjs ignores or refuses is written into kernel and data: zeros between the values of a dilated kernel, zeros where
+a group does not look, zeros around the data.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from tfjs_magic.layers.mapping import LayerView, TfjsLayer, TfjsLayers, plain
+import numpy as np
 
-_SHARED_OPTIONS = ("kernel_size", "strides", "padding", "data_format", "use_bias")
+from tfjs_magic.artifacts import Array
+from tfjs_magic.layers.mapping import LayerView, Shape, either_format, plain
+from tfjs_magic.layers.spatial import NONE, Pair, padded, same_pads
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
+
+_FROZEN = "Its kernel has zeros written between its values, so it is not trainable in TF.js"
 
 
+@either_format
 def conv1d(view: LayerView) -> TfjsLayers:
     """Map Conv1D; kernel (L, C_in, filters), data (batch, length, channels)."""
-    view.channels_last()
-    view.only("padding", "valid", "same", why="TF.js has no causal padding")
+    if _is_depthwise(view):
+        return _as_depthwise(view)
     return _conv("Conv1D", view)
 
 
 def conv2d(view: LayerView) -> TfjsLayers:
-    """Map Conv2D; kernel (H, W, C_in, filters)."""
-    return _conv("Conv2D", view)
+    """Map Conv2D; kernel (H, W, C_in, filters). tfjs transposes channels_first by itself."""
+    if _is_depthwise(view):
+        return _as_depthwise(view)
+    return _conv("Conv2D", view) if _is_direct(view) else either_format(lambda view: _conv("Conv2D", view))(view)
+
+
+@either_format
+def conv3d(view: LayerView) -> TfjsLayers:
+    """Map Conv3D; kernel (D, H, W, C_in, filters)."""
+    return _conv("Conv3D", view)
 
 
 def _conv(class_name: str, view: LayerView) -> TfjsLayers:
-    view.only("groups", 1, why="TF.js has no grouped convolution")
-    _refuse_strides_beyond_kernel(view)
-    view.ignore("lora_rank", "lora_alpha")
-    config = view.keep("filters", "dilation_rate", *_SHARED_OPTIONS) | view.activation()
-    config |= view.parameter("kernel") | view.parameter("bias")
+    view.ignore("lora_rank", "lora_alpha", "groups")
+    shape, pads = view.sample(), _written_out(view)
+    config = view.keep("filters", "kernel_size", "strides", "dilation_rate", "data_format", "use_bias")
+    config |= {"padding": view.value("padding") if pads is None else "valid"}
+    config |= view.activation() | view.parameter("kernel") | view.parameter("bias")
     view.drop_activity_regularizer()
-    return (TfjsLayer(class_name, config, view.weights("kernel", "bias")),)
+    weights = view.weights("kernel", "bias")
+    if (groups := view.value("groups", 1)) > 1:
+        weights["kernel"] = _ungrouped(view.array(weights["kernel"]), groups)
+        config["trainable"] = False
+        view.note(f"Its groups become one kernel with zeros, {groups} times as large and not trainable in TF.js")
+    return chain(_pads(view, shape, pads), TfjsLayer(class_name, config, weights))
+
+
+def depthwise_conv1d(view: LayerView) -> TfjsLayers:
+    """Map DepthwiseConv1D as an image of width 1; kernel (L, C_in, depth_multiplier)."""
+    return either_format(lambda view: _as_image(view, _depthwise(view, view.layer.kernel)))(view)
 
 
 def depthwise_conv2d(view: LayerView) -> TfjsLayers:
     """Map DepthwiseConv2D; kernel (H, W, C_in, depth_multiplier), called depthwise_kernel in tfjs."""
-    view.only("dilation_rate", 1, [1, 1], why="TF.js ignores it in a depthwise convolution")
-    _refuse_strides_beyond_kernel(view)
-    config = view.keep("depth_multiplier", *_SHARED_OPTIONS) | view.activation()
-    config |= view.parameter("depthwise") | view.parameter("bias")
+
+    def mapping(view: LayerView) -> TfjsLayers:
+        return _depthwise(view, view.layer.kernel)
+
+    return mapping(view) if _is_direct(view) else either_format(mapping)(view)
+
+
+def _depthwise(view: LayerView, kernel: Any, prefix: str = "depthwise", multiplier: int | None = None) -> TfjsLayers:
+    """Give a DepthwiseConv2D; a kernel of one spatial axis gets a second one of 1."""
+    multiplier = view.value("depth_multiplier") if multiplier is None else multiplier
+    shape, pads = view.sample(), _written_out(view)
+    config = view.keep("use_bias") | view.activation() | view.parameter("bias")
     view.drop_activity_regularizer()
-    weights = view.weights("bias", depthwise_kernel="kernel")
-    return (TfjsLayer("DepthwiseConv2D", config, weights),)
+    config |= _named(view.parameter(prefix), prefix, "depthwise")
+    config |= {"depth_multiplier": multiplier, "data_format": view.value("data_format"), "dilation_rate": [1, 1]}
+    config |= {"padding": view.value("padding") if pads is None else "valid"}
+    config |= {"kernel_size": _two(_windows(view)), "strides": _two(view.value("strides"))}
+    if max(rates := view.value("dilation_rate")) > 1:
+        kernel = _spread(view, kernel, rates)
+        config["trainable"] = False
+    weights = view.weights("bias") | {"depthwise_kernel": _image_kernel(view, kernel, len(rates))}
+    return chain(_pads(view, shape, pads, as_image=True), TfjsLayer("DepthwiseConv2D", config, weights))
 
 
+def separable_conv1d(view: LayerView) -> TfjsLayers:
+    """Map SeparableConv1D as an image of width 1."""
+    return either_format(lambda view: _as_image(view, _separable(view)))(view)
+
+
+@either_format
 def separable_conv2d(view: LayerView) -> TfjsLayers:
     """Map SeparableConv2D; kernels (H, W, C_in, multiplier) and (1, 1, C_in · multiplier, filters)."""
-    view.channels_last("TF.js's bias fails on it")
-    _refuse_strides_beyond_kernel(view)
-    config = view.keep("filters", "depth_multiplier", "dilation_rate", *_SHARED_OPTIONS) | view.activation()
+    return _separable(view)
+
+
+def _separable(view: LayerView) -> TfjsLayers:
+    shape, pads = view.sample(), _written_out(view)
+    config = view.keep("filters", "depth_multiplier", "data_format", "use_bias") | view.activation()
     config |= view.parameter("depthwise") | view.parameter("pointwise") | view.parameter("bias")
     view.drop_activity_regularizer()
-    weights = view.weights("depthwise_kernel", "pointwise_kernel", "bias")
-    return (TfjsLayer("SeparableConv2D", config, weights),)
+    rates, strides = view.value("dilation_rate"), view.value("strides")
+    names = ("depthwise_kernel", "pointwise_kernel")
+    weights = {name: _image_kernel(view, getattr(view.layer, name), len(rates)) for name in names}
+    config |= {"kernel_size": _two(view.value("kernel_size")), "strides": _two(strides), "dilation_rate": _two(rates)}
+    config |= {"padding": view.value("padding") if pads is None else "valid"}
+    if max(rates) > 1 and max(strides) > 1:
+        weights[names[0]] = _spread(view, weights[names[0]], config["dilation_rate"])
+        config |= {"trainable": False, "dilation_rate": [1, 1], "kernel_size": _two(_windows(view))}
+    weights |= view.weights("bias")
+    return chain(_pads(view, shape, pads, as_image=True), TfjsLayer("SeparableConv2D", config, weights))
+
+
+def conv1d_transpose(view: LayerView) -> TfjsLayers:
+    """Map Conv1DTranspose as an image of width 1."""
+    return either_format(lambda view: _as_image(view, _transposed(view)))(view)
 
 
 def conv2d_transpose(view: LayerView) -> TfjsLayers:
     """Map Conv2DTranspose; kernel (H, W, filters, C_in)."""
-    view.only("dilation_rate", 1, [1, 1], why="TF.js ignores it in a transposed convolution")
-    _refuse_other_output_size(view)
-    config = view.keep("filters", *_SHARED_OPTIONS) | view.activation()
+    return _transposed(view) if _is_plain_transposed(view) else either_format(_transposed)(view)
+
+
+def _transposed(view: LayerView) -> TfjsLayers:
+    """Give the size that Keras computes: tfjs's, or that of "valid" padding with the surplus cut off.
+
+    tfjs: length · stride, for "valid" padding plus max(kernel − stride, 0).
+    """
+    view.ignore("output_padding", "padding")
+    kernel, rates = view.layer.kernel, view.value("dilation_rate")
+    config = view.keep("filters", "data_format", "use_bias") | view.activation()
     config |= view.parameter("kernel") | view.parameter("bias")
     view.drop_activity_regularizer()
-    weights = view.weights("kernel", "bias")
-    return (TfjsLayer("Conv2DTranspose", config, weights),)
+    config |= {"strides": _two(view.value("strides")), "dilation_rate": [1, 1]}
+    windows, cuts = _windows(view), [NONE] * len(rates)
+    if max(rates) > 1:
+        kernel = _spread(view, kernel, rates)
+        config["trainable"] = False
+    if _is_plain_transposed(view):
+        config["padding"] = view.value("padding")
+    else:
+        config["padding"] = "valid"
+        windows, cuts = _output_cuts(view, windows)
+        if (missing := [(0, new - old) for new, old in zip(windows, kernel.shape, strict=False)]) != [NONE] * len(
+            rates
+        ):
+            kernel = np.pad(view.array(kernel), [*missing, NONE, NONE])
+            config["trainable"] = False
+            view.note(_FROZEN)
+    config["kernel_size"] = _two(windows)
+    weights = view.weights("bias") | {"kernel": _image_kernel(view, kernel, len(rates))}
+    rows = [*cuts, NONE][:2]
+    cut: TfjsLayers = ()
+    if rows != [NONE, NONE]:
+        cut = (TfjsLayer("Cropping2D", {"cropping": [list(one) for one in rows], "data_format": "channels_last"}),)
+    return chain(TfjsLayer("Conv2DTranspose", config, weights), cut)
 
 
-def _refuse_strides_beyond_kernel(view: LayerView) -> None:
-    """Refuse "same" padding where a stride leaves data out: on wasm it underflows, but for kernels of one value."""
-    kernel = view.value("kernel_size")
-    windows = [(side - 1) * rate + 1 for side, rate in zip(kernel, view.value("dilation_rate"), strict=True)]
-    beyond = any(stride > side for stride, side in zip(view.value("strides"), windows, strict=True))
-    if view.value("padding") == "same" and beyond and max(kernel) > 1:
-        view.refuse(
-            f"It has strides={view.value('strides')} longer than kernel_size={kernel} with padding='same', which "
-            "TF.js's wasm backend computes wrongly."
-        )
-
-
-def _refuse_other_output_size(view: LayerView) -> None:
-    """Refuse an output_padding that gives another size than tfjs's only one.
-
-    tfjs: length · stride, for "valid" padding plus max(kernel − stride, 0). Keras with output_padding p:
-    (length − 1) · stride + kernel + p, for "same" padding minus 2 · (kernel // 2).
-    """
-    view.ignore("output_padding")  # read from the layer: Keras 3.3's config lacks it
-    if (given := plain(view.layer.output_padding)) is None:
-        return
-    output_padding = given if isinstance(given, list) else [given] * len(view.value("kernel_size"))
+def _is_plain_transposed(view: LayerView) -> bool:
+    """Tell whether tfjs computes Keras's output size."""
+    given = plain(view.layer.output_padding)
+    kernel, strides = view.value("kernel_size"), view.value("strides")
+    if max(view.value("dilation_rate")) > 1:
+        return False
+    if given is None:
+        return True
+    extras = given if isinstance(given, list) else [given] * len(kernel)
     same = view.value("padding") == "same"
-    for kernel, stride, extra in zip(view.value("kernel_size"), view.value("strides"), output_padding, strict=True):
-        beyond_stride = kernel - (2 * (kernel // 2) if same else 0) + extra - stride
-        if beyond_stride != (0 if same else max(kernel - stride, 0)):
-            view.refuse(f"It has output_padding={output_padding}, but TF.js always computes Keras's default size.")
-            return
+    return all(
+        side - (2 * (side // 2) if same else 0) + extra - stride == (0 if same else max(side - stride, 0))
+        for side, stride, extra in zip(kernel, strides, extras, strict=True)
+    )
+
+
+def _output_cuts(view: LayerView, windows: Sequence[int]) -> tuple[list[int], list[Pair]]:
+    """Give the kernel sizes, and what to cut off what "valid" padding gives, for Keras's output size."""
+    sizes, cuts = [], []
+    given, made = view.sample()[:-1], view.made()[:-1]
+    for size, wanted, window, stride in zip(given, made, windows, view.value("strides"), strict=True):
+        if size is None or wanted is None:
+            view.refuse(
+                "It computes another size than TF.js's, and from data of unknown size.", "Give the Input a fixed size."
+            )
+            return list(windows), [NONE] * len(windows)
+        full = (size - 1) * stride + window
+        before = max(full - wanted, 0) // 2
+        sizes.append(max(window, window + wanted - full))
+        cuts.append((before, (size - 1) * stride + max(sizes[-1], stride) - before - wanted))
+    return sizes, cuts
+
+
+# ---------------------------------------------------------------------- data
+
+
+def _as_image(view: LayerView, layers: TfjsLayers) -> TfjsLayers:
+    """Let layers for images work on a sequence, as an image of width 1."""
+    (length, channels), (made_length, made_channels) = view.sample(), view.made()
+    if view.afterwards:
+        made_channels = view.calls[0].outputs[0][-1]
+    return chain(view.reshaped(length, 1, channels), layers, view.reshaped(made_length, made_channels))
+
+
+def _written_out(view: LayerView) -> list[Pair] | None:
+    """Give the zeros around the data where tfjs cannot add them: causal ones, and "same" beyond the kernel.
+
+    "same" with strides beyond the window underflows on wasm (but for kernels of one value), in 3-D everywhere.
+    """
+    windows, strides = _windows(view), view.value("strides")
+    if view.value("padding") == "causal":
+        return [(windows[0] - 1, 0)]
+    beyond = any(stride > window for stride, window in zip(strides, windows, strict=True))
+    if view.value("padding") != "same" or not beyond or (max(windows) == 1 and len(windows) < 3):
+        return None
+    sizes = view.sample()[1:] if view.value("data_format") == "channels_first" else view.sample()[:-1]
+    if None in sizes:
+        view.refuse(
+            f"It has strides={strides} longer than the kernel with padding='same', on data of unknown size; "
+            "TF.js computes that wrongly.",
+            "Give the Input a fixed size.",
+        )
+        return None
+    return [same_pads(size or 0, window, stride) for size, window, stride in zip(sizes, windows, strides, strict=True)]
+
+
+def _pads(view: LayerView, shape: Shape, pads: list[Pair] | None, *, as_image: bool = False) -> TfjsLayers:
+    if not pads:
+        return ()
+    if as_image and len(pads) == 1:
+        shape, pads = (shape[0], 1, shape[1]), [*pads, NONE]
+    return padded(view, shape, pads)
+
+
+def _is_direct(view: LayerView) -> bool:
+    """Tell whether tfjs can take channels_first as it is: no zeros are added around the data."""
+    return _written_out(view) is None
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+def _is_depthwise(view: LayerView) -> bool:
+    """Tell whether each group is one channel."""
+    return bool(view.value("groups", 1) > 1) and tuple(view.layer.kernel.shape)[-2] == 1
+
+
+def _as_depthwise(view: LayerView) -> TfjsLayers:
+    """Map a convolution whose groups are single channels; kernel (…, 1, filters) as (…, groups, filters / groups)."""
+    groups, filters = view.value("groups"), view.value("filters")
+    view.ignore("lora_rank", "lora_alpha")
+
+    def mapping(view: LayerView) -> TfjsLayers:
+        kernel = view.array(view.layer.kernel)
+        kernel = kernel.reshape(*kernel.shape[:-2], groups, filters // groups)
+        layers = _depthwise(view, kernel, "kernel", filters // groups)
+        return _as_image(view, layers) if len(view.sample()) == 2 else layers
+
+    return either_format(mapping)(view)
+
+
+def _windows(view: LayerView) -> list[int]:
+    """Give how far the kernel reaches along each axis, dilation included."""
+    sides, rates = view.value("kernel_size"), view.value("dilation_rate")
+    return [(side - 1) * rate + 1 for side, rate in zip(sides, rates, strict=True)]
+
+
+def _spread(view: LayerView, kernel: Any, rates: Sequence[int]) -> Array:
+    """Write zeros between the values of a dilated kernel; its spatial axes come first."""
+    view.note(_FROZEN)
+    given = view.array(kernel)
+    spatial = [(side - 1) * rate + 1 for side, rate in zip(given.shape, rates, strict=False)]
+    spread = np.zeros((*spatial, *given.shape[len(rates) :]), given.dtype)
+    spread[tuple(slice(None, None, rate) for rate in rates)] = given
+    return spread
+
+
+def _ungrouped(kernel: Array, groups: int) -> Array:
+    """Write a grouped kernel (…, C_in / groups, filters) as one over all channels (…, C_in, filters)."""
+    *spatial, inputs, filters = kernel.shape
+    whole = np.zeros((*spatial, inputs * groups, filters), kernel.dtype)
+    each = filters // groups
+    for group in range(groups):
+        rows, columns = slice(group * inputs, (group + 1) * inputs), slice(group * each, (group + 1) * each)
+        whole[..., rows, columns] = kernel[..., columns]
+    return whole
+
+
+def _image_kernel(view: LayerView, kernel: Any, rank: int) -> Any:
+    """Give a kernel of one spatial axis a second one of 1; others stay what they are."""
+    return np.expand_dims(view.array(kernel), 1) if rank == 1 else kernel
+
+
+def _two(values: Sequence[int]) -> list[int]:
+    """Give an option of one spatial axis for two."""
+    return [*values, 1][:2]
+
+
+def _named(config: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {f"{new}{key.removeprefix(old)}": value for key, value in config.items()}
 
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "Conv1D": conv1d,
+    "Conv1DTranspose": conv1d_transpose,
     "Conv2D": conv2d,
     "Conv2DTranspose": conv2d_transpose,
+    "Conv3D": conv3d,
+    "DepthwiseConv1D": depthwise_conv1d,
     "DepthwiseConv2D": depthwise_conv2d,
+    "SeparableConv1D": separable_conv1d,
     "SeparableConv2D": separable_conv2d,
 }

@@ -12,7 +12,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, TfjsLayers, is_keras_name
+from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, is_keras_name
+from tfjs_magic.layers.tfjs_layer import TfjsLayers
 
 Kind = Literal["layer", "input", "model", "operation"]
 

@@ -13,7 +13,12 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import quoted_list
+from tfjs_magic.layers.activation_functions import COMPOSED_ACTIVATIONS, OTHER_ACTIVATIONS, TFJS_ACTIVATIONS
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted
 
 Shape = tuple[int | None, ...]
 
@@ -35,29 +40,6 @@ class Refusal:
     remedy: str = USE_GRAPH
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TfjsLayer:
-    """A tfjs layer that a Keras layer becomes (or becomes part of).
-
-    Attributes:
-        class_name: The name under which tfjs-layers registers the class.
-        config: What the class reads, keys in snake case; ``name`` and ``trainable`` are added later.
-        weights: tfjs's name of the weight within the layer → Keras variable or tensor.
-        role: "" for the one layer that takes the Keras layer's name and gives its outputs; else a suffix.
-        inputs: An int for that input of the Keras layer, a role for the output of that tfjs layer; None for all the
-            inputs of the Keras layer.
-    """
-
-    class_name: str
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    weights: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    role: str = ""
-    inputs: tuple[int | str, ...] | None = None
-
-
-TfjsLayers = tuple[TfjsLayer, ...]
-
-
 @dataclasses.dataclass(frozen=True)
 class CallShapes:
     """What one call of a layer takes and gives.
@@ -71,6 +53,18 @@ class CallShapes:
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     input_dtypes: tuple[str, ...]
+
+    def of_activation(self) -> CallShapes:
+        """Give the call of an activation on the outputs."""
+        return CallShapes(self.outputs, self.outputs, ("float32",) * len(self.outputs))
+
+    def channels_last(self) -> CallShapes:
+        """Give the call with the channels, which are the first dimension of a sample, as the last."""
+        inputs, outputs = (
+            tuple((shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape for shape in shapes)
+            for shapes in (self.inputs, self.outputs)
+        )
+        return CallShapes(inputs, outputs, self.input_dtypes)
 
 
 class Notes:
@@ -98,6 +92,8 @@ class LayerView:
         name: The user's name of it.
         calls: What goes in and out, for each call; more than one for a shared layer.
         refusals: What the mapping refused so far.
+        taken: ``id`` of the variables that went into computed weights.
+        afterwards: An activation that tfjs has only as layers of their own; they follow what the mapping gives.
         map_inner: Maps a wrapped layer, given its calls; None if it was refused (the refusal is then recorded).
     """
 
@@ -115,6 +111,9 @@ class LayerView:
         self.map_inner = map_inner
         self.notes = notes
         self.refusals: list[Refusal] = []
+        self.afterwards: TfjsLayers = ()
+        self.taken: set[int] = set()
+        self._turned = False
         self._config: dict[str, Any] = dict(layer.get_config())
         self._read = {"name", "trainable", "dtype"}
         self._takes_integers = False
@@ -168,18 +167,36 @@ class LayerView:
             self.note("Weight constraints are left out (they matter only for training)")
         return config
 
-    def activation(self, option: str = "activation", *, owner: Any = None) -> dict[str, Any]:
-        """Give an activation under tfjs's name, or refuse it.
+    def activation(self) -> dict[str, Any]:
+        """Give the option "activation" under tfjs's name, leave it to layers that follow, or refuse it."""
+        serialized, function = self.value("activation"), getattr(self.layer, "activation", None)
+        if is_keras_layer(function):
+            mapped = self.map_inner(function, [call.of_activation() for call in self.calls])
+            self.refusals += [one for one in mapped if isinstance(one, Refusal)]
+            self.afterwards = tuple(one for one in mapped if isinstance(one, TfjsLayer))
+        elif is_builtin(serialized, function) and serialized in COMPOSED_ACTIVATIONS:
+            channels = self.made()[-1]  # Keras does not halve them for glu
+            if channels is None:
+                self.refuse("It has an unknown number of channels.", "Give the Input a fixed size.")
+            self.afterwards = COMPOSED_ACTIVATIONS[serialized](channels or 0)
+            if self._turned and serialized == "glu":
+                self.refuse("Its activation is 'glu', which halves the width of channels_first data.")
+        elif is_builtin(serialized, function) and self._turned and serialized in {"softmax", "log_softmax"}:
+            self.afterwards = (activated(serialized),)  # along the width, as Keras does
+        else:
+            return self.plain_activation("activation", self.layer)
+        return {"activation": "linear"}
+
+    def plain_activation(self, option: str, owner: Any) -> dict[str, Any]:
+        """Give an activation that tfjs has under some name, or refuse it.
 
         Args:
             option: The option, which is also the attribute that holds the function.
-            owner: Where the function hangs, if not on the layer (an RNN has it on its cell).
+            owner: Where the function hangs (an RNN has it on its cell).
         """
         serialized = self.value(option)
-        function = getattr(self.layer if owner is None else owner, option, None)
         # A user's own function called "relu" is serialised as "relu" too: only its module tells them apart.
-        builtin = isinstance(serialized, str) and is_keras_name(getattr(function, "__module__", ""))
-        if not builtin:
+        if not is_builtin(serialized, getattr(owner, option, None)):
             self.refuse(f"Its {option} is {_described(serialized)}, which is no activation that TF.js knows.")
             return {}
         if (name := TFJS_ACTIVATIONS.get(serialized)) is None:
@@ -187,6 +204,34 @@ class LayerView:
             self.refuse(f"Its {option} is '{serialized}', but {why}.")
             return {}
         return {option: name}
+
+    def sample(self, port: int = 0) -> Shape:
+        """Give the shape of one sample of an input, without the batch; None where calls of a shared layer differ."""
+        return self._common([call.inputs[port][1:] for call in self.calls])
+
+    def made(self) -> Shape:
+        """Give the shape of one sample of the output, likewise."""
+        return self._common([call.outputs[0][1:] for call in self.calls])
+
+    def _common(self, shapes: Sequence[Shape]) -> Shape:
+        if len({len(shape) for shape in shapes}) > 1:
+            self.refuse("It is shared by calls with different ranks, which it cannot be in TF.js.")
+            return shapes[0]
+        return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
+
+    def reshaped(self, *sizes: int | None) -> TfjsLayers:
+        """Give one sample another shape; one size may be unknown."""
+        if sum(size is None for size in sizes) > 1:
+            self.refuse(
+                "It works on data of unknown size, which TF.js would have to reshape.", "Give the Input a fixed size."
+            )
+        return (TfjsLayer("Reshape", {"target_shape": [-1 if size is None else size for size in sizes]}),)
+
+    def turn_channels_last(self) -> None:
+        """Take the data and the option for channels_last from here on."""
+        self._turned = True
+        self._config["data_format"] = "channels_last"
+        self.calls = tuple(call.channels_last() for call in self.calls)
 
     def weights(self, *same: str, owner: Any = None, **renamed: str) -> dict[str, Any]:
         """Give the weights that the layer has: tfjs's name → Keras variable or tensor.
@@ -200,6 +245,11 @@ class LayerView:
         attributes = {name: name for name in same} | renamed
         found = {name: getattr(source, attribute, None) for name, attribute in attributes.items()}
         return {name: variable for name, variable in found.items() if variable is not None}
+
+    def array(self, variable: Any) -> Array:
+        """Give a weight's values, to compute another weight from them."""
+        self.taken.add(id(variable))
+        return host_array(variable)
 
     def drop_activity_regularizer(self) -> None:
         """Leave the activity regularizer out; tfjs cannot run a nested model that has one."""
@@ -238,29 +288,6 @@ class LayerView:
 FLOAT_DTYPES = frozenset({"float32", "float16", "bfloat16", "float64"})
 #: Dtypes that become int32.
 INTEGER_DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"})
-
-#: Keras activation → tfjs's name, where both compute the same.
-TFJS_ACTIVATIONS: Mapping[str, str] = {
-    "elu": "elu",
-    "gelu": "gelu",
-    "linear": "linear",
-    "log_softmax": "log_softmax",
-    "mish": "mish",
-    "relu": "relu",
-    "relu6": "relu6",
-    "selu": "selu",
-    "sigmoid": "sigmoid",
-    "silu": "swish",
-    "softmax": "softmax",
-    "softplus": "softplus",
-    "softsign": "softsign",
-    "swish": "swish",
-    "tanh": "tanh",
-}
-#: Activations that tfjs has under the same name with another formula.
-OTHER_ACTIVATIONS: Mapping[str, str] = {
-    "hard_sigmoid": "TF.js computes 0.2 x + 0.5 where Keras 3 computes x / 6 + 0.5",
-}
 
 #: Keras initializer → tfjs's name, and the options to keep. Every weight is loaded, but in nested models tfjs runs the
 #: initializers first: Orthogonal (tfjs's default for recurrent kernels) fails or takes minutes there, Identity wants
@@ -305,6 +332,32 @@ def tfjs_regularizer(serialized: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"class_name": "L1L2", "config": {"l1": given.get("l1", 0.0), "l2": given.get("l2", 0.0)}}
 
 
+def either_format(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[LayerView], TfjsLayers]:
+    """Let a mapping that knows channels_last only stand between two Permutes for channels_first."""
+
+    def mapped(view: LayerView) -> TfjsLayers:
+        if view.value("data_format") != "channels_first":
+            return mapping(view)
+        given, made = view.sample(), view.made()
+        view.turn_channels_last()
+        layers = mapping(view)
+        to_last = permuted([*range(2, len(given) + 1), 1])
+        to_first = permuted([len(made), *range(1, len(made))]) if len(made) > 1 else ()
+        return chain(to_last, layers, to_first) if layers else ()
+
+    return mapped
+
+
+def host_array(variable: Any) -> Array:
+    """Read a Keras variable, or a tensor computed from some (a LoRA kernel), without a copy if possible."""
+    value = variable.value if hasattr(variable, "path") else variable
+    if hasattr(value, "read_value"):  # TensorFlow: later assignments do not write into a buffer that is shared
+        value = value.read_value()
+    elif hasattr(value, "detach"):  # torch: its optimizers do write into it
+        return np.array(value.detach().cpu().numpy())
+    return np.asarray(value)
+
+
 def plain(value: Any) -> Any:
     """Turn tuples into lists and numpy scalars and arrays into Python numbers, so that JSON can hold them."""
     if isinstance(value, Mapping):
@@ -312,6 +365,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def is_builtin(serialized: Any, function: Any) -> bool:
+    """Tell whether a serialised function is Keras's own."""
+    return isinstance(serialized, str) and is_keras_name(getattr(function, "__module__", ""))
+
+
+def is_keras_layer(value: Any) -> bool:
+    """Tell whether something is a Keras layer."""
+    return any(cls.__name__ == "Layer" and is_keras_name(cls.__module__) for cls in type(value).__mro__)
 
 
 def is_keras_name(module: str) -> bool:

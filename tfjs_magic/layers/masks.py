@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from tfjs_magic.layers.functional import Call, MappedModel, MaskOrigin, TensorRef
-from tfjs_magic.layers.mapping import Refusal, TfjsLayer, TfjsLayers
+from tfjs_magic.layers.mapping import Refusal
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 #: "other": a mask that no layer could read rightly.
 Mask = MaskOrigin | Literal["other"] | None

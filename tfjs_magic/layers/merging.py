@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tfjs_magic.layers.mapping import LayerView, Shape, TfjsLayer, TfjsLayers
+from tfjs_magic.layers.mapping import LayerView, Shape
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 #: tfjs's batchDot throws for tensors of a higher rank.
 _MAX_DOT_RANK = 3

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
-from tfjs_magic.layers.mapping import LayerView, TfjsLayer, TfjsLayers
+import numpy as np
+
+from tfjs_magic.layers.mapping import LayerView, Refusal
+from tfjs_magic.layers.spatial import product
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, merge, permuted, rescaled
 
 #: tfjs's batchNormalization throws for any other.
 _BATCH_NORM_RANKS = frozenset({2, 3, 4})
+#: Far below any sum of squares, and above what float32 takes for zero.
+_TINY = 1e-30
 
 
 def batch_normalization(view: LayerView) -> TfjsLayers:
-    """Map BatchNormalization; gamma, beta, moving mean and variance all (C,)."""
-    ranks = {len(call.inputs[0]) for call in view.calls}
-    axis = view.value("axis")
-    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
-    if any(axis not in (-1, rank - 1) for rank in ranks):
-        view.refuse(f"It has axis={axis}, but TF.js computes wrong numbers for any but the last axis.")
-    if other := ranks - _BATCH_NORM_RANKS:
-        view.refuse(f"It is called on a tensor of rank {max(other)}; TF.js has it for ranks 2, 3 and 4.")
+    """Map BatchNormalization; gamma, beta, moving mean and variance all (C,).
+
+    tfjs has it for ranks 2 to 4, and right only along the last axis.
+    """
+    axis = _single(view.value("axis"))
     view.off("renorm", why="TF.js has no batch renormalization")
     view.ignore("renorm_clipping", "renorm_momentum", "synchronized")
     config = {"axis": -1} | view.keep("momentum", "epsilon", "center", "scale")
@@ -26,7 +30,24 @@ def batch_normalization(view: LayerView) -> TfjsLayers:
     for statistic in ("moving_mean", "moving_variance"):
         config |= view.parameter(statistic)
     weights = view.weights("gamma", "beta", "moving_mean", "moving_variance")
-    return (TfjsLayer("BatchNormalization", config, weights),)
+    return _along_last(view, axis, TfjsLayer("BatchNormalization", config, weights))
+
+
+def _along_last(view: LayerView, axis: int, layer: TfjsLayer) -> TfjsLayers:
+    """Let a layer for the last axis of ranks 2 to 4 work on any axis of any rank."""
+    shape = view.sample()
+    rank = len(shape) + 1
+    axis %= rank
+    if axis == rank - 1 and rank in _BATCH_NORM_RANKS:
+        return (layer,)
+    if rank in _BATCH_NORM_RANKS:
+        moved = [*(other for other in range(1, rank) if other != axis), axis]
+        return chain(permuted(moved), layer, permuted([moved.index(one) + 1 for one in range(1, rank)]))
+    before, size, after = product(*shape[: axis - 1]), shape[axis - 1], product(*shape[axis:])
+    if axis == rank - 1:
+        return chain(view.reshaped(before, size), layer, view.reshaped(*shape))
+    swap = TfjsLayer("Permute", {"dims": [1, 3, 2]})
+    return chain(view.reshaped(before, size, after), swap, layer, swap, view.reshaped(*shape))
 
 
 def layer_normalization(view: LayerView) -> TfjsLayers:
@@ -36,7 +57,145 @@ def layer_normalization(view: LayerView) -> TfjsLayers:
     return (TfjsLayer("LayerNormalization", config, view.weights("gamma", "beta")),)
 
 
+def group_normalization(view: LayerView) -> TfjsLayers:
+    """Map GroupNormalization to LayerNormalization of (values, groups, C / groups) along the first and last axis.
+
+    Gamma and beta (C,) follow as the kernel and bias of a depthwise convolution of one value.
+    """
+    axis, shape = _single(view.value("axis")), view.sample()
+    if axis not in {-1, len(shape)}:
+        order = [*(other for other in range(1, len(shape) + 1) if other != axis % (len(shape) + 1)), axis]
+        view.calls = tuple(
+            type(call)(tuple((s[0], *(s[i] for i in order)) for s in call.inputs), call.outputs, call.input_dtypes)
+            for call in view.calls
+        )
+        back = permuted([order.index(one) + 1 for one in range(1, len(shape) + 1)])
+        return chain(permuted(order), _grouped(view), back)
+    return _grouped(view)
+
+
+def _grouped(view: LayerView) -> TfjsLayers:
+    *spatial, channels = shape = view.sample()
+    groups = view.value("groups")
+    groups = channels if groups == -1 else groups
+    values = product(*spatial)
+    if values is None or channels is None:
+        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
+        return ()
+    options = {"axis": [1, 3], "epsilon": view.value("epsilon"), "center": False, "scale": False}
+    normal = chain(view.reshaped(values, groups, channels // groups), TfjsLayer("LayerNormalization", options))
+    gamma, beta = view.parameter("gamma"), view.parameter("beta")
+    scale, center = view.value("scale"), view.value("center")
+    if not scale and not center:
+        return chain(normal, view.reshaped(*shape))
+    kernel = np.ones(channels, np.float32) if not scale else view.array(view.layer.gamma)
+    config = {
+        "kernel_size": [1, 1],
+        "depth_multiplier": 1,
+        "use_bias": center,
+        **{f"depthwise{key.removeprefix('gamma')}": value for key, value in gamma.items()},
+        **{f"bias{key.removeprefix('beta')}": value for key, value in beta.items()},
+    }
+    weights = {"depthwise_kernel": kernel.reshape(1, 1, channels, 1)} | view.weights(bias="beta")
+    affine = TfjsLayer("DepthwiseConv2D", config, weights)
+    if len(shape) == 3:
+        return chain(normal, view.reshaped(*shape), affine)
+    return chain(normal, view.reshaped(values, 1, channels), affine, view.reshaped(*shape))
+
+
+def rms_normalization(view: LayerView) -> TfjsLayers:
+    """Map RMSNormalization to LayerNormalization of x beside −x: their mean is 0, their variance the mean square."""
+    axes = _axes(view)
+    view.ignore("axis")
+    scale = np.asarray(view.array(view.layer.scale))
+    return _over_mean_square(view, axes, float(view.value("epsilon")), scale, trainable=True)
+
+
+def unit_normalization(view: LayerView) -> TfjsLayers:
+    """Map UnitNormalization, x / √Σx², likewise: the mean square is Σx² / n."""
+    axes, shape = _axes(view), view.sample()
+    view.ignore("axis")
+    count = product(*(shape[axis - 1] for axis in axes))
+    if count is None:
+        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
+        return ()
+    sizes = [shape[axis - 1] or 1 for axis in axes]
+    return _over_mean_square(view, axes, _TINY, np.full(sizes, count**-0.5, np.float32), trainable=False)
+
+
+def _over_mean_square(
+    view: LayerView, axes: Sequence[int], epsilon: float, scale: np.ndarray, *, trainable: bool
+) -> TfjsLayers:
+    """Give x · scale / √(mean of x² + epsilon) over axes of one sample, counted from 1.
+
+    The axes are moved last and made one: (values, 2, n) holds x and −x, of which the first is kept.
+    """
+    shape = view.sample()
+    rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
+    order = [*rest, *axes]
+    count = product(*(shape[axis - 1] for axis in axes))
+    values = product(*(shape[axis - 1] for axis in rest))
+    if count is None:
+        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
+        return ()
+    flat = chain(permuted(order), view.reshaped(values, 1, count))
+    both = merge("Concatenate", 0, rescaled(-1.0), config={"axis": 2})
+    gamma = np.broadcast_to(scale.reshape(1, -1), (2, count)).astype(np.float32)
+    options = {"axis": [2, 3], "epsilon": epsilon, "center": False, "scale": True, "trainable": False}
+    if trainable:
+        view.note("Its scale is not trainable in TF.js")
+    normal = TfjsLayer("LayerNormalization", options, {"gamma": gamma})
+    first = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
+    if values is None:
+        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
+    back = permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)])
+    return chain(flat, both, normal, first, view.reshaped(*(shape[axis - 1] for axis in order)), back)
+
+
+def normalization(view: LayerView) -> TfjsLayers:
+    """Map Normalization, (x − mean) / max(σ, ε), to two Rescalings, so that a large mean loses no digits."""
+    view.takes_integers()
+    view.ignore("axis", "mean", "variance")
+    epsilon = sys.modules["keras"].config.epsilon()
+    # Not variables once they are given instead of adapted.
+    mean, variance = (np.asarray(view.array(value), np.float64) for value in (view.layer.mean, view.layer.variance))
+    sigma = np.maximum(np.sqrt(variance), epsilon)
+    mean, sigma = mean[0], sigma[0]  # the batch axis
+    for own in ("adapt_mean", "adapt_variance", "count"):
+        if (variable := getattr(view.layer, own, None)) is not None:
+            view.taken.add(id(variable))
+    if view.value("invert"):
+        return (rescaled(sigma.tolist(), mean.tolist()),)
+    return chain(rescaled(1.0, (-mean).tolist()), rescaled((1 / sigma).tolist()))
+
+
+def spectral_normalization(view: LayerView) -> TfjsLayers:
+    """Map SpectralNormalization to the layer that it wraps: the kernel changes only in training."""
+    view.ignore("layer", "power_iterations")
+    view.note("TF.js has no SpectralNormalization, so training there would go without it")
+    view.taken |= {id(variable) for variable in view.layer.weights}
+    inner = view.map_inner(view.layer.layer, view.calls)
+    view.refusals += [one for one in inner if isinstance(one, Refusal)]
+    return tuple(one for one in inner if isinstance(one, TfjsLayer))
+
+
+def _single(axis: int | list[int]) -> int:
+    return axis[0] if isinstance(axis, list) and len(axis) == 1 else axis  # type: ignore[return-value]
+
+
+def _axes(view: LayerView) -> list[int]:
+    """Give the axes of one sample, counted from 1."""
+    axis = view.layer.axis
+    rank = len(view.sample()) + 1
+    return sorted(one % rank for one in (axis if isinstance(axis, list | tuple) else [axis]))
+
+
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "BatchNormalization": batch_normalization,
+    "GroupNormalization": group_normalization,
     "LayerNormalization": layer_normalization,
+    "Normalization": normalization,
+    "RMSNormalization": rms_normalization,
+    "SpectralNormalization": spectral_normalization,
+    "UnitNormalization": unit_normalization,
 }

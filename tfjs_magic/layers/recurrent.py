@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfjs_magic.layers.mapping import CallShapes, LayerView, TfjsLayer, TfjsLayers, plain
+from tfjs_magic.layers.mapping import CallShapes, LayerView, plain
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 _KERNELS = ("kernel", "recurrent", "bias")
 
 
 def simple_rnn(view: LayerView) -> TfjsLayers:
     """Map SimpleRNN; kernel (C_in, units), recurrent kernel (units, units)."""
-    return _recurrent("SimpleRNN", view, view.activation(owner=view.layer.cell))
+    return _recurrent("SimpleRNN", view, view.plain_activation("activation", view.layer.cell))
 
 
 def lstm(view: LayerView) -> TfjsLayers:
@@ -32,7 +33,7 @@ def gru(view: LayerView) -> TfjsLayers:
 
 def _gated_activations(view: LayerView) -> dict[str, Any]:
     cell = view.layer.cell
-    return view.activation(owner=cell) | view.activation("recurrent_activation", owner=cell)
+    return view.plain_activation("activation", cell) | view.plain_activation("recurrent_activation", cell)
 
 
 def _recurrent(class_name: str, view: LayerView, config: dict[str, Any]) -> TfjsLayers:

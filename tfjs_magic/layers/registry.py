@@ -14,7 +14,8 @@ from tfjs_magic.layers import (
     recurrent,
     reshaping,
 )
-from tfjs_magic.layers.mapping import LayerView, TfjsLayers
+from tfjs_magic.layers.mapping import LayerView
+from tfjs_magic.layers.tfjs_layer import TfjsLayers
 
 #: Keras class name → mapping. Only for classes of Keras itself; a user's class of the same name is refused before.
 MAPPINGS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {

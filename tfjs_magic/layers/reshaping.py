@@ -1,10 +1,12 @@
-"""Layers that move, repeat, pad or cut values."""
+"""Layers that move, repeat, pad, cut or resize values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tfjs_magic.layers.mapping import LayerView, TfjsLayer, TfjsLayers
+from tfjs_magic.layers.mapping import LayerView, either_format
+from tfjs_magic.layers.spatial import Pair, along_axes, cropped, padded, repeated, resize_matrix
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 
 def rearranging(class_name: str, *options: str) -> Callable[[LayerView], TfjsLayers]:
@@ -38,24 +40,57 @@ def flatten(view: LayerView) -> TfjsLayers:
 
 
 def zero_padding2d(view: LayerView) -> TfjsLayers:
-    """Map ZeroPadding2D; padding ((top, bottom), (left, right))."""
+    """Map ZeroPadding2D; padding ((top, bottom), (left, right)). tfjs knows both formats."""
     return (TfjsLayer("ZeroPadding2D", view.keep("padding", "data_format")),)
 
 
-def cropping2d(view: LayerView) -> TfjsLayers:
-    """Map Cropping2D; cropping ((top, bottom), (left, right))."""
-    view.channels_last()
-    if any(None in call.inputs[0][1:3] for call in view.calls):
-        view.refuse(
-            "It cuts an image of unknown size; TF.js then takes the size for 0.", "Give the Input a fixed size."
-        )
-    return (TfjsLayer("Cropping2D", view.keep("cropping", "data_format")),)
+@either_format
+def zero_padding(view: LayerView) -> TfjsLayers:
+    """Map ZeroPadding1D and ZeroPadding3D."""
+    view.ignore("data_format")
+    return padded(view, view.sample(), _pairs(view.value("padding")))
+
+
+@either_format
+def cropping(view: LayerView) -> TfjsLayers:
+    """Map Cropping1D, Cropping2D and Cropping3D."""
+    view.ignore("data_format")
+    cuts = _pairs(view.value("cropping"))
+    return cropped(view, view.sample(), cuts)
+
+
+@either_format
+def up_sampling(view: LayerView) -> TfjsLayers:
+    """Map UpSampling1D and UpSampling3D; the option of one axis is a number."""
+    view.ignore("data_format")
+    size = view.value("size")
+    return repeated(view, view.sample(), size if isinstance(size, list) else [size])
 
 
 def up_sampling2d(view: LayerView) -> TfjsLayers:
-    """Map UpSampling2D."""
-    view.only("interpolation", "nearest", why="TF.js places the samples differently (no half-pixel centres)")
-    return (TfjsLayer("UpSampling2D", view.keep("size", "data_format", "interpolation")),)
+    """Map UpSampling2D; only "nearest" is right in tfjs, which has no half-pixel centres."""
+    interpolation = view.value("interpolation")
+    if interpolation == "nearest":
+        return (TfjsLayer("UpSampling2D", view.keep("size", "data_format", "interpolation")),)
+
+    @either_format
+    def mapping(view: LayerView) -> TfjsLayers:
+        view.ignore("data_format")
+        sizes = list(zip(view.sample()[:-1], view.value("size"), strict=True))
+        if any(size is None for size, _ in sizes):
+            view.refuse(
+                f"It has interpolation='{interpolation}' on data of unknown size.", "Give the Input a fixed size."
+            )
+            return ()
+        matrices = [resize_matrix(size or 0, (size or 0) * times, interpolation) for size, times in sizes]
+        return along_axes(3, dict(enumerate(matrices, 1)))
+
+    return mapping(view)
+
+
+def _pairs(option: list[int] | list[list[int]]) -> list[Pair]:
+    """Give an option of Keras, which is a pair for one axis and a list of pairs for more, as the latter."""
+    return [tuple(pair) for pair in (option if isinstance(option[0], list) else [option])]  # type: ignore[misc]
 
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
@@ -63,7 +98,13 @@ LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "Flatten": flatten,
     "Permute": rearranging("Permute", "dims"),
     "RepeatVector": rearranging("RepeatVector", "n"),
+    "ZeroPadding1D": zero_padding,
     "ZeroPadding2D": zero_padding2d,
-    "Cropping2D": cropping2d,
+    "ZeroPadding3D": zero_padding,
+    "Cropping1D": cropping,
+    "Cropping2D": cropping,
+    "Cropping3D": cropping,
+    "UpSampling1D": up_sampling,
     "UpSampling2D": up_sampling2d,
+    "UpSampling3D": up_sampling,
 }

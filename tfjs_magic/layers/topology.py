@@ -33,12 +33,13 @@ from tfjs_magic.layers.mapping import (
     LayerView,
     Notes,
     Refusal,
-    TfjsLayers,
+    host_array,
     is_keras_name,
 )
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
 from tfjs_magic.layers.registry import MAPPINGS
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, activated, chain
 
 #: Dtype policies that become float32, with what the user should know of it.
 _OTHER_POLICIES = frozenset({"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"})
@@ -148,9 +149,9 @@ class _Mapper:
             return (Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does."),)
         view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer)
         self._check_policy(view)
-        mapped = MAPPINGS[class_name](view)
+        mapped = chain(MAPPINGS[class_name](view), view.afterwards) or (activated("linear"),)
         refusals = view.finish()
-        if not refusals and (extra := _unmapped_weights(layer, mapped)):
+        if not refusals and (extra := _unmapped_weights(view, mapped)):
             reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
             refusals = (Refusal(layer.name, reason),)
         return refusals or mapped
@@ -212,9 +213,10 @@ def _refuse_operation(operation: Any) -> Refusal:
     )
 
 
-def _unmapped_weights(layer: Any, mapped: TfjsLayers) -> list[str]:
+def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
     """Give the names of a layer's weights that no tfjs layer takes. LoRA's own are merged into what is taken."""
-    taken = {id(variable) for one in mapped for variable in one.weights.values()}
+    layer = view.layer
+    taken = {id(variable) for one in mapped for variable in one.weights.values()} | view.taken
     wrapped = getattr(layer, "layer", layer)
     if any(getattr(one, "lora_enabled", False) for one in (layer, wrapped)):
         return []
@@ -228,21 +230,11 @@ def _first_repeated(names: Sequence[str]) -> str | None:
 
 def _float32_array(name: str, variable: Any, notes: Notes) -> Array:
     """Give a weight as float32; a view of the backend's own buffer where it is one already."""
-    array = _host_array(variable)
+    array = host_array(variable)
     if array.dtype == np.float32:
         return array
     notes.add(f"Stored as float32 instead of {array.dtype}", name)
     return array.astype(np.float32)
-
-
-def _host_array(variable: Any) -> Array:
-    """Read a Keras variable, or a tensor computed from some (a LoRA kernel), without a copy if possible."""
-    value = variable.value if hasattr(variable, "path") else variable
-    if hasattr(value, "read_value"):  # TensorFlow: later assignments do not write into a buffer that is shared
-        value = value.read_value()
-    elif hasattr(value, "detach"):  # torch: its optimizers do write into it
-        return np.array(value.detach().cpu().numpy())
-    return np.asarray(value)
 
 
 def _tensor_infos(tensors: Sequence[Any], names: Sequence[str], bounds: Mapping[int, int]) -> tuple[TensorInfo, ...]:
