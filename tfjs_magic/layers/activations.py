@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tfjs_magic.layers.activation_functions import relu_of
 from tfjs_magic.layers.mapping import LayerView
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
+from tfjs_magic.layers.spatial import product
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted
 
 
 def relu(view: LayerView) -> TfjsLayers:
     """Map ReLU; tfjs ignores slope and threshold there but has a layer of its own for each."""
-    max_value, slope, threshold = (view.value(option) for option in ("max_value", "negative_slope", "threshold"))
-    slope, threshold = slope or 0.0, threshold or 0.0
-    if slope == 0 and threshold == 0:
-        return (TfjsLayer("ReLU", {} if max_value is None else {"max_value": max_value}),)
-    if slope != 0 and threshold == 0 and max_value is None:
-        return (TfjsLayer("LeakyReLU", {"alpha": slope}),)
-    if slope == 0 and threshold != 0 and max_value is None:
-        return (TfjsLayer("ThresholdedReLU", {"theta": threshold}),)
-    view.refuse(
-        f"It has max_value={max_value}, negative_slope={slope} and threshold={threshold}; "
-        "TF.js has no layer with two of these at once."
-    )
-    return ()
+    return relu_of(view.value("max_value"), view.value("negative_slope") or 0.0, view.value("threshold") or 0.0)
 
 
 def leaky_relu(view: LayerView) -> TfjsLayers:
@@ -37,19 +27,29 @@ def prelu(view: LayerView) -> TfjsLayers:
 
 
 def elu(view: LayerView) -> TfjsLayers:
-    """Map ELU."""
-    view.only("alpha", 1, why="TF.js has ELU only with alpha=1")
-    return (TfjsLayer("ELU", {"alpha": 1.0}),)
+    """Map ELU; tfjs has alpha = 1, so that another one becomes the slope of what is negative."""
+    alpha = view.value("alpha")
+    scaled = () if alpha == 1 else (TfjsLayer("LeakyReLU", {"alpha": alpha}),)
+    return chain(TfjsLayer("ELU", {"alpha": 1.0}), scaled)
 
 
 def softmax(view: LayerView) -> TfjsLayers:
-    """Map Softmax over the last axis to an Activation: tfjs's Softmax layer would take an earlier layer's mask."""
-    ranks = {len(call.inputs[0]) for call in view.calls}
-    axis = view.value("axis")
-    axes = axis if isinstance(axis, list) else [axis]
-    if any(axis not in (-1, rank - 1) for rank in ranks for axis in axes):
-        view.refuse(f"It has axis={axis}, but TF.js has softmax only along the last axis.")
-    return (TfjsLayer("Activation", {"activation": "softmax"}),)
+    """Map Softmax to an Activation: tfjs's Softmax layer would take an earlier layer's mask.
+
+    tfjs has it along the last axis; others are moved there, and several made one.
+    """
+    shape, axis = view.sample(), view.value("axis")
+    axes = sorted(one % (len(shape) + 1) for one in (axis if isinstance(axis, list) else [axis]))
+    if 0 in axes:
+        view.refuse(f"It has axis={axis}, which is the batch.")
+        return ()
+    order = [*(one for one in range(1, len(shape) + 1) if one not in axes), *axes]
+    moved = tuple(shape[one - 1] for one in order)
+    back = permuted([order.index(one) + 1 for one in range(1, len(shape) + 1)])
+    if len(axes) == 1:
+        return chain(permuted(order), activated("softmax"), back)
+    merged = view.reshaped(*moved[: -len(axes)], product(*moved[-len(axes) :]))
+    return chain(permuted(order), merged, activated("softmax"), view.reshaped(*moved), back)
 
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {

@@ -208,6 +208,8 @@ def index_bounds(model: MappedModel) -> dict[int, int]:
 
 #: Keras classes whose outputs hold nothing but values of their inputs.
 _REARRANGING = frozenset({"Concatenate", "Flatten", "Identity", "Masking", "Permute", "RepeatVector", "Reshape"})
+#: Keras classes whose inputs look rows up → the attribute that says how many there are.
+_LOOKUPS = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim", "ReversibleEmbedding": "input_dim"}
 
 
 def _lookups(
@@ -222,8 +224,8 @@ def _lookups(
             inside: dict[int, frozenset[int]] = {}
             yield from _lookups(inner, entering, inside)
             origins |= {TensorRef(number, port): found for port, found in inside.items()}
-        elif type(call.layer).__name__ == "Embedding":
-            yield from ((position, int(call.layer.input_dim)) for position in sorted(merged))
+        elif (option := _LOOKUPS.get(type(call.layer).__name__)) is not None:
+            yield from ((position, int(getattr(call.layer, option))) for position in sorted(merged))
         elif type(call.layer).__name__ in _REARRANGING:
             origins[TensorRef(number, 0)] = merged
     leaving |= {port: origins.get(ref, frozenset()) for port, ref in enumerate(model.graph.outputs)}

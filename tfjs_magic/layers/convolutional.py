@@ -13,7 +13,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.layers.mapping import LayerView, Shape, either_format, plain
-from tfjs_magic.layers.spatial import NONE, Pair, padded, same_pads
+from tfjs_magic.layers.spatial import NONE, Pair, cropped, padded, product, same_pads
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
 
 _FROZEN = "Its kernel has zeros written between its values, so it is not trainable in TF.js"
@@ -157,6 +157,43 @@ def _transposed(view: LayerView) -> TfjsLayers:
     if rows != [NONE, NONE]:
         cut = (TfjsLayer("Cropping2D", {"cropping": [list(one) for one in rows], "data_format": "channels_last"}),)
     return chain(TfjsLayer("Conv2DTranspose", config, weights), cut)
+
+
+@either_format
+def conv3d_transpose(view: LayerView) -> TfjsLayers:
+    """Map Conv3DTranspose, which wasm computes wrongly, to Conv3D of data spread with zeros, the kernel turned round.
+
+    Kernel (D, H, W, filters, C_in), for Conv3D (D, H, W, C_in, filters).
+    """
+    view.ignore("output_padding", "padding", "strides")
+    *given, channels = view.sample()
+    kernel, rates = view.layer.kernel, view.value("dilation_rate")
+    config = view.keep("filters", "data_format", "use_bias") | view.activation()
+    config |= view.parameter("kernel") | view.parameter("bias") | {"padding": "valid", "kernel_size": _windows(view)}
+    view.drop_activity_regularizer()
+    if max(rates) > 1:
+        kernel = _spread(view, kernel, rates)
+        config["trainable"] = False
+    turned = view.array(kernel)[::-1, ::-1, ::-1].swapaxes(-1, -2)
+    sizes, parts, ends = list(given), [], []
+    for axis, (stride, window) in enumerate(zip(view.value("strides"), _windows(view), strict=True)):
+        size, wanted = given[axis], view.made()[axis]
+        if size is None or wanted is None:
+            view.refuse("It works on data of unknown size.", "Give the Input a fixed size.")
+            return ()
+        if stride > 1:
+            row = view.reshaped(product(*sizes[: axis + 1]), 1, product(*sizes[axis + 1 :], channels))
+            parts += [row, (TfjsLayer("ZeroPadding2D", {"padding": [[0, 0], [0, stride - 1]]}),)]
+            sizes[axis] = size * stride
+        before = window - 1 - max((size - 1) * stride + window - wanted, 0) // 2
+        ends.append((before, wanted + window - 1 - before - size * stride))
+    cuts = [(0, max(-after, 0)) for _, after in ends]
+    shape = (*sizes, channels)
+    left = tuple(size and size - cut for size, (_, cut) in zip(sizes, cuts, strict=True))
+    conv = TfjsLayer("Conv3D", config, {"kernel": turned} | view.weights("bias"))
+    whole = view.reshaped(*shape) if parts else ()
+    pads = padded(view, (*left, channels), [(before, max(after, 0)) for before, after in ends])
+    return chain(*parts, whole, cropped(view, shape, cuts), pads, conv)
 
 
 def _is_plain_transposed(view: LayerView) -> bool:
@@ -307,6 +344,7 @@ LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "Conv2D": conv2d,
     "Conv2DTranspose": conv2d_transpose,
     "Conv3D": conv3d,
+    "Conv3DTranspose": conv3d_transpose,
     "DepthwiseConv1D": depthwise_conv1d,
     "DepthwiseConv2D": depthwise_conv2d,
     "SeparableConv1D": separable_conv1d,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import string
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tfjs_magic.layers.mapping import LayerView
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
+from tfjs_magic.layers.spatial import product
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted, rescaled
 
 
 def dense(view: LayerView) -> TfjsLayers:
@@ -16,6 +20,69 @@ def dense(view: LayerView) -> TfjsLayers:
     return (TfjsLayer("Dense", config, view.weights("kernel", "bias")),)
 
 
+def einsum_dense(view: LayerView) -> TfjsLayers:
+    """Map EinsumDense where it is a Dense between moved dimensions.
+
+    The dimensions that the kernel sums over go last and become one, the new ones come out as one and are split.
+    """
+    view.ignore("output_shape", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+    given, kernel, made = _labels(view)
+    summed = [label for label in kernel if label in given]
+    new = [label for label in kernel if label not in given]
+    kept = [label for label in given[1:] if label not in summed]
+    odd = set(summed) & set(made) or set(made) != {given[0], *kept, *new} or given[0] in summed
+    if odd or any(len(set(labels)) < len(labels) for labels in (given, kernel, made)):
+        view.refuse(f"Its equation is '{view.value('equation')}', which is no Dense with moved dimensions.")
+        return ()
+    sizes = dict(zip(given, (None, *view.sample()), strict=True)) | dict(zip(made, (None, *view.made()), strict=True))
+    weights = {"kernel": _moved_kernel(view, kernel, [*summed, *new], len(summed))}
+    config = view.activation() | view.parameter("kernel") | view.parameter("bias")
+    view.drop_activity_regularizer()
+    bias_axes = view.value("bias_axes") or ""
+    in_dense = set(bias_axes) == set(new)
+    if in_dense:
+        bias = view.array(view.layer.bias)
+        labels = made[-bias.ndim :]  # the others of these are of size 1
+        weights["bias"] = bias.transpose(sorted(range(bias.ndim), key=lambda i: _place(labels[i], new))).reshape(-1)
+    config |= {"units": product(*(sizes[label] for label in new)), "use_bias": in_dense}
+    order = [given.index(label) for label in [*kept, *summed]]
+    merged = () if len(summed) == 1 else view.reshaped(*(sizes[x] for x in kept), product(*(sizes[x] for x in summed)))
+    split = () if len(new) == 1 else view.reshaped(*(sizes[label] for label in [*kept, *new]))
+    back = permuted([[*kept, *new].index(label) + 1 for label in made[1:]])
+    offset: TfjsLayers = ()
+    if bias_axes and not in_dense:
+        view.note("Its bias is not trainable in TF.js")
+        offset = (rescaled(1.0, view.array(view.layer.bias).tolist()),)
+    activation = config.pop("activation", "linear")
+    ends = split or back or offset
+    dense = TfjsLayer("Dense", config | {"activation": "linear" if ends else activation}, weights)
+    last = (activated(activation),) if ends and activation != "linear" else ()
+    return chain(permuted(order), merged, dense, split, back, offset, last)
+
+
+def _labels(view: LayerView) -> list[str]:
+    """Give the labels of input, kernel and output; those of an ellipsis are capitals, or what is not in use."""
+    left, made = view.value("equation").replace(" ", "").split("->")
+    given, kernel = left.split(",")
+    hidden = len(view.sample()) + 1 - len(given.replace("...", ""))
+    free = [label for label in string.ascii_letters[::-1] if label not in left + made][:hidden]
+    return [labels.replace("...", "".join(free)) for labels in (given, kernel, made)]
+
+
+def _moved_kernel(view: LayerView, labels: str, order: Sequence[str], summed: int) -> Any:
+    """Give the kernel as (summed, new); itself if it is that already."""
+    variable = view.layer.kernel
+    shape = tuple(variable.shape)
+    if list(labels) == list(order) and len(shape) == 2 and summed == 1:
+        return variable
+    moved = view.array(variable).transpose([labels.index(label) for label in order])
+    return moved.reshape(math.prod(moved.shape[:summed]), -1)
+
+
+def _place(label: str, order: Sequence[str]) -> int:
+    return order.index(label) if label in order else len(order)
+
+
 def embedding(view: LayerView) -> TfjsLayers:
     """Map Embedding; embeddings (input_dim, output_dim). With LoRA they are the merged ones."""
     view.takes_integers()
@@ -23,6 +90,18 @@ def embedding(view: LayerView) -> TfjsLayers:
     config = view.keep("input_dim", "output_dim", "mask_zero") | view.parameter("embeddings")
     view.drop_activity_regularizer()
     return (TfjsLayer("Embedding", config, view.weights("embeddings")),)
+
+
+def reversible_embedding(view: LayerView) -> TfjsLayers:
+    """Map ReversibleEmbedding called forwards; only tokens go in, so its reverse weights are not needed."""
+    view.ignore("tie_weights", "reverse_dtype", "logit_soft_cap", "mask_zero")
+    if view.argument("reverse"):
+        view.refuse("It is called with reverse=True, and TF.js has no layer that shares the weights that way.")
+    if view.layer.mask_zero:
+        view.refuse("It has mask_zero=True, and Keras hands its mask on in another way than TF.js.")
+    if (reverse := getattr(view.layer, "reverse_embeddings", None)) is not None:
+        view.taken.add(id(reverse))
+    return embedding(view)
 
 
 def masking(view: LayerView) -> TfjsLayers:
@@ -73,7 +152,9 @@ def lost_in_training(view: LayerView) -> TfjsLayers:
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "Dense": dense,
+    "EinsumDense": einsum_dense,
     "Embedding": embedding,
+    "ReversibleEmbedding": reversible_embedding,
     "Masking": masking,
     "Activation": activation,
     "Identity": identity,

@@ -40,7 +40,6 @@ class Call:
     Attributes:
         layer: The Keras object that is called.
         inputs: The tensors that go in; initial states of an RNN come after its sequence.
-        arguments: Every other argument that is not None, but for the mask.
         masked: Whether a mask is handed over.
         mask: Where that mask comes from; None if unknown.
         shapes: What goes in and out.
@@ -50,7 +49,6 @@ class Call:
     layer: Any
     kind: Kind
     inputs: tuple[TensorRef, ...]
-    arguments: Mapping[str, Any]
     masked: bool
     mask: MaskOrigin | None
     shapes: CallShapes
@@ -206,12 +204,12 @@ class _Reader:
             inputs=tuple(_shape(one) for one in read.tensors),
             outputs=tuple(_shape(one) for one in node.output_tensors),
             input_dtypes=tuple(str(one.dtype) for one in read.tensors),
+            arguments=read.others,
         )
         call = Call(
             layer=operation,
             kind=_kind(operation),
             inputs=inputs,
-            arguments=read.others,
             masked=read.mask is not None,
             mask=None if read.mask is None else self._mask_origin(read.mask),
             shapes=shapes,
@@ -255,13 +253,16 @@ def _read_arguments(tensor: Any) -> _Arguments:
     node = operation._inbound_nodes[node_index]  # noqa: SLF001
     if not node.input_tensors:
         return _Arguments([], None, {}, "")
+    signature = inspect.signature(operation.call)
     try:
-        bound = inspect.signature(operation.call).bind(*node.arguments.args, **node.arguments.kwargs).arguments
+        bound = signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments
     except TypeError:  # a user's layer whose __call__ takes other arguments than its call
         return _Arguments(list(node.input_tensors), None, {}, "It is called in a way that its call method hides.")
     first_name = next(iter(bound))
     first = [one for one in _flatten(bound.pop(first_name)) if one is not None]
     masks = [one for one in _flatten(bound.pop("mask", None)) if one is not None]
+    if "mask" in signature.parameters and not masks:  # Keras records none for a list of tensors, and hands them over
+        masks = [mask for one in first if (mask := getattr(one, "_keras_mask", None)) is not None]
     first += [one for one in _flatten(bound.pop("initial_state", None)) if one is not None]
     others = {name: value for name, value in bound.items() if not (value is None or (name == "kwargs" and not value))}
     unclear = ""

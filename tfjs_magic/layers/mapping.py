@@ -48,11 +48,13 @@ class CallShapes:
         inputs: Shape of each tensor that goes in, initial states among them.
         outputs: Shape of each tensor that comes out.
         input_dtypes: Keras dtype of each tensor that goes in.
+        arguments: Every argument but the tensors and the mask that is not None.
     """
 
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     input_dtypes: tuple[str, ...]
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def of_activation(self) -> CallShapes:
         """Give the call of an activation on the outputs."""
@@ -64,7 +66,7 @@ class CallShapes:
             tuple((shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape for shape in shapes)
             for shapes in (self.inputs, self.outputs)
         )
-        return CallShapes(inputs, outputs, self.input_dtypes)
+        return dataclasses.replace(self, inputs=inputs, outputs=outputs)
 
 
 class Notes:
@@ -92,7 +94,7 @@ class LayerView:
         name: The user's name of it.
         calls: What goes in and out, for each call; more than one for a shared layer.
         refusals: What the mapping refused so far.
-        taken: ``id`` of the variables that went into computed weights.
+        taken: ``id`` of the variables that went into computed weights; shared with wrapped layers.
         afterwards: An activation that tfjs has only as layers of their own; they follow what the mapping gives.
         map_inner: Maps a wrapped layer, given its calls; None if it was refused (the refusal is then recorded).
     """
@@ -104,6 +106,7 @@ class LayerView:
         *,
         notes: Notes,
         map_inner: Callable[[Any, Sequence[CallShapes]], TfjsLayers | tuple[Refusal, ...]],
+        taken: set[int],
     ) -> None:
         self.layer = layer
         self.name: str = layer.name
@@ -112,10 +115,11 @@ class LayerView:
         self.notes = notes
         self.refusals: list[Refusal] = []
         self.afterwards: TfjsLayers = ()
-        self.taken: set[int] = set()
+        self.taken = taken
         self._turned = False
         self._config: dict[str, Any] = dict(layer.get_config())
         self._read = {"name", "trainable", "dtype"}
+        self._read_arguments: set[str] = set()
         self._takes_integers = False
 
     def refuse(self, reason: str, remedy: str = USE_GRAPH) -> None:
@@ -138,6 +142,14 @@ class LayerView:
     def ignore(self, *options: str) -> None:
         """Count options as understood that have no influence on what the layer computes."""
         self._read.update(options)
+
+    def argument(self, name: str) -> Any:
+        """Give an argument of the calls; None if it is not given. Calls that differ in it are refused."""
+        self._read_arguments.add(name)
+        values = [call.arguments.get(name) for call in self.calls]
+        if any(value != values[0] for value in values):
+            self.refuse(f"It is shared by calls that differ in the argument '{name}', which it cannot be in TF.js.")
+        return values[0]
 
     def only(self, option: str, *allowed: Any, why: str) -> None:
         """Refuse any value of ``option`` but ``allowed``; ``why`` completes the sentence "…, but"."""
@@ -275,6 +287,11 @@ class LayerView:
             if (value := plain(self._config[option])) is not None and value is not False:
                 shown = repr(value) if isinstance(value, str) else _described(value)
                 self.refuse(f"It has {option}={shown}, an option that is not known to work in TF.js.")
+        for argument in sorted({name for call in self.calls for name in call.arguments} - self._read_arguments):
+            if argument != "training":
+                self.refuse(f"It is called with the argument '{argument}', which TF.js does not take.")
+            elif any(call.arguments.get("training") for call in self.calls):
+                self.refuse("It is called with training=True, but TF.js runs every layer for inference.")
         dtypes = {dtype for call in self.calls for dtype in call.input_dtypes}
         if other := sorted(dtype for dtype in dtypes if not self._takes(dtype)):
             self.refuse(f"It is called on {' and '.join(other)} tensors; in TF.js it is exact only on float tensors.")

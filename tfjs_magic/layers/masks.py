@@ -41,7 +41,7 @@ _PASS_ON = frozenset(
 _STEPWISE = _PASS_ON - {"TimeDistributed"}
 _MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"})
 #: tfjs classes that read a mask: in both frameworks nothing else that is mapped does.
-_READERS = frozenset({"SimpleRNN", "LSTM", "GRU", "Bidirectional"})
+_READERS = frozenset({"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"})
 #: Keras classes that take a mask but use it only in training.
 _TRAINING_READERS = frozenset({"BatchNormalization"})
 

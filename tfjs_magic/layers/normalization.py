@@ -76,12 +76,11 @@ def group_normalization(view: LayerView) -> TfjsLayers:
 
 def _grouped(view: LayerView) -> TfjsLayers:
     *spatial, channels = shape = view.sample()
-    groups = view.value("groups")
-    groups = channels if groups == -1 else groups
     values = product(*spatial)
     if values is None or channels is None:
         view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
         return ()
+    groups = channels if view.value("groups") == -1 else view.value("groups")
     options = {"axis": [1, 3], "epsilon": view.value("epsilon"), "center": False, "scale": False}
     normal = chain(view.reshaped(values, groups, channels // groups), TfjsLayer("LayerNormalization", options))
     gamma, beta = view.parameter("gamma"), view.parameter("beta")
@@ -126,7 +125,7 @@ def unit_normalization(view: LayerView) -> TfjsLayers:
 def _over_mean_square(
     view: LayerView, axes: Sequence[int], epsilon: float, scale: np.ndarray, *, trainable: bool
 ) -> TfjsLayers:
-    """Give x · scale / √(mean of x² + epsilon) over axes of one sample, counted from 1.
+    """Give x · scale / √(mean of x² + epsilon), the mean over axes of one sample, counted from 1.
 
     The axes are moved last and made one: (values, 2, n) holds x and −x, of which the first is kept.
     """
@@ -135,7 +134,7 @@ def _over_mean_square(
     order = [*rest, *axes]
     count = product(*(shape[axis - 1] for axis in axes))
     values = product(*(shape[axis - 1] for axis in rest))
-    if count is None:
+    if count is None or values is None:
         view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
         return ()
     flat = chain(permuted(order), view.reshaped(values, 1, count))
@@ -146,8 +145,6 @@ def _over_mean_square(
         view.note("Its scale is not trainable in TF.js")
     normal = TfjsLayer("LayerNormalization", options, {"gamma": gamma})
     first = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
-    if values is None:
-        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
     back = permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)])
     return chain(flat, both, normal, first, view.reshaped(*(shape[axis - 1] for axis in order)), back)
 

@@ -1,52 +1,158 @@
-"""Recurrent layers and the wrappers that run a layer over time."""
+"""Recurrent layers, their cells, and the wrappers that run a layer over time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.layers.mapping import CallShapes, LayerView, plain
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
+import numpy as np
+
+from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE
+from tfjs_magic.layers.mapping import CallShapes, LayerView, Refusal, is_builtin, plain
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
 
 _KERNELS = ("kernel", "recurrent", "bias")
 
 
-def simple_rnn(view: LayerView) -> TfjsLayers:
-    """Map SimpleRNN; kernel (C_in, units), recurrent kernel (units, units)."""
-    return _recurrent("SimpleRNN", view, view.plain_activation("activation", view.layer.cell))
+def simple_rnn(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+    """Map SimpleRNN or its cell; kernel (C_in, units), recurrent kernel (units, units)."""
+    return _kind(class_name, ["activation"])
 
 
-def lstm(view: LayerView) -> TfjsLayers:
-    """Map LSTM; kernel (C_in, 4 · units), gates in the order input, forget, cell, output on both sides."""
-    return _recurrent("LSTM", view, _gated_activations(view) | view.keep("unit_forget_bias"))
+def lstm(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+    """Map LSTM or its cell; kernel (C_in, 4 · units), gates in the order input, forget, cell, output on both sides."""
+    gates = ["recurrent_activation", "recurrent_activation", "", "recurrent_activation"]
+    return _kind(class_name, gates, "activation", "unit_forget_bias")
 
 
-def gru(view: LayerView) -> TfjsLayers:
-    """Map GRU; kernel (C_in, 3 · units), gates in the order update, reset, hidden on both sides."""
-    if view.value("reset_after"):
-        view.refuse(
-            "It has reset_after=True (Keras's default), which TF.js rejects and cannot express otherwise.",
-            "Convert the model with format='graph', or train it with reset_after=False.",
+def gru(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+    """Map GRU or its cell; kernel (C_in, 3 · units), gates in the order update, reset, hidden on both sides."""
+    mapping = _kind(class_name, ["recurrent_activation", "recurrent_activation", "activation"])
+
+    def without_reset_after(view: LayerView) -> TfjsLayers:
+        if view.value("reset_after"):
+            view.refuse(
+                "It has reset_after=True (Keras's default), which TF.js rejects and cannot express otherwise.",
+                "Convert the model with format='graph', or train it with reset_after=False.",
+            )
+        return tuple(
+            dataclasses.replace(layer, config={**layer.config, "reset_after": False}) for layer in mapping(view)
         )
-    return _recurrent("GRU", view, _gated_activations(view) | {"reset_after": False})
+
+    return without_reset_after
 
 
-def _gated_activations(view: LayerView) -> dict[str, Any]:
-    cell = view.layer.cell
-    return view.plain_activation("activation", cell) | view.plain_activation("recurrent_activation", cell)
+def _kind(class_name: str, gates: Sequence[str], *options: str) -> Callable[[LayerView], TfjsLayers]:
+    """Make the mapping of an RNN layer, or of its cell.
+
+    Args:
+        class_name: The layer's, or the cell's; tfjs calls them the same.
+        gates: For each block of ``units`` columns of the kernels, which activation it goes through right away, "" if
+            none.
+        options: Further activations, and what else the cell reads.
+    """
+
+    def mapping(view: LayerView) -> TfjsLayers:
+        cell = getattr(view.layer, "cell", view.layer)
+        view.ignore("seed", "implementation")
+        config = view.keep("units", "use_bias", "dropout", "recurrent_dropout")
+        scales = np.repeat([_scale(view, gate, cell, config) for gate in gates], view.value("units"))
+        for option in options:
+            config |= (
+                view.plain_activation(option, cell) if option.endswith("activation") else {option: view.value(option)}
+            )
+        for prefix in _KERNELS:
+            config |= view.parameter(prefix)
+        weights = view.weights("kernel", "recurrent_kernel", "bias", owner=cell)
+        if scales.min() < 1:
+            view.note("Its weights are stored times 5/6 where hard_sigmoid follows, since TF.js's is steeper")
+            weights = {name: view.array(weight) * scales.astype(np.float32) for name, weight in weights.items()}
+        if cell is view.layer:
+            return (TfjsLayer(class_name, config, weights),)
+        return (TfjsLayer(class_name, config | _over_time(view), weights),)
+
+    return mapping
 
 
-def _recurrent(class_name: str, view: LayerView, config: dict[str, Any]) -> TfjsLayers:
+def _scale(view: LayerView, gate: str, cell: Any, config: dict[str, Any]) -> float:
+    """Add a gate's activation to the options, and give the factor that its columns need."""
+    if gate and is_builtin(view.value(gate), getattr(cell, gate)) and view.value(gate) == "hard_sigmoid":
+        config[gate] = "hard_sigmoid"
+        return HARD_SIGMOID_SCALE
+    if gate and gate not in config:
+        config |= view.plain_activation(gate, cell)
+    return 1.0
+
+
+def _over_time(view: LayerView) -> dict[str, Any]:
     view.off("stateful", why="its outputs would depend on earlier calls, so they cannot be checked")
-    view.ignore("seed", "implementation", "zero_output_for_mask")
+    view.ignore("zero_output_for_mask")
     view.value("unroll")  # tfjs always loops in JavaScript and would warn at each run
-    config |= view.keep("units", "use_bias", "return_sequences", "return_state", "go_backwards")
-    config |= view.keep("dropout", "recurrent_dropout")
+    view.drop_activity_regularizer()
+    return view.keep("return_sequences", "return_state", "go_backwards")
+
+
+def rnn(view: LayerView) -> TfjsLayers:
+    """Map RNN around one or several of Keras's own cells."""
+    view.ignore("cell")
+    cell = _inner(view, view.layer.cell, view.calls)
+    if not cell or cell[0].class_name not in _CELLS:
+        view.refuse("It runs a cell that TF.js does not have.")
+        return ()
+    config = _over_time(view) | {"cell": view.inner_config("cell", cell[0])}
+    return (TfjsLayer("RNN", config, cell[0].weights),)
+
+
+def stacked_cells(view: LayerView) -> TfjsLayers:
+    """Map StackedRNNCells; tfjs calls the weights of cell number i "RNNCell_i/…"."""
+    view.ignore("cells")
+    cells = [_inner(view, cell, view.calls) for cell in view.layer.cells]
+    if not all(cell and cell[0].class_name in _CELLS for cell in cells):
+        view.refuse("It holds a cell that TF.js does not have.")
+        return ()
+    config = {"cells": [view.inner_config(f"cell_{i}", cell[0]) for i, cell in enumerate(cells)]}
+    weights = {
+        f"RNNCell_{i}/{name}": weight for i, cell in enumerate(cells) for name, weight in cell[0].weights.items()
+    }
+    return (TfjsLayer("StackedRNNCells", config, weights),)
+
+
+def conv_lstm2d(view: LayerView) -> TfjsLayers:
+    """Map ConvLSTM2D; kernel (H, W, C_in, 4 · filters), gates in the order input, forget, cell, output."""
+    return _conv_lstm(view, view.weights("kernel", "recurrent_kernel", "bias", owner=view.layer.cell))
+
+
+def conv_lstm1d(view: LayerView) -> TfjsLayers:
+    """Map ConvLSTM1D as images of width 1; kernel (L, C_in, 4 · filters)."""
+    view.channels_last()
+    if view.value("return_state"):
+        view.refuse("It returns its state, which TF.js would give as images.")
+    cell = view.layer.cell
+    weights = {name: np.expand_dims(view.array(getattr(cell, name)), 1) for name in ("kernel", "recurrent_kernel")}
+    time, length, channels = view.sample()
+    layers = _conv_lstm(view, weights | view.weights("bias", owner=cell))
+    return chain(view.reshaped(time, length, 1, channels), layers, view.reshaped(*view.made()))
+
+
+def _conv_lstm(view: LayerView, weights: dict[str, Any]) -> TfjsLayers:
+    cell = view.layer.cell
+    view.ignore("seed", "implementation")
+    if any(len(call.inputs) > 1 for call in view.calls):
+        view.refuse("It is called with an initial state, which is not known to work in TF.js.")
+    kernel, strides = view.value("kernel_size"), view.value("strides")
+    if view.value("padding") == "same" and any(a > b for a, b in zip(strides, kernel, strict=True)):
+        view.refuse(f"It has strides={strides} longer than kernel_size={kernel} with padding='same'.")
+    config = view.keep("filters", "padding", "data_format", "use_bias", "dropout", "recurrent_dropout")
+    config |= {name: [*view.value(name), 1][:2] for name in ("kernel_size", "strides", "dilation_rate")}
+    gate = _scale(view, "recurrent_activation", cell, config)
+    if gate < 1:
+        scales = np.repeat([gate, gate, 1.0, gate], view.value("filters")).astype(np.float32)
+        weights = {name: view.array(weight) * scales for name, weight in weights.items()}
+    config |= view.plain_activation("activation", cell) | view.keep("unit_forget_bias")
     for prefix in _KERNELS:
         config |= view.parameter(prefix)
-    view.drop_activity_regularizer()
-    weights = view.weights("kernel", "recurrent_kernel", "bias", owner=view.layer.cell)
-    return (TfjsLayer(class_name, config, weights),)
+    return (TfjsLayer("ConvLSTM2D", config | _over_time(view), weights),)
 
 
 def bidirectional(view: LayerView) -> TfjsLayers:
@@ -59,24 +165,24 @@ def bidirectional(view: LayerView) -> TfjsLayers:
             view.refuse("It is called with an initial state, which is not known to work in TF.js.")
     if _alike(wrapper.forward_layer) != _alike(wrapper.backward_layer):
         view.refuse("Its backward layer has other options than its forward layer, which TF.js cannot express.")
-    forward, backward = (view.map_inner(layer, view.calls) for layer in (wrapper.forward_layer, wrapper.backward_layer))
-    mapped: list[TfjsLayer] = []
-    for inner in (forward, backward):
-        for one in inner:
-            if isinstance(one, TfjsLayer):
-                mapped.append(one)
-            elif one not in view.refusals:
-                view.refusals.append(one)
-    if len(mapped) != 2:
+    mapped = [_inner(view, layer, view.calls) for layer in (wrapper.forward_layer, wrapper.backward_layer)]
+    if not all(mapped):
         return ()
     base = wrapper.forward_layer.name.removeprefix("forward_")
     weights = {
         f"{direction}_{base}/{name}": variable
-        for direction, one in zip(("forward", "backward"), mapped, strict=True)
+        for direction, (one,) in zip(("forward", "backward"), mapped, strict=True)
         for name, variable in one.weights.items()
     }
-    config = {"merge_mode": merge_mode, "layer": view.inner_config(base, mapped[0])}
+    config = {"merge_mode": merge_mode, "layer": view.inner_config(base, mapped[0][0])}
     return (TfjsLayer("Bidirectional", config, weights),)
+
+
+def _inner(view: LayerView, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers:
+    """Map a wrapped layer; nothing if it was refused, each reason once."""
+    mapped = view.map_inner(layer, calls)
+    view.refusals += [one for one in mapped if isinstance(one, Refusal) and one not in view.refusals]
+    return tuple(one for one in mapped if isinstance(one, TfjsLayer))
 
 
 def _alike(layer: Any) -> dict[str, Any]:
@@ -88,7 +194,7 @@ def _alike(layer: Any) -> dict[str, Any]:
 
 
 def time_distributed(view: LayerView) -> TfjsLayers:
-    """Map TimeDistributed around a layer that becomes one tfjs layer; data (batch, time, …)."""
+    """Map TimeDistributed; data (batch, time, …). What works value by value needs no wrapper."""
     view.ignore("layer")
     child = view.layer.layer
     steps = [
@@ -99,24 +205,40 @@ def time_distributed(view: LayerView) -> TfjsLayers:
         )
         for call in view.calls
     ]
-    inner = view.map_inner(child, steps)
-    layers = tuple(one for one in inner if isinstance(one, TfjsLayer))
-    view.refusals.extend(one for one in inner if not isinstance(one, TfjsLayer))
-    if not layers:
-        return ()
-    if len(layers) > 1 or layers[0].class_name in _NOT_PER_STEP:
+    layers = _inner(view, child, steps)
+    if any(layer.class_name in _NOT_PER_STEP for layer in layers):
         view.refuse(f"It wraps a {type(child).__name__}, which is not known to work there in TF.js.")
         return ()
-    return (TfjsLayer("TimeDistributed", {"layer": view.inner_config("step", layers[0])}, layers[0].weights),)
+    return tuple(
+        layer if len(layers) > 1 and layer.class_name in _ANY_RANK else _stepwise(view, layer) for layer in layers
+    )
+
+
+def _stepwise(view: LayerView, layer: TfjsLayer) -> TfjsLayer:
+    config = {"layer": view.inner_config("step", layer)}
+    if "trainable" in layer.config:
+        config["trainable"] = layer.config["trainable"]
+    return dataclasses.replace(layer, class_name="TimeDistributed", config=config)
 
 
 #: tfjs classes that carry state or masks from step to step.
-_NOT_PER_STEP = frozenset({"SimpleRNN", "LSTM", "GRU", "Bidirectional", "TimeDistributed", "Masking", "Embedding"})
+_NOT_PER_STEP = frozenset(
+    {"SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM2D", "Bidirectional", "TimeDistributed", "Masking", "Embedding", "Dot"}
+)
+#: tfjs classes that do the same whether there is a time axis or not.
+_ANY_RANK = frozenset(
+    {"Activation", "Add", "Dense", "ELU", "LeakyReLU", "Multiply", "ReLU", "Rescaling", "ThresholdedReLU"}
+)
+_CELLS = frozenset({"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"})
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
-    "SimpleRNN": simple_rnn,
-    "LSTM": lstm,
-    "GRU": gru,
+    **{name: simple_rnn(name) for name in ("SimpleRNN", "SimpleRNNCell")},
+    **{name: lstm(name) for name in ("LSTM", "LSTMCell")},
+    **{name: gru(name) for name in ("GRU", "GRUCell")},
+    "RNN": rnn,
+    "StackedRNNCells": stacked_cells,
+    "ConvLSTM1D": conv_lstm1d,
+    "ConvLSTM2D": conv_lstm2d,
     "Bidirectional": bidirectional,
     "TimeDistributed": time_distributed,
 }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 from tfjs_magic.layers import (
     activations,
+    attention,
     convolutional,
     core,
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     reshaping,
 )
@@ -25,6 +27,8 @@ MAPPINGS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     **normalization.LAYERS,
     **activations.LAYERS,
     **merging.LAYERS,
+    **attention.LAYERS,
+    **preprocessing.LAYERS,
     **reshaping.LAYERS,
     **recurrent.LAYERS,
 }

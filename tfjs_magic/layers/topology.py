@@ -112,6 +112,7 @@ class _Mapper:
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
         self.refusals: list[Refusal] = []
+        self.taken: set[int] = set()
 
     def map_model(self, model: Any) -> MappedModel | None:
         """Map a model and all nested ones; None if the model itself cannot be read."""
@@ -147,7 +148,7 @@ class _Mapper:
             return (Refusal(layer.name, reason),)
         if class_name not in MAPPINGS:
             return (Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does."),)
-        view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer)
+        view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer, taken=self.taken)
         self._check_policy(view)
         mapped = chain(MAPPINGS[class_name](view), view.afterwards) or (activated("linear"),)
         refusals = view.finish()
@@ -176,17 +177,11 @@ class _Mapper:
 def _refuse_arguments(call: Call) -> list[Refusal]:
     name = call.layer.name
     found = [Refusal(name, call.unclear)] if call.unclear else []
-    if call.kind == "operation":
-        return []
-    for argument, value in sorted(call.arguments.items()):
-        # Keras sets it on its preprocessing layers, which are refused as such.
-        if argument == "training" and (not value or type(call.layer).__name__ not in MAPPINGS):
-            continue
-        if argument == "training":
-            found.append(Refusal(name, "It is called with training=True, but TF.js runs every layer for inference."))
-        else:
-            found.append(Refusal(name, f"It is called with the argument '{argument}', which TF.js does not take."))
-    if len(call.shapes.inputs) == 0 and call.kind != "input":
+    if call.kind == "model":
+        names = ", ".join(f"'{argument}'" for argument in sorted(call.shapes.arguments) if argument != "training")
+        if names:
+            found.append(Refusal(name, f"It is called with {names}, which TF.js does not take."))
+    if len(call.shapes.inputs) == 0 and call.kind not in {"input", "operation"}:
         found.append(Refusal(name, "It is called without any tensor, which a TF.js layer cannot be."))
     return found
 
