@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from tests.models import layers
+from tfjs_magic.layers.registry import MAPPINGS
 
 LINE, SEQUENCE, IMAGE, TOKENS = (6,), (7, 4), (8, 7, 3), (7,)
 
@@ -37,14 +39,149 @@ def masked(*stack: Any) -> Any:
 
 
 def activation_case(name: str) -> Callable[[], Any]:
-    return lambda: on(LINE, layers.Dense(5), layers.Activation(name))
+    return lambda: on(LINE, layers.Dense(8), layers.Activation(name))
 
 
+ops = keras.ops
+CONSTANT = np.linspace(-1, 2, 4, dtype=np.float32)
+#: Name → the shape of one sample, and what is computed from it.
+OPERATIONS: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
+    "add": (LINE, lambda x: x + 1.5),
+    "add-array": (SEQUENCE, lambda x: x + CONSTANT),
+    "add-matrix": (SEQUENCE, lambda x: x + np.arange(28, dtype=np.float32).reshape(1, 7, 4)),
+    "subtract": (LINE, lambda x: x - 1.5),
+    "subtract-from": (SEQUENCE, lambda x: ops.subtract(CONSTANT, x)),
+    "multiply": (SEQUENCE, lambda x: x * CONSTANT),
+    "divide": (LINE, lambda x: x / 3),
+    "divide-op": (LINE, lambda x: ops.divide(x, 7.0)),
+    "negative": (LINE, lambda x: -x),
+    "absolute": (LINE, abs),
+    "power": (LINE, lambda x: x**2),
+    "square": (LINE, ops.square),
+    "square-itself": (LINE, lambda x: x * x),
+    "maximum": (LINE, lambda x: ops.maximum(x, 0.25)),
+    "maximum-zero": (LINE, lambda x: ops.maximum(0, x)),
+    "minimum": (LINE, lambda x: ops.minimum(0.25, x)),
+    "clip": (LINE, lambda x: ops.clip(x, -0.5, 0.75)),
+    "clip-zero": (LINE, lambda x: ops.clip(x, 0, 1)),
+    "relu": (LINE, ops.relu),
+    "relu6": (LINE, lambda x: ops.relu6(5 * x)),
+    "ReLU": (LINE, lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=0.6)),
+    "leaky_relu": (LINE, lambda x: ops.leaky_relu(x, 0.3)),
+    "gelu": (LINE, lambda x: ops.gelu(x, approximate=False)),
+    "gelu-approximate": (LINE, lambda x: ops.gelu(2 * x)),
+    **{
+        name: (LINE, getattr(ops, name))
+        for name in (
+            *("celu", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "selu", "sigmoid", "silu"),
+            *("softplus", "softsign", "tanh", "tanh_shrink", "log_softmax", "softmax"),
+        )
+    },
+    "celu-alpha": (LINE, lambda x: ops.celu(x, alpha=0.5)),
+    "elu": (LINE, ops.elu),
+    "elu-alpha": (LINE, lambda x: ops.elu(x, alpha=0.5)),
+    "hard_shrink": (LINE, lambda x: ops.hard_shrink(x, threshold=0.3)),
+    "soft_shrink": (LINE, lambda x: ops.soft_shrink(x, threshold=0.3)),
+    "square-used-again": (LINE, lambda x: (2 * x) * (2 * x) + ops.square(y := x * 3) + y),
+    "softmax-axis": (SEQUENCE, lambda x: ops.softmax(x, axis=1)),
+    "reshape": (SEQUENCE, lambda x: ops.reshape(x, (-1, 2, 14))),
+    "expand_dims": (SEQUENCE, lambda x: ops.expand_dims(x, -1)),
+    "squeeze": ((7, 1, 4), lambda x: ops.squeeze(x, 2)),
+    "transpose": (IMAGE, lambda x: ops.transpose(x, (0, 3, 1, 2))),
+    "swapaxes": (IMAGE, lambda x: ops.swapaxes(x, 1, -1)),
+    "moveaxis": (IMAGE, lambda x: ops.moveaxis(x, 1, -1)),
+    "get_item-step": (SEQUENCE, lambda x: x[:, 2]),
+    "get_item-last": (SEQUENCE, lambda x: x[:, -1, :]),
+    "get_item-slice": (IMAGE, lambda x: x[:, 1:-1, 2:, :2]),
+    "get_item-ellipsis": (IMAGE, lambda x: x[..., 1]),
+    "get_item-new": (SEQUENCE, lambda x: x[:, None, :, 1]),
+    "get_item-any-length": ((None, 4), lambda x: x[:, :, 1:3]),
+    "pad": (SEQUENCE, lambda x: ops.pad(x, [[0, 0], [1, 2], [0, 3]])),
+    "mean": (SEQUENCE, lambda x: ops.mean(x, axis=1)),
+    "mean-kept": (IMAGE, lambda x: ops.mean(x, axis=(1, 2), keepdims=True)),
+    "mean-last": (IMAGE, lambda x: ops.mean(x, axis=-1)),
+    "max": (IMAGE, lambda x: ops.max(x, axis=(1, 3))),
+    "amax": (SEQUENCE, lambda x: ops.amax(x, axis=1)),
+    "sum": (IMAGE, lambda x: ops.sum(x, axis=2)),
+    "matmul": (SEQUENCE, lambda x: x @ np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)),
+    "copy": (LINE, ops.copy),
+}
+#: Likewise of two tensors; the first has the shape of SEQUENCE.
+BINARY: dict[str, tuple[dict[str, Any], Callable[[Any, Any], Any]]] = {
+    "add-two": ({}, lambda x, y: x + y),
+    "add-broadcast": ({"second": (1, 4)}, lambda x, y: x + y),
+    "subtract-two": ({}, lambda x, y: x - y),
+    "multiply-two": ({"second": (7, 1)}, lambda x, y: x * y),
+    "maximum-two": ({}, ops.maximum),
+    "minimum-two": ({}, ops.minimum),
+    "concatenate": ({"second": (3, 4)}, lambda x, y: ops.concatenate([x, y], axis=1)),
+    "stack": ({}, lambda x, y: ops.stack([x, y, x], axis=2)),
+    "matmul-two": ({"second": (4, 5)}, ops.matmul),
+}
 L1L2 = keras.regularizers.L1L2(0.1, 0.2)
 ACTIVATIONS = (
-    *("elu", "gelu", "linear", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid"),
-    *("silu", "softmax", "softplus", "softsign", "swish", "tanh"),
+    *(
+        "celu",
+        "elu",
+        "gelu",
+        "glu",
+        "hard_shrink",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "leaky_relu",
+    ),
+    *("linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink"),
+    *("softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "swish", "tanh", "tanh_shrink"),
 )
+#: Equations of EinsumDense on (batch, 3, 4, 5), the output's shape, and the axes of the bias.
+EQUATIONS = (
+    ("abcd,de->abce", (3, 4, 6), "e"),
+    ("...x,xy->...y", 6, "y"),
+    ("abcd,def->abcef", (3, 4, 2, 3), "ef"),
+    ("abcd,def->abcfe", (3, 4, 3, 2), "ef"),
+    ("abcd,cde->abe", (3, 6), None),
+    ("abcd,dce->abe", (3, 6), "e"),
+    ("abcd,bce->aed", (6, 5), "ed"),
+    ("abcd,ce->abed", (3, 6, 5), "e"),
+    ("abcd,d->abc", (3, 4), None),
+    ("abcd,def->aefbc", (2, 3, 3, 4), "f"),
+)
+AUGMENTING = {
+    "RandomBrightness": 0.3,
+    "RandomColorDegeneration": 0.3,
+    "RandomContrast": 0.3,
+    "RandomFlip": "horizontal",
+    "RandomGrayscale": 0.5,
+    "RandomHue": 0.3,
+    "RandomInvert": 0.3,
+    "RandomPerspective": 0.5,
+    "RandomPosterization": 4,
+    "RandomRotation": 0.2,
+    "RandomSaturation": 0.5,
+    "RandomSharpness": 0.5,
+    "RandomZoom": 0.3,
+}
+
+
+def augmenting(name: str) -> Any:
+    """Build a layer that augments images; a good many take no argument."""
+    options = [AUGMENTING[name]] if name in AUGMENTING else []
+    named = {"RandomCrop": {"height": 8, "width": 7}, "RandomShear": {"x_factor": 0.2, "y_factor": 0.2}}
+    named |= {"RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2}}
+    return getattr(layers, name)(*options, **named.get(name, {}))
+
+
+def two_sequences(merge: Callable[[Any, Any], Any]) -> Any:
+    query, value = keras.Input((5, 4), name="query"), keras.Input((7, 4), name="value")
+    return keras.Model([query, value], merge(query, value))
+
+
+def three_sequences(layer: Any) -> Any:
+    inputs = [keras.Input(shape, name=name) for name, shape in (("q", (5, 4)), ("v", (7, 3)), ("k", (7, 4)))]
+    return keras.Model(inputs, layer(inputs))
+
 
 CASES: dict[str, Callable[[], Any]] = {
     # core
@@ -105,7 +242,76 @@ CASES: dict[str, Callable[[], Any]] = {
     "Conv1D-any-length": lambda: on(
         (None, 4), layers.Conv1D(5, 3), layers.MaxPooling1D(), layers.GlobalAveragePooling1D()
     ),
+    **{
+        f"{name}-{'-'.join(map(str, more.values()))}": lambda name=name, shape=shape, more=more: on(
+            shape, getattr(layers, name)(**more)
+        )
+        for name, shape, more in (
+            ("Conv1D", (7, 4), {"filters": 5, "kernel_size": 3, "padding": "causal", "activation": "relu"}),
+            ("Conv1D", (7, 4), {"filters": 5, "kernel_size": 3, "padding": "causal", "strides": 2}),
+            ("Conv1D", (None, 4), {"filters": 5, "kernel_size": 2, "padding": "causal", "dilation_rate": 3}),
+            ("Conv1D", (7, 4), {"filters": 6, "kernel_size": 2, "groups": 2, "padding": "causal"}),
+            ("Conv1D", (7, 4), {"filters": 8, "kernel_size": 2, "groups": 4, "strides": 2, "padding": "same"}),
+            (
+                "Conv1D",
+                (4, 7),
+                {"filters": 5, "kernel_size": 2, "data_format": "channels_first", "activation": "softmax"},
+            ),
+            ("Conv1D", (7, 4), {"filters": 5, "kernel_size": 2, "strides": 3, "padding": "same"}),
+            ("Conv2D", (8, 7, 4), {"filters": 6, "kernel_size": 3, "groups": 2, "activation": "hard_silu"}),
+            ("Conv2D", (8, 7, 4), {"filters": 4, "kernel_size": 3, "groups": 4, "dilation_rate": 2}),
+            ("Conv2D", (4, 8, 7), {"filters": 8, "kernel_size": 2, "groups": 4, "data_format": "channels_first"}),
+            ("Conv2D", (8, 7, 3), {"filters": 5, "kernel_size": (1, 3), "strides": 2, "padding": "same"}),
+            ("Conv2D", (3, 8, 7), {"filters": 5, "kernel_size": 2, "strides": 3, "padding": "same"}),
+            ("Conv3D", (5, 6, 7, 2), {"filters": 3, "kernel_size": 2, "padding": "same", "strides": (2, 1, 2)}),
+            ("Conv3D", (5, 6, 7, 4), {"filters": 4, "kernel_size": 2, "groups": 2, "padding": "same", "strides": 3}),
+            ("Conv1DTranspose", (7, 4), {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}),
+            ("Conv1DTranspose", (7, 4), {"filters": 3, "kernel_size": 2, "strides": 3, "output_padding": 1}),
+            ("Conv2DTranspose", (5, 4, 3), {"filters": 2, "kernel_size": 3, "dilation_rate": 2}),
+            ("Conv2DTranspose", (5, 4, 3), {"filters": 2, "kernel_size": 3, "strides": 2, "output_padding": 1}),
+            ("Conv2DTranspose", (5, 4, 3), {"filters": 2, "kernel_size": 4, "strides": 3, "output_padding": 2}),
+            (
+                "Conv2DTranspose",
+                (3, 5, 4),
+                {"filters": 2, "kernel_size": 3, "dilation_rate": 2, "data_format": "channels_first"},
+            ),
+            ("Conv3DTranspose", (3, 4, 5, 2), {"filters": 3, "kernel_size": (2, 3, 4), "strides": (2, 1, 3)}),
+            ("Conv3DTranspose", (3, 4, 5, 2), {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}),
+            ("DepthwiseConv1D", (7, 4), {"kernel_size": 3, "depth_multiplier": 2, "strides": 2, "padding": "same"}),
+            ("DepthwiseConv1D", (None, 4), {"kernel_size": 3, "padding": "same", "activation": "leaky_relu"}),
+            ("DepthwiseConv2D", (8, 7, 3), {"kernel_size": 2, "dilation_rate": 2, "padding": "same"}),
+            ("DepthwiseConv2D", (8, 7, 3), {"kernel_size": 2, "strides": 3, "padding": "same"}),
+            ("SeparableConv1D", (7, 4), {"filters": 5, "kernel_size": 3, "depth_multiplier": 2, "padding": "same"}),
+            ("SeparableConv2D", (3, 8, 7), {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}),
+            ("SeparableConv2D", (8, 7, 3), {"filters": 5, "kernel_size": 2, "strides": 3, "padding": "same"}),
+        )
+    },
     # pooling
+    **{
+        f"{name}-{'-'.join(map(str, more.values()))}": lambda name=name, shape=shape, more=more: on(
+            shape, getattr(layers, name)(**more)
+        )
+        for name, shape, more in (
+            ("MaxPooling1D", (4, 7), {"pool_size": 2, "data_format": "channels_first"}),
+            ("AveragePooling1D", (7, 4), {"pool_size": 2, "strides": 3, "padding": "same"}),
+            ("MaxPooling2D", (8, 7, 3), {"pool_size": 2, "strides": 3, "padding": "same"}),
+            ("AveragePooling2D", (8, 7, 3), {"pool_size": (1, 2), "strides": 3, "padding": "same"}),
+            ("MaxPooling3D", (5, 6, 7, 2), {"pool_size": 2, "strides": 3, "padding": "same"}),
+            ("AveragePooling3D", (5, 6, 7, 2), {"pool_size": (1, 3, 2), "padding": "same"}),
+            ("AveragePooling3D", (2, 5, 6, 7), {"pool_size": 2, "data_format": "channels_first"}),
+            ("GlobalAveragePooling3D", (3, 4, 5, 2), {"keepdims": True}),
+            ("GlobalMaxPooling3D", (2, 3, 4, 5), {"data_format": "channels_first"}),
+            ("GlobalMaxPooling2D", (3, 8, 7), {"data_format": "channels_first", "keepdims": True}),
+            ("GlobalAveragePooling1D", (4, 7), {"data_format": "channels_first"}),
+            ("AdaptiveAveragePooling1D", (9, 4), {"output_size": 3}),
+            ("AdaptiveAveragePooling1D", (9, 4), {"output_size": 4}),
+            ("AdaptiveMaxPooling1D", (9, 4), {"output_size": 4}),
+            ("AdaptiveAveragePooling2D", (9, 8, 3), {"output_size": (4, 3)}),
+            ("AdaptiveMaxPooling2D", (9, 8, 3), {"output_size": (4, 3)}),
+            ("AdaptiveAveragePooling3D", (5, 6, 7, 2), {"output_size": (2, 3, 4)}),
+            ("AdaptiveMaxPooling3D", (5, 6, 7, 2), {"output_size": (2, 3, 4)}),
+        )
+    },
     **{
         f"{name}1D-{padding}": lambda name=name, padding=padding: on(
             SEQUENCE, getattr(layers, f"{name}1D")(3, 2, padding=padding)
@@ -146,7 +352,43 @@ CASES: dict[str, Callable[[], Any]] = {
     "LayerNormalization-negative-axes": lambda: on(IMAGE, layers.LayerNormalization(axis=[-3, -1])),
     "LayerNormalization-first-axis": lambda: on(SEQUENCE, layers.LayerNormalization(axis=1)),
     "LayerNormalization-unsorted": lambda: on(IMAGE, layers.LayerNormalization(axis=[3, 1])),
+    "BatchNormalization-axis": lambda: on(IMAGE, layers.BatchNormalization(axis=1)),
+    "BatchNormalization-5d": lambda: on((2, *IMAGE), layers.BatchNormalization()),
+    "BatchNormalization-5d-axis": lambda: on((2, *IMAGE), layers.BatchNormalization(axis=2)),
+    **{
+        f"GroupNormalization-{'-'.join(map(str, more.values()))}": lambda shape=shape, more=more: on(
+            shape, layers.GroupNormalization(**more)
+        )
+        for shape, more in (
+            ((5, 4, 6), {"groups": 2}),
+            ((5, 6), {"groups": 3, "epsilon": 0.1}),
+            ((6, 5, 4), {"groups": 2, "axis": 1}),
+            ((5, 4, 6), {"groups": -1}),
+            ((5, 4, 6), {"groups": 1, "center": False}),
+            ((5, 4, 6), {"groups": 3, "scale": False}),
+            ((5, 4, 6), {"groups": 6, "scale": False, "center": False}),
+        )
+    },
+    "RMSNormalization": lambda: on(SEQUENCE, layers.RMSNormalization(epsilon=0.1)),
+    "RMSNormalization-axes": lambda: on(IMAGE, layers.RMSNormalization(axis=[2, 3])),
+    "UnitNormalization": lambda: on(SEQUENCE, layers.UnitNormalization()),
+    "UnitNormalization-first": lambda: on(IMAGE, layers.UnitNormalization(axis=1)),
+    "SpectralNormalization": lambda: on(IMAGE, layers.SpectralNormalization(layers.Conv2D(4, 3, activation="relu"))),
+    "Normalization": lambda: on(IMAGE, layers.Normalization(mean=[1e3, 0.0, -2.0], variance=[1.0, 4.0, 0.0])),
+    "Normalization-number": lambda: on(LINE, layers.Normalization(axis=None, mean=0.5, variance=2.0)),
+    "Normalization-axis": lambda: on(
+        SEQUENCE, layers.Normalization(axis=1, mean=[float(i) for i in range(7)], variance=[1.0 + i for i in range(7)])
+    ),
+    "Normalization-invert": lambda: on(LINE, layers.Normalization(mean=2.0, variance=3.0, invert=True)),
+    "Normalization-integers": lambda: on(LINE, layers.Normalization(mean=2.0, variance=3.0), dtype="int32"),
     # activations
+    "ReLU-all": lambda: on(LINE, layers.ReLU(max_value=0.8, negative_slope=0.2, threshold=0.3)),
+    "ReLU-max-slope": lambda: on(LINE, layers.ReLU(max_value=0.8, negative_slope=0.2)),
+    "ReLU-max-threshold": lambda: on(LINE, layers.ReLU(max_value=0.8, threshold=0.3)),
+    "ELU-alpha": lambda: on(LINE, layers.ELU(alpha=0.4)),
+    "Softmax-axis": lambda: on(SEQUENCE, layers.Softmax(axis=1)),
+    "Softmax-axes": lambda: on(IMAGE, layers.Softmax(axis=[1, -1])),
+    "Dense-layer-as-activation": lambda: on(LINE, layers.Dense(4, activation=layers.LeakyReLU(negative_slope=0.1))),
     "ReLU": lambda: on(LINE, layers.ReLU()),
     "ReLU-max": lambda: on(LINE, layers.ReLU(max_value=0.5)),
     "ReLU-slope": lambda: on(LINE, layers.ReLU(negative_slope=0.2)),
@@ -181,7 +423,69 @@ CASES: dict[str, Callable[[], Any]] = {
     "Dot-matmul": lambda: on_two(SEQUENCE, layers.Dot(axes=(2, 1)), second=(4, 5)),
     "Dot-last": lambda: on_two(SEQUENCE, layers.Dot(axes=-1), second=(3, 4)),
     "Dot-first": lambda: on_two(SEQUENCE, layers.Dot(axes=1), second=(7, 2)),
+    # attention
+    "Attention": lambda: two_sequences(lambda query, value: layers.Attention()([query, value])),
+    "Attention-key-scale": lambda: three_sequences(layers.Attention(use_scale=True)),
+    "Attention-concat": lambda: three_sequences(layers.Attention(score_mode="concat", use_scale=True)),
+    "Attention-causal": lambda: on(SEQUENCE, lambda x: layers.Attention()([x, x], use_causal_mask=True)),
+    "AdditiveAttention": lambda: two_sequences(lambda query, value: layers.AdditiveAttention()([query, value])),
+    "AdditiveAttention-unscaled": lambda: three_sequences(layers.AdditiveAttention(use_scale=False)),
+    # preprocessing
+    **{
+        name: lambda name=name: on(IMAGE, augmenting(name))
+        for name in MAPPINGS
+        if MAPPINGS[name] is MAPPINGS["RandomFlip"]
+    },
+    **{
+        f"Resizing-{'-'.join(map(str, more))}-{more['height']}": lambda more=more: on(IMAGE, layers.Resizing(**more))
+        for more in (
+            {"height": 16, "width": 5, "interpolation": "bilinear"},
+            {"height": 5, "width": 9, "interpolation": "nearest"},
+            {"height": 4, "width": 4, "interpolation": "bicubic", "antialias": True},
+            {"height": 4, "width": 9, "crop_to_aspect_ratio": True},
+            {"height": 4, "width": 9, "pad_to_aspect_ratio": True},
+            {"height": 12, "width": 6, "interpolation": "lanczos5"},
+        )
+    },
+    "CenterCrop": lambda: on(IMAGE, layers.CenterCrop(3, 4)),
+    "CenterCrop-larger": lambda: on(IMAGE, layers.CenterCrop(12, 5)),
+    "Pipeline": lambda: on(IMAGE, layers.Pipeline([layers.Rescaling(0.5), layers.CenterCrop(3, 4), layers.Dense(2)])),
+    **{
+        f"CategoryEncoding-{mode}": lambda mode=mode: on(
+            TOKENS, layers.CategoryEncoding(9, output_mode=mode), dtype="int32"
+        )
+        for mode in ("one_hot", "multi_hot", "count")
+    },
+    # core, made of several
+    **{
+        f"EinsumDense-{equation}": lambda equation=equation, shape=shape, bias=bias: on(
+            (3, 4, 5), layers.EinsumDense(equation, shape, bias_axes=bias, activation="tanh")
+        )
+        for equation, shape, bias in EQUATIONS
+    },
+    "ReversibleEmbedding": lambda: on(TOKENS, layers.ReversibleEmbedding(9, 4, tie_weights=False), dtype="int32"),
     # reshaping
+    **{
+        f"{name}-{'-'.join(map(str, more.values())) or 'plain'}": lambda name=name, shape=shape, more=more: on(
+            shape, getattr(layers, name)(**more)
+        )
+        for name, shape, more in (
+            ("Cropping1D", (7, 4), {"cropping": (1, 2)}),
+            ("Cropping2D", (3, 8, 7), {"cropping": ((1, 0), (2, 1)), "data_format": "channels_first"}),
+            ("Cropping2D", (8, 7, 3), {}),
+            ("Cropping3D", (5, 6, 7, 2), {"cropping": ((1, 0), (2, 1), (0, 3))}),
+            ("Cropping3D", (2, 5, 6, 7), {"cropping": 1, "data_format": "channels_first"}),
+            ("ZeroPadding1D", (7, 4), {"padding": (1, 2)}),
+            ("ZeroPadding1D", (None, 4), {"padding": 2}),
+            ("ZeroPadding3D", (3, 4, 5, 2), {"padding": ((1, 0), (2, 1), (0, 3))}),
+            ("ZeroPadding3D", (3, 4, 5, 2), {"padding": ((1, 0), (2, 1), (0, 0))}),
+            ("UpSampling1D", (7, 4), {"size": 3}),
+            ("UpSampling3D", (3, 4, 5, 2), {"size": (2, 1, 3)}),
+            ("UpSampling3D", (2, 3, 4, 5), {"size": 2, "data_format": "channels_first"}),
+            ("UpSampling2D", (4, 5, 3), {"size": (2, 3), "interpolation": "bilinear"}),
+            ("UpSampling2D", (3, 4, 5), {"size": 2, "interpolation": "bicubic", "data_format": "channels_first"}),
+        )
+    },
     "Reshape": lambda: on(SEQUENCE, layers.Reshape((2, 14))),
     "Reshape-open": lambda: on((None, 4), layers.Reshape((-1, 2))),
     "Reshape-Flatten-any-size": lambda: on((None, 4), layers.Reshape((2, -1)), layers.Flatten()),
@@ -241,6 +545,43 @@ CASES: dict[str, Callable[[], Any]] = {
     "TimeDistributed-Conv2D": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.Conv2D(3, 2))),
     "TimeDistributed-BatchNormalization": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.BatchNormalization())),
     "TimeDistributed-Flatten": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.Flatten())),
+    **{
+        f"{cls.__name__}-hard_sigmoid-{'-'.join(more)}": lambda cls=cls, more=more: on(SEQUENCE, cls(3, **more))
+        for cls, more in (
+            (layers.SimpleRNN, {"activation": "hard_sigmoid"}),
+            (layers.LSTM, {"recurrent_activation": "hard_sigmoid"}),
+            (layers.GRU, {"recurrent_activation": "hard_sigmoid", "reset_after": False}),
+            (layers.GRU, {"activation": "hard_sigmoid", "reset_after": False, "use_bias": False}),
+        )
+    },
+    "Bidirectional-hard_sigmoid": lambda: on(
+        SEQUENCE, layers.Bidirectional(layers.LSTM(3, recurrent_activation="hard_sigmoid"))
+    ),
+    "RNN-LSTMCell": lambda: on(SEQUENCE, layers.RNN(layers.LSTMCell(3), return_sequences=True)),
+    "RNN-GRUCell": lambda: on(SEQUENCE, layers.RNN(layers.GRUCell(3, reset_after=False), return_state=True)),
+    "RNN-SimpleRNNCell": lambda: on(SEQUENCE, layers.RNN(layers.SimpleRNNCell(3), go_backwards=True)),
+    "RNN-StackedRNNCells": lambda: on(
+        SEQUENCE, layers.RNN([layers.LSTMCell(3), layers.GRUCell(2, reset_after=False), layers.SimpleRNNCell(4)])
+    ),
+    "mask-RNN": lambda: masked(layers.RNN(layers.LSTMCell(3))),
+    **{
+        f"ConvLSTM2D-{'-'.join(more)}": lambda more=more: on((4, *IMAGE), layers.ConvLSTM2D(2, 3, **more))
+        for more in (
+            {"padding": "same", "return_sequences": True},
+            {"recurrent_activation": "hard_sigmoid", "activation": "relu"},
+            {"strides": (2, 1), "go_backwards": True, "use_bias": False},
+        )
+    },
+    "ConvLSTM1D": lambda: on((4, *SEQUENCE), layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True)),
+    "TimeDistributed-two-layers": lambda: on(
+        (3, *IMAGE), layers.TimeDistributed(layers.GlobalMaxPooling2D(keepdims=True))
+    ),
+    "TimeDistributed-hard_sigmoid": lambda: on(
+        (3, *IMAGE), layers.TimeDistributed(layers.Conv2D(2, 3, activation="hard_silu"))
+    ),
+    "TimeDistributed-Conv1D-causal": lambda: on(
+        (3, *SEQUENCE), layers.TimeDistributed(layers.Conv1D(2, 3, padding="causal"))
+    ),
     # masks
     "mask-LSTM": lambda: masked(layers.LSTM(3)),
     "mask-GRU-sequences": lambda: masked(layers.GRU(3, reset_after=False, return_sequences=True)),
@@ -261,4 +602,12 @@ CASES: dict[str, Callable[[], Any]] = {
         layers.LSTM(3, return_sequences=True), layers.TimeDistributed(layers.Dense(2)), layers.LSTM(2)
     ),
     "Masking-unread": lambda: on(SEQUENCE, layers.Masking(0.5), layers.Dense(3)),
+    # operations
+    **{f"ops-{name}": lambda build=build, shape=shape: on(shape, build) for name, (shape, build) in OPERATIONS.items()},
+    **{
+        f"ops-{name}": lambda build=build, more=more: on_two(SEQUENCE, lambda pair: build(*pair), **more)
+        for name, (more, build) in BINARY.items()
+    },
+    "ops-cast-integers": lambda: on(TOKENS, lambda x: keras.ops.cast(x, "float32"), layers.Dense(3), dtype="int32"),
+    "ops-tokens": lambda: on((1, 7), lambda x: keras.ops.squeeze(x, 1)[:, 2:], layers.Embedding(9, 4), dtype="int32"),
 }

@@ -5,6 +5,7 @@ Source: Keras 3 ``keras/src/activations/activations.py``, tfjs-layers 4.22 ``dis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -62,22 +63,43 @@ def hard_sigmoid() -> TfjsLayers:
     return chain(rescaled(HARD_SIGMOID_SCALE), activated("hard_sigmoid"))
 
 
+def gelu_by_tanh() -> TfjsLayers:
+    """Give x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2."""
+    squared = TfjsLayer("Multiply", inputs=(0, 0))
+    slope = (2 / math.pi) ** 0.5
+    # √(2 / π) (x + 0.044715 x³) = x · (0.044715 √(2 / π) x² + √(2 / π))
+    inner = merge("Multiply", 0, chain(squared, rescaled(0.044715 * slope, slope)))
+    return merge("Multiply", 0, chain(inner, activated("tanh"), rescaled(0.5, 0.5)))
+
+
 def _glu(channels: int) -> TfjsLayers:
     """Give the first half of the channels times the sigmoid of the other, each picked by a matrix of 0 and 1."""
     first, second = np.split(np.eye(channels, dtype=np.float32), 2, axis=1)
     return merge("Multiply", multiplied(first), chain(multiplied(second), activated("sigmoid")))
 
 
-def _hard_shrink() -> TfjsLayers:
-    above = TfjsLayer("ThresholdedReLU", {"theta": 0.5})
+def celu(alpha: float) -> TfjsLayers:
+    """Give max(x, 0) + min(α (exp(x / α) − 1), 0)."""
+    return (activated("elu"),) if alpha == 1 else chain(rescaled(1 / alpha), activated("elu"), rescaled(alpha))
+
+
+def elu(alpha: float) -> TfjsLayers:
+    """Give ELU; tfjs has alpha = 1, so that another one becomes the slope of what is negative."""
+    return chain(TfjsLayer("ELU", {"alpha": 1.0}), () if alpha == 1 else TfjsLayer("LeakyReLU", {"alpha": alpha}))
+
+
+def hard_shrink(threshold: float) -> TfjsLayers:
+    """Give x where |x| is above the threshold, else 0."""
+    above = TfjsLayer("ThresholdedReLU", {"theta": threshold})
     return merge("Add", above, chain(rescaled(-1.0), above, rescaled(-1.0)))
 
 
-def _soft_shrink() -> TfjsLayers:
+def soft_shrink(threshold: float) -> TfjsLayers:
+    """Give x moved towards 0 by the threshold, and 0 where that is not enough."""
     return merge(
         "Add",
-        chain(rescaled(1.0, -0.5), clipped_relu(None)),
-        chain(rescaled(-1.0, -0.5), clipped_relu(None), rescaled(-1.0)),
+        chain(rescaled(1.0, -threshold), clipped_relu(None)),
+        chain(rescaled(-1.0, -threshold), clipped_relu(None), rescaled(-1.0)),
     )
 
 
@@ -97,14 +119,14 @@ HARD_SIGMOID_SCALE = 5 / 6
 #: Keras activation → the layers that compute it, given the channels that go in.
 COMPOSED_ACTIVATIONS: Mapping[str, Callable[[int], TfjsLayers]] = {
     "glu": _glu,
-    "hard_shrink": lambda _: _hard_shrink(),
+    "hard_shrink": lambda _: hard_shrink(0.5),
     "hard_sigmoid": lambda _: hard_sigmoid(),
     "hard_silu": lambda _: merge("Multiply", 0, hard_sigmoid()),
     "hard_swish": lambda _: merge("Multiply", 0, hard_sigmoid()),
     "hard_tanh": lambda _: chain(rescaled(1.0, 1.0), clipped_relu(2.0), rescaled(1.0, -1.0)),
     "leaky_relu": lambda _: (TfjsLayer("LeakyReLU", {"alpha": 0.2}),),
     "log_sigmoid": lambda _: chain(rescaled(-1.0), activated("softplus"), rescaled(-1.0)),
-    "soft_shrink": lambda _: _soft_shrink(),
+    "soft_shrink": lambda _: soft_shrink(0.5),
     "sparse_plus": lambda _: _sparse_plus(),
     "sparse_sigmoid": lambda _: _sparse_sigmoid(),
     "tanh_shrink": lambda _: merge("Add", 0, chain(activated("tanh"), rescaled(-1.0))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tfjs_magic.layers.activation_functions import relu_of
+from tfjs_magic.layers.activation_functions import elu, relu_of
 from tfjs_magic.layers.mapping import LayerView
 from tfjs_magic.layers.spatial import product
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted
@@ -26,11 +26,9 @@ def prelu(view: LayerView) -> TfjsLayers:
     return (TfjsLayer("PReLU", config, view.weights("alpha")),)
 
 
-def elu(view: LayerView) -> TfjsLayers:
-    """Map ELU; tfjs has alpha = 1, so that another one becomes the slope of what is negative."""
-    alpha = view.value("alpha")
-    scaled = () if alpha == 1 else (TfjsLayer("LeakyReLU", {"alpha": alpha}),)
-    return chain(TfjsLayer("ELU", {"alpha": 1.0}), scaled)
+def elu_of_alpha(view: LayerView) -> TfjsLayers:
+    """Map ELU."""
+    return elu(view.value("alpha"))
 
 
 def softmax(view: LayerView) -> TfjsLayers:
@@ -56,6 +54,6 @@ LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     "ReLU": relu,
     "LeakyReLU": leaky_relu,
     "PReLU": prelu,
-    "ELU": elu,
+    "ELU": elu_of_alpha,
     "Softmax": softmax,
 }

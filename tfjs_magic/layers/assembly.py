@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.layers.functional import Call, MappedModel, TensorRef
@@ -107,7 +107,7 @@ class _Assembly:
 
     def _place_layers(self, layer: Any, numbers: Sequence[int]) -> None:
         for tfjs in self.model.layers[id(layer)]:
-            placed = self._place(layer, tfjs, {"trainable": bool(layer.trainable), **tfjs.config})
+            placed = self._place(layer, tfjs, {"trainable": bool(getattr(layer, "trainable", True)), **tfjs.config})
             self.weights += [(f"{placed.name}/{weight}", variable) for weight, variable in tfjs.weights.items()]
             self.classes[tfjs.class_name] += len(numbers)
 
@@ -125,10 +125,25 @@ class _Assembly:
         inputs = [self.source(ref) for ref in call.inputs]
         for tfjs in self.model.layers.get(id(call.layer), (TfjsLayer(""),)):
             picks = range(len(inputs)) if tfjs.inputs is None else tfjs.inputs
-            self._roles[id(call.layer), tfjs.role].calls[number] = [
+            self._roles[id(call.layer), tfjs.role].calls[number] = self._apart(
                 inputs[pick] if isinstance(pick, int) else (self._roles[id(call.layer), pick].name, number, 0)
                 for pick in picks
-            ]
+            )
+
+    def _apart(self, sources: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+        """Copy a tensor that one call takes twice: tfjs would free it before other layers have read it."""
+        taken: list[tuple[str, int, int]] = []
+        for source in sources:
+            again = source in taken and self.placed[source[0]].class_name != "InputLayer"
+            taken.append(self._copied(source, "copy") if again else source)
+        return taken
+
+    def _copied(self, source: tuple[str, int, int], suffix: str) -> tuple[str, int, int]:
+        name = self.names.claim(f"{source[0]}_{suffix}")
+        config = {"name": name, "trainable": True, "activation": "linear"}
+        self.placed[name] = _Placed(name, "Activation", config, calls={0: [source]})
+        self.classes["Activation"] += 1
+        return name, 0, 0
 
     def source(self, ref: TensorRef) -> tuple[str, int, int]:
         """Give where a tensor comes from: layer name, call number, port."""
@@ -144,11 +159,7 @@ class _Assembly:
         for ref in self.model.graph.outputs:
             source = self.source(ref)
             if source in sources or self.model.graph.calls[ref.call].kind == "input":
-                name = self.names.claim(f"{source[0]}_output")
-                config = {"name": name, "trainable": True, "activation": "linear"}
-                self.placed[name] = _Placed(name, "Activation", config, calls={0: [source]})
-                self.classes["Activation"] += 1
-                source = (name, 0, 0)
+                source = self._copied(source, "output")
             sources.append(source)
         return sources
 
@@ -207,7 +218,10 @@ def index_bounds(model: MappedModel) -> dict[int, int]:
 
 
 #: Keras classes whose outputs hold nothing but values of their inputs.
-_REARRANGING = frozenset({"Concatenate", "Flatten", "Identity", "Masking", "Permute", "RepeatVector", "Reshape"})
+_REARRANGING = frozenset(
+    {"Concatenate", "ExpandDims", "Flatten", "GetItem", "Identity", "Masking", "Permute", "RepeatVector", "Reshape"}
+    | {"Squeeze", "Stack", "Transpose"}
+)
 #: Keras classes whose inputs look rows up → the attribute that says how many there are.
 _LOOKUPS = {"CategoryEncoding": "num_tokens", "Embedding": "input_dim", "ReversibleEmbedding": "input_dim"}
 

@@ -270,6 +270,21 @@ def _pads(view: LayerView, shape: Shape, pads: list[Pair] | None, *, as_image: b
     return padded(view, shape, pads)
 
 
+def _checked(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[LayerView], TfjsLayers]:
+    """Refuse channels_first data as wide as it has channels: Keras's TensorFlow backend adds the bias to the width."""
+
+    def mapped(view: LayerView) -> TfjsLayers:
+        made = view.made()
+        if view.value("data_format") == "channels_first" and view.value("use_bias") and made[0] == made[-1]:
+            view.refuse(
+                "It gives channels_first data as wide as it has channels, where Keras adds the bias along the width.",
+                "Use channels_last, or convert the model with format='graph'.",
+            )
+        return mapping(view)
+
+    return mapped
+
+
 def _is_direct(view: LayerView) -> bool:
     """Tell whether tfjs can take channels_first as it is: no zeros are added around the data."""
     return _written_out(view) is None
@@ -339,14 +354,14 @@ def _named(config: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
 
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
-    "Conv1D": conv1d,
-    "Conv1DTranspose": conv1d_transpose,
-    "Conv2D": conv2d,
-    "Conv2DTranspose": conv2d_transpose,
-    "Conv3D": conv3d,
-    "Conv3DTranspose": conv3d_transpose,
-    "DepthwiseConv1D": depthwise_conv1d,
-    "DepthwiseConv2D": depthwise_conv2d,
-    "SeparableConv1D": separable_conv1d,
-    "SeparableConv2D": separable_conv2d,
+    "Conv1D": _checked(conv1d),
+    "Conv1DTranspose": _checked(conv1d_transpose),
+    "Conv2D": _checked(conv2d),
+    "Conv2DTranspose": _checked(conv2d_transpose),
+    "Conv3D": _checked(conv3d),
+    "Conv3DTranspose": _checked(conv3d_transpose),
+    "DepthwiseConv1D": _checked(depthwise_conv1d),
+    "DepthwiseConv2D": _checked(depthwise_conv2d),
+    "SeparableConv1D": _checked(separable_conv1d),
+    "SeparableConv2D": _checked(separable_conv2d),
 }

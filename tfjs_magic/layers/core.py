@@ -39,7 +39,7 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
     config = view.activation() | view.parameter("kernel") | view.parameter("bias")
     view.drop_activity_regularizer()
     bias_axes = view.value("bias_axes") or ""
-    in_dense = set(bias_axes) == set(new)
+    in_dense = bool(bias_axes) and set(bias_axes) == set(new)
     if in_dense:
         bias = view.array(view.layer.bias)
         labels = made[-bias.ndim :]  # the others of these are of size 1

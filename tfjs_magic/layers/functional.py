@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, is_keras_name
+from tfjs_magic.layers.mapping import CallShapes, Port, Refusal, Shape, is_keras_layer, is_keras_name
 from tfjs_magic.layers.tfjs_layer import TfjsLayers
 
 Kind = Literal["layer", "input", "model", "operation"]
@@ -205,6 +205,7 @@ class _Reader:
             outputs=tuple(_shape(one) for one in node.output_tensors),
             input_dtypes=tuple(str(one.dtype) for one in read.tensors),
             arguments=read.others,
+            operands=read.operands,
         )
         call = Call(
             layer=operation,
@@ -245,6 +246,7 @@ class _Arguments(NamedTuple):
     mask: Any
     others: dict[str, Any]
     unclear: str
+    operands: tuple[Any, ...] = ()
 
 
 def _read_arguments(tensor: Any) -> _Arguments:
@@ -254,6 +256,8 @@ def _read_arguments(tensor: Any) -> _Arguments:
     if not node.input_tensors:
         return _Arguments([], None, {}, "")
     signature = inspect.signature(operation.call)
+    if _kind(operation) == "operation":
+        return _read_operands(signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments)
     try:
         bound = signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments
     except TypeError:  # a user's layer whose __call__ takes other arguments than its call
@@ -272,6 +276,13 @@ def _read_arguments(tensor: Any) -> _Arguments:
     tensors = [one for one in [*first, *_flatten(others)] if _is_symbolic(one)]
     # Several masks (one per input of a merge) are none that an RNN could read: their origin stays unknown.
     return _Arguments(tensors, masks[0] if len(masks) == 1 else (masks or None), others, unclear)
+
+
+def _read_operands(bound: Mapping[str, Any]) -> _Arguments:
+    tensors = [one for one in _flatten(list(bound.values())) if _is_symbolic(one)]
+    ports = iter(range(len(tensors)))
+    operands = tuple(Port(next(ports)) if _is_symbolic(value) else value for value in bound.values())
+    return _Arguments(tensors, None, {}, "", operands)
 
 
 def _flatten(value: Any) -> Iterator[Any]:
@@ -295,8 +306,7 @@ def _kind(operation: Any) -> Kind:
         return "model"
     if type(operation).__name__ == "InputLayer" and is_keras_name(type(operation).__module__):
         return "input"
-    is_layer = any(cls.__name__ == "Layer" and is_keras_name(cls.__module__) for cls in type(operation).__mro__)
-    return "layer" if is_layer else "operation"
+    return "layer" if is_keras_layer(operation) else "operation"
 
 
 def _shape(tensor: Any) -> Shape:

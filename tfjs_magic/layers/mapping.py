@@ -41,6 +41,13 @@ class Refusal:
 
 
 @dataclasses.dataclass(frozen=True)
+class Port:
+    """A tensor among the operands of an operation: number ``number`` of those that go in."""
+
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
 class CallShapes:
     """What one call of a layer takes and gives.
 
@@ -49,12 +56,14 @@ class CallShapes:
         outputs: Shape of each tensor that comes out.
         input_dtypes: Keras dtype of each tensor that goes in.
         arguments: Every argument but the tensors and the mask that is not None.
+        operands: Of an operation: all its arguments in order, with a :class:`Port` for each tensor.
     """
 
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     input_dtypes: tuple[str, ...]
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    operands: tuple[Any, ...] = ()
 
     def of_activation(self) -> CallShapes:
         """Give the call of an activation on the outputs."""
@@ -87,10 +96,10 @@ class Notes:
 
 
 class LayerView:
-    """One Keras layer as a mapping sees it.
+    """One Keras layer or operation as a mapping sees it.
 
     Attributes:
-        layer: The Keras layer itself; for its weights and wrapped layers.
+        layer: The Keras object itself; for its weights and wrapped layers.
         name: The user's name of it.
         calls: What goes in and out, for each call; more than one for a shared layer.
         refusals: What the mapping refused so far.
@@ -117,10 +126,15 @@ class LayerView:
         self.afterwards: TfjsLayers = ()
         self.taken = taken
         self._turned = False
-        self._config: dict[str, Any] = dict(layer.get_config())
+        self._config = _options(layer)
         self._read = {"name", "trainable", "dtype"}
         self._read_arguments: set[str] = set()
         self._takes_integers = False
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """The arguments of an operation, which is called once."""
+        return self.calls[0].operands
 
     def refuse(self, reason: str, remedy: str = USE_GRAPH) -> None:
         """Refuse the layer; ``reason`` says what was found and why TF.js cannot hold it."""
@@ -363,6 +377,13 @@ def either_format(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[Layer
         return chain(to_last, layers, to_first) if layers else ()
 
     return mapped
+
+
+def _options(layer: Any) -> dict[str, Any]:
+    """Give the options of a layer, or what the constructor of an operation was given."""
+    if is_keras_layer(layer):
+        return dict(layer.get_config())
+    return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
 
 
 def host_array(variable: Any) -> Array:

@@ -75,7 +75,7 @@ class _Scan:
             if call.kind == "model":
                 self._enter(number, inputs, model.models[id(call.layer)])
                 self._refuse_zeroed(call.inputs)
-            elif call.kind == "layer":
+            elif call.kind != "input":
                 layers = model.layers[id(call.layer)]
                 self._check(number, call, inputs, layers)
                 mask = self._output(call, inputs, layers)

@@ -13,7 +13,7 @@ from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain
 
 #: Do nothing but in training.
 _AUGMENTING = (
-    *("AugMix", "CutMix", "Equalization", "MixUp", "RandAugment", "RandomBrightness"),
+    *("AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness"),
     *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
     *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert"),
     *("RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
@@ -33,7 +33,6 @@ def augmenting(view: LayerView) -> TfjsLayers:
 def resizing(view: LayerView) -> TfjsLayers:
     """Map Resizing to one matrix per axis: tfjs's own fails, and knows no half-pixel centres."""
     view.argument("training")
-    view.takes_integers()
     interpolation, antialias = view.value("interpolation"), view.value("antialias")
     crop, pad = view.value("crop_to_aspect_ratio"), view.value("pad_to_aspect_ratio")
     if pad and view.value("fill_value"):
@@ -69,7 +68,9 @@ def _resized(
     if crop or pad:
         # What Keras's image.resize takes of the image, or makes of it, before it resizes.
         fit = [int(float(given[1 - axis] * target[axis]) / target[1 - axis]) for axis in (0, 1)]
-        used = [max(min(one, size), 1) if crop else max(one, size) for one, size in zip(fit, given, strict=True)]
+        pairs = list(zip(fit, given, strict=True))
+        # Keras pads both sides alike.
+        used = [max(min(one, size), 1) if crop else size + max(one - size, 0) // 2 * 2 for one, size in pairs]
     matrices = {}
     for axis, (size, window, wanted) in enumerate(zip(given, used, target, strict=True), 1):
         matrix = resize_matrix(window, wanted, interpolation, antialias=antialias)

@@ -34,10 +34,12 @@ from tfjs_magic.layers.mapping import (
     Notes,
     Refusal,
     host_array,
+    is_keras_layer,
     is_keras_name,
 )
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
+from tfjs_magic.layers.operations import OPERATIONS
 from tfjs_magic.layers.registry import MAPPINGS
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, activated, chain
 
@@ -131,8 +133,6 @@ class _Mapper:
                     models[id(layer)] = inner
             elif kind == "input":
                 self.refusals += _refuse_input(layer)
-            elif kind == "operation":
-                self.refusals.append(_refuse_operation(layer))
             else:
                 mapped = self.map_layer(layer, [call.shapes for call in calls])
                 self.refusals += [one for one in mapped if isinstance(one, Refusal)]
@@ -142,15 +142,19 @@ class _Mapper:
 
     def map_layer(self, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers | tuple[Refusal, ...]:
         """Map one layer, or give everything that stands against it."""
-        class_name = type(layer).__name__
+        class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATIONS
         if not is_keras_name(type(layer).__module__):
             reason = f"Its class '{class_name}' is your own, and TF.js has only Keras's layers."
             return (Refusal(layer.name, reason),)
-        if class_name not in MAPPINGS:
+        if class_name not in mappings:
+            if mappings is OPERATIONS:
+                return (_refuse_operation(layer),)
             return (Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does."),)
+        if not getattr(layer, "built", True):
+            return (Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it."),)
         view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer, taken=self.taken)
         self._check_policy(view)
-        mapped = chain(MAPPINGS[class_name](view), view.afterwards) or (activated("linear"),)
+        mapped = chain(mappings[class_name](view), view.afterwards) or (activated("linear"),)
         refusals = view.finish()
         if not refusals and (extra := _unmapped_weights(view, mapped)):
             reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
@@ -203,14 +207,15 @@ def _refuse_operation(operation: Any) -> Refusal:
     name = type(operation).__name__
     return Refusal(
         operation.name,
-        f"It is the operation keras.ops '{name}', not a layer, and TF.js layers models hold only layers.",
-        "Write it with a layer of keras.layers, or convert the model with format='graph'.",
+        f"It is the operation keras.ops '{name}', and no layer of TF.js computes that.",
     )
 
 
 def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
     """Give the names of a layer's weights that no tfjs layer takes. LoRA's own are merged into what is taken."""
     layer = view.layer
+    if not is_keras_layer(layer):
+        return []
     taken = {id(variable) for one in mapped for variable in one.weights.values()} | view.taken
     wrapped = getattr(layer, "layer", layer)
     if any(getattr(one, "lora_enabled", False) for one in (layer, wrapped)):
