@@ -168,7 +168,7 @@ def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys
             2,
             "is a Keras file; --input_format=tf_hub reads another",
         ),
-        (["convert", "--output_format=keras", "IN", "OUT"], 1, "not available yet"),
+        (["convert", "--output_format=keras", "IN", "OUT"], 2, "takes a TensorFlow.js layers model back to Keras"),
         (["convert", "nowhere.keras", "OUT"], 1, "'nowhere.keras' does not exist"),
         (["inspect", "nowhere"], 1, "does not exist"),
         (["inspect"], 2, "DIR"),
@@ -292,7 +292,7 @@ def test_every_kind_of_source(make: Callable[[Path], tuple[Path, list[str]]], tm
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--input_format=tfjs_layers_model"], "--output_format=keras is not available yet"),
+        (["--input_format=tfjs_layers_model"], "A graph model cannot become a Keras model"),
         (["--input_format=tf_frozen_model"], "is a TensorFlow.js model; --input_format=tf_frozen_model reads another"),
     ],
 )
@@ -309,3 +309,44 @@ def test_a_saved_model_as_layers_names_the_flag(
 ) -> None:
     assert main(["convert", "--input_format=keras_saved_model", str(saved_model), str(tmp_path / "web")]) == 1
     assert "Add --output_format=tfjs_graph_model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("output_format", "name"), [("keras", "back.h5"), ("keras_keras", "back.keras"), ("keras_saved_model", "back")]
+)
+def test_a_layers_model_goes_back_to_keras(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], output_format: str, name: str
+) -> None:
+    web, target = tmp_path / "web", tmp_path / "new" / name
+    assert main(["convert", "--output_format=tfjs_layers_model", str(keras_file), str(web)]) == 0
+    words = ["convert", "--input_format=tfjs_layers_model", f"--output_format={output_format}", str(web / "model.json")]
+    assert main([*words, str(target)]) == 0
+    assert f"written to: {target}" in capsys.readouterr().out
+    original = keras.models.load_model(keras_file)
+    x = np.random.default_rng(0).normal(size=(2, *original.input_shape[1:])).astype(np.float32)
+    if output_format == "keras_saved_model":
+        got = next(iter(tf.saved_model.load(str(target)).signatures["serving_default"](tf.constant(x)).values()))
+    else:
+        got = keras.models.load_model(target)(x)
+    assert np.allclose(got, original(x), atol=1e-6)
+    assert main([*words, str(target)]) == 1
+    assert "exists. Choose another path, or pass --overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite", str(target)]) == 0
+    assert [path.name for path in target.parent.iterdir()] == [name]
+
+
+def test_a_layers_model_becomes_a_graph_model(keras_file: Path, tmp_path: Path) -> None:
+    assert main(["convert", "--output_format=tfjs_layers_model", str(keras_file), str(tmp_path / "web")]) == 0
+    words = ["convert", "--output_format=tfjs_graph_model", str(tmp_path / "web")]
+    assert main([*words, str(tmp_path / "graph")]) == 0
+    assert tfjs_magic.load(tmp_path / "graph").format == "graph-model"
+
+
+def test_going_back_never_loses_a_directory_of_others(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "--output_format=tfjs_layers_model", str(keras_file), str(tmp_path / "web")]) == 0
+    words = ["convert", "--output_format=keras_saved_model", "--overwrite", str(tmp_path / "web"), str(tmp_path)]
+    assert main(words) == 1
+    assert "holds no SavedModel and would be lost" in capsys.readouterr().err
+    assert keras_file.exists()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from tfjs_magic.errors import UnsupportedModelError
+
 if TYPE_CHECKING:
     from tfjs_magic.bench.widget import Benchmark
 
@@ -224,6 +226,35 @@ class TfjsModel:
         from tfjs_magic.writers.directory import write_directory  # noqa: PLC0415
 
         return write_directory(self, directory, overwrite=overwrite)
+
+    def to_keras(self) -> Any:
+        """Give a layers model as a Keras 3 model with the same layer names and weights (quantized ones decoded).
+
+        Raises:
+            UnsupportedModelError: It is a graph model; or Keras cannot hold a layer or an option of it.
+        """
+        from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
+
+        self._check_layers("become a Keras model")
+        return keras_model(self.model_json["modelTopology"], self.weights)
+
+    def weights_into(self, model: Any) -> None:
+        """Load the weights of a layers model, trained in TF.js, into the Keras 3 model that it was converted from.
+
+        Args:
+            model: That model, or one with the same layers under the same names.
+
+        Raises:
+            UnsupportedModelError: Names or shapes differ; nothing is loaded then.
+        """
+        from tfjs_magic.layers.topology import fill_weights  # noqa: PLC0415
+
+        self._check_layers("give its weights to a Keras model")
+        fill_weights(model, self.weights)
+
+    def _check_layers(self, purpose: str) -> None:
+        if self.format != "layers-model":
+            raise UnsupportedModelError(f"A graph model cannot {purpose}: it holds a graph, not layers.")
 
     def benchmark(self, **options: Any) -> Benchmark:
         """Run it in this notebook's browser; see :func:`tfjs_magic.benchmark`."""

@@ -54,6 +54,7 @@ _EXAMPLES = """examples:
   tfjs-magic convert --quantize_float16 --output_format tfjs_graph_model model.keras web_model
   tfjs-magic convert --input image=1,224,224,3 saved_model/ web_model
   tfjs-magic convert --dry-run --json model.keras
+  tfjs-magic convert --output_format keras_keras web_model/model.json model.keras
 """
 
 
@@ -115,6 +116,9 @@ def _tensorflow_silenced() -> Iterator[None]:
 def _convert(arguments: argparse.Namespace) -> None:
     _check_input(arguments.input_path, arguments.input_format)
     wanted = _wanted_format(arguments)
+    if wanted is None:
+        _convert_back(arguments)
+        return
     if wanted == "layers" and _kind(arguments.input_path) == "a SavedModel":
         raise TfjsMagicError(
             f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
@@ -145,6 +149,26 @@ def _convert(arguments: argparse.Namespace) -> None:
         progress=_show_step if sys.stderr.isatty() else None,
     )
     target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
+    _print_report(model, target, as_json=arguments.json)
+
+
+def _convert_back(arguments: argparse.Namespace) -> None:
+    """Write a TF.js layers model as a Keras file, or as a SavedModel."""
+    if (kind := _kind(arguments.input_path)) not in {None, "a TensorFlow.js model"}:
+        raise _UsageError(
+            f"'{arguments.input_path}' is {kind}; --output_format={arguments.output_format} takes a TensorFlow.js "
+            "layers model back to Keras."
+        )
+    from tfjs_magic.sources.tfjs import load  # noqa: PLC0415 - imports numpy
+    from tfjs_magic.writers.keras_files import check_keras_target, write_keras  # noqa: PLC0415
+
+    if not arguments.dry_run:
+        check_keras_target(arguments.output_path, overwrite=arguments.overwrite)
+    model = load(arguments.input_path)
+    keras_model = model.to_keras()
+    target = None
+    if not arguments.dry_run:
+        target = write_keras(keras_model, arguments.output_path, arguments.output_format, overwrite=arguments.overwrite)
     _print_report(model, target, as_json=arguments.json)
 
 
@@ -246,12 +270,7 @@ def _wanted_format(arguments: argparse.Namespace) -> Any:
         raise _UsageError(
             f"{arguments.input_format} cannot become {arguments.output_format}; expected one of {expected}."
         )
-    if arguments.output_format not in _FORMATS:
-        raise TfjsMagicError(
-            f"--output_format={arguments.output_format} is not available yet; name one that is: "
-            f"{' or '.join(f'--output_format={name}' for name in _FORMATS)}."
-        )
-    return _FORMATS[arguments.output_format]
+    return _FORMATS.get(arguments.output_format)
 
 
 def _without_effect(arguments: argparse.Namespace) -> Iterator[str]:
@@ -358,7 +377,9 @@ def _convert_parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_convert)
     parser.add_argument("--version", "-v", action="version", version=f"tfjs-magic {__version__}")
-    parser.add_argument("paths", nargs="*", metavar="INPUT OUTPUT", help="the model, and the directory to write")
+    parser.add_argument(
+        "paths", nargs="*", metavar="INPUT OUTPUT", help="the model, and the directory (or Keras file) to write"
+    )
     source = parser.add_argument_group("source").add_argument
     source("--input-format", choices=tuple(_PAIRS), metavar="FORMAT", help=f"{', '.join(_PAIRS)}; found out by default")
     source("--signature-name", metavar="NAME", help="signature of a SavedModel")
@@ -368,7 +389,10 @@ def _convert_parser() -> argparse.ArgumentParser:
     source("--output-node-names", metavar="NAMES", type=_names, help="outputs to keep, by commas")
     source("--trust", action="store_true", help="run code that a model file brings along (Lambda layers)")
     result = parser.add_argument_group("result").add_argument
-    formats = f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph"
+    formats = (
+        f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph; of a "
+        "TensorFlow.js layers model also keras, keras_keras, keras_saved_model"
+    )
     result("--output-format", choices=(*_OUTPUT_FORMATS, *FORMATS), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights"

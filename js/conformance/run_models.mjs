@@ -7,6 +7,8 @@
  *   names    {inputs, outputs}: what a layers model's tensors are called, in model.json's order; null for TF.js's names
  *   tensors  file with the numbers of all feeds end to end; this process overwrites it with the outputs' numbers
  *   feeds    [[{name, dtype, shape, nbytes, values}]]: the model runs once per feed
+ *   train    the second feed holds the targets, by position: the model takes one step on the first feed, and the results
+ *            are its weights
  * Reply: {id, ok: true, results: [[{name, dtype, shape, nbytes, values}]], async, leaked, leakedPerRun}
  *    or: {id, ok: false, error: {name, message, stack}}
  * Numbers are little-endian; complex64 interleaved; bool one byte each. Strings are base64 in `values`.
@@ -158,6 +160,19 @@ async function runFeed({ format, model }, names, feed) {
   }
 }
 
+/** Takes one step of training on a batch; gives the weights afterwards in the same form as runFeed its outputs. */
+async function train({ model }, names, [inputs, targets]) {
+  const byName = Object.fromEntries(inputs.map(({ info, bytes }) => [info.name, toTensor(info, bytes)]));
+  const wanted = targets.map(({ info, bytes }) => toTensor(info, bytes));
+  await model.trainOnBatch(
+    (names?.inputs ?? model.inputNames).map((name) => byName[name]),
+    wanted,
+  );
+  const weights = await Promise.all(model.weights.map((weight) => fromTensor(weight.originalName, weight.read())));
+  tf.dispose([byName, wanted]);
+  return { rows: weights.map(({ row }) => row), chunks: weights.map(({ bytes }) => bytes), async: false };
+}
+
 /** Cuts the file of all numbers into the feeds' tensors. */
 function cutFeeds(feeds, bytes) {
   let offset = 0;
@@ -179,7 +194,8 @@ async function answer(request) {
   const ran = [];
   const counts = [];
   try {
-    for (const feed of feeds) {
+    if (request.train) ran.push(await train(loaded, request.names, feeds));
+    for (const feed of request.train ? [] : feeds) {
       ran.push(await runFeed(loaded, request.names, feed));
       counts.push(tf.memory().numTensors);
     }

@@ -120,6 +120,27 @@ class TfjsNode:
             JsError: TF.js threw.
             RuntimeError: The Node process died or gave no reply in time.
         """
+        return self._run(model, feeds, backend)
+
+    def train_once(
+        self, model: TfjsModel, inputs: Mapping[str, Any], targets: Sequence[Any], backend: NodeBackend = "cpu"
+    ) -> NodeResult:
+        """Let TF.js take one step of training on a batch, as the model's ``trainingConfig`` says.
+
+        Args:
+            model: A layers model.
+            inputs: Input name → array.
+            targets: One per output.
+            backend: The TF.js backend that trains it.
+
+        Returns:
+            TF.js's name of each weight → its new value.
+        """
+        return self._run(model, [inputs, {str(i): target for i, target in enumerate(targets)}], backend, train=True)[0]
+
+    def _run(
+        self, model: TfjsModel | Path, feeds: Sequence[Mapping[str, Any]], backend: NodeBackend, *, train: bool = False
+    ) -> list[NodeResult]:
         with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
             directory, names = _as_directory(model, Path(scratch) / "model")
             rows, chunks = zip(*(_encode_feed(feed) for feed in feeds), strict=True)
@@ -132,6 +153,7 @@ class TfjsNode:
                     "names": names,
                     "tensors": str(tensors),
                     "feeds": rows,
+                    "train": train,
                 }
             )
             return _decode_results(reply, memoryview(tensors.read_bytes()))

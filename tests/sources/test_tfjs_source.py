@@ -292,7 +292,6 @@ def test_several_groups_become_one(tmp_path: Path) -> None:
     ("form", "options", "message"),
     [
         pytest.param("graph", {"format": "layers"}, "cannot become a layers model: it holds a graph", id="layers"),
-        pytest.param("layers", {"format": "graph"}, "is a layers model; for format='graph', convert", id="graph"),
         pytest.param("graph", {"inputs": {"features": (1, 6)}}, "cannot be fixed any more", id="inputs"),
         pytest.param("graph", {"signature": "serving_default"}, "one signature without a name", id="signature"),
         pytest.param("graph", {"outputs": "speed"}, "has no output 'speed'; it has 'kind', 'score'", id="output"),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
 from tfjs_magic.layers.functional import (
     Call,
@@ -106,6 +107,45 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         classes=dict(sorted(container.classes.items())),
         notes=notes.sentences(),
     )
+
+
+def fill_weights(model: Any, weights: Mapping[str, Array]) -> None:
+    """Assign TF.js's weights to the Keras 3 model that they were converted from, or one just like it.
+
+    Args:
+        model: A built functional or sequential model.
+        weights: Weight name → array, as TF.js holds it.
+
+    Raises:
+        UnsupportedModelError: Names or shapes differ, or the weights have another form in TF.js; nothing is assigned.
+    """
+    mapper = _Mapper(Notes())
+    mapped = mapper.map_model(model)
+    if mapped is None or mapper.refusals:
+        first = mapper.refusals[0]
+        raise UnsupportedModelError(
+            f"Model '{model.name}' cannot take weights of a layers model. Layer '{first.layer}': {first.reason}"
+        )
+    variables = dict(assemble(mapped, LayerNames(mapped), top_level_name(mapped)).weights)
+    own = {id(variable) for variable in model.variables}
+    missing, extra = variables.keys() - weights.keys(), weights.keys() - variables.keys()
+    if missing or extra:
+        found = f"without {quoted_list(missing, limit=4)}" if missing else f"with {quoted_list(extra, limit=4)}"
+        raise UnsupportedModelError(
+            f"The weights come {found}, unlike those of '{model.name}'; names and number must be the same."
+        )
+    for name, variable in variables.items():
+        if id(variable) not in own:
+            raise UnsupportedModelError(
+                f"Weight '{name}' has another form in TF.js than in '{model.name}', so it cannot be taken back; "
+                "to_keras() gives a model with TF.js's layers."
+            )
+        if tuple(variable.shape) != weights[name].shape:
+            raise UnsupportedModelError(
+                f"Weight '{name}' has shape {weights[name].shape}; in '{model.name}' it is {tuple(variable.shape)}."
+            )
+    for name, variable in variables.items():
+        variable.assign(weights[name])
 
 
 class _Mapper:

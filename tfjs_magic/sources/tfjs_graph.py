@@ -6,6 +6,7 @@ Source: tfjs-converter ``src/executor/graph_model.ts`` and ``src/operations/oper
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tfjs_magic.artifacts import ManifestGroup, TfjsModel, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.from_topology import graph_from_topology
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import GraphSource, TfjsSource
+from tfjs_magic.sources.kinds import GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs import graph_signature, load
 from tfjs_magic.weights.pack import unpack_weights
 
@@ -25,7 +26,7 @@ _TABLES = ("HashTable", "LookupTable", "InitializeTable")
 _FLOAT16_HALF_STEP = 2.0**-11
 
 
-def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource:
+def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource | KerasSource:
     """Read a ``model.json``, or the directory that holds one.
 
     Raises:
@@ -34,7 +35,7 @@ def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource:
     return _source(load(path), f"TF.js model '{path.name}'", options)
 
 
-def tfjs_source(model: TfjsModel, options: ConvertOptions) -> TfjsSource:
+def tfjs_source(model: TfjsModel, options: ConvertOptions) -> TfjsSource | KerasSource:
     """Take a model in memory; its reference stays.
 
     Raises:
@@ -44,17 +45,17 @@ def tfjs_source(model: TfjsModel, options: ConvertOptions) -> TfjsSource:
     return _source(model, known if known.startswith("TF.js model") else f"TF.js model of {known}", options)
 
 
-def _source(model: TfjsModel, description: str, options: ConvertOptions) -> TfjsSource:
+def _source(model: TfjsModel, description: str, options: ConvertOptions) -> TfjsSource | KerasSource:
+    if model.format == "layers-model" and options.format == "graph":
+        from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - imports TensorFlow
+
+        return dataclasses.replace(keras_source(model.to_keras(), options), description=description)
     unchanged = _unchanged(model, description)
     if options.signature is not None:
         raise UnsupportedModelError(f"{description} has one signature without a name; leave signature='…' out.")
     if options.inputs:
         raise UnsupportedModelError(
             f"The inputs of {description} cannot be fixed any more; give inputs=… where its source is converted."
-        )
-    if model.format == "layers-model" and options.format == "graph":
-        raise UnsupportedModelError(
-            f"{description} is a layers model; for format='graph', convert the Keras model that it was made from."
         )
     if model.format == "graph-model" and options.format == "layers":
         raise UnsupportedModelError(
