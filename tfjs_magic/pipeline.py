@@ -149,6 +149,7 @@ def _layers_model(
         groups=(group,),
         generated_by=f"keras v{found.topology['keras_version']}",
         metadata=options.metadata,
+        training=found.training,
     )
     return (
         TfjsModel(

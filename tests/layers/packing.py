@@ -29,6 +29,7 @@ def packed(result: LayersTopology) -> TfjsModel:
             "generatedBy": "keras",
             "convertedBy": "tfjs_magic",
             "modelTopology": result.topology,
+            **({} if result.training is None else {"trainingConfig": result.training}),
             "weightsManifest": [group.to_json()],
         },
         groups=(group,),

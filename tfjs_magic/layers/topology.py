@@ -43,6 +43,7 @@ from tfjs_magic.layers.names import LayerNames
 from tfjs_magic.layers.operations import OPERATIONS
 from tfjs_magic.layers.registry import MAPPINGS
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, activated, chain
+from tfjs_magic.layers.training import training_config
 
 #: Dtype policies that become float32, with what the user should know of it.
 _OTHER_POLICIES = frozenset({"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"})
@@ -58,6 +59,7 @@ class LayersTopology:
         inputs: Under the user's names, in the user's order.
         outputs: Likewise.
         classes: tfjs layer class → how often it is called.
+        training: ``trainingConfig``, if the model is compiled and TF.js trains it as Keras does.
         notes: What changes no output but should be known, one sentence each.
     """
 
@@ -66,6 +68,7 @@ class LayersTopology:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     classes: Mapping[str, int]
+    training: Mapping[str, Any] | None
     notes: tuple[str, ...]
 
 
@@ -94,6 +97,7 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
     for old, new in names.renamed:
         notes.add("Renamed, since TF.js wants plain and unique layer names", f"{old}' → '{new}")
     weights = tuple(WeightEntry(name, _float32_array(name, variable, notes)) for name, variable in container.weights)
+    training, left_out = training_config(model)
     keras = sys.modules["keras"]  # the model's own Keras, so that none is imported here
     return LayersTopology(
         topology={
@@ -105,7 +109,8 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
         outputs=_tensor_infos(model.outputs, output_names(model), {}),
         classes=dict(sorted(container.classes.items())),
-        notes=notes.sentences(),
+        training=training,
+        notes=(*notes.sentences(), *([left_out] if left_out else ())),
     )
 
 

@@ -21,6 +21,7 @@ def model_json(
     signature: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     initializer: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Assemble ``model.json``.
 
@@ -31,6 +32,7 @@ def model_json(
         generated_by: What the source came from: "keras v3.15.1" or "2.21.0" for a graph.
         signature: For a graph model: {"inputs": …, "outputs": …} as JSON of a ``SignatureDef``.
         metadata: ``userDefinedMetadata``.
+        training: ``trainingConfig`` of a layers model: loss, metrics and optimizer.
         initializer: ``modelInitializer``: a topology that TF.js runs before the first inference.
     """
     document: dict[str, Any] = {
@@ -45,5 +47,7 @@ def model_json(
     document["modelTopology"] = topology
     if initializer is not None:
         document["modelInitializer"] = initializer
+    if training is not None:
+        document["trainingConfig"] = dict(training)
     document["weightsManifest"] = [group.to_json() for group in groups]
     return document
