@@ -103,15 +103,16 @@ def convert(
         if options.format == "layers":
             raise UnsupportedModelError(" ".join(reasons), stage="layers")
         return _graph_model(resolved, options, clock, reasons)
+    known = getattr(resolved, "reason", "")
     if options.format == "layers":
         raise UnsupportedModelError(
-            f"{resolved.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
+            known
+            or f"{resolved.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
             "format='graph', or convert the Keras model that it was saved from.",
             stage="layers",
         )
-    reasons = (
-        ("Graph format was asked for.",) if options.format == "graph" else (f"{resolved.description} is a graph.",)
-    )
+    asked = "Graph format was asked for." if options.format == "graph" else ""
+    reasons = (asked or known or f"{resolved.description} is a graph.",)
     return _graph_model(resolved, options, clock, reasons)
 
 

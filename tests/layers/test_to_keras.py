@@ -277,3 +277,15 @@ def test_missing_and_left_over_weights_are_told() -> None:
         keras_model(topology, {**weights, "other/kernel": weights["head/kernel"]})
     with pytest.raises(UnsupportedModelError, match=r"shape \(2,\); its layer expects \(3,\)"):
         keras_model(topology, {**weights, "head/bias": weights["head/bias"][:2]})
+
+
+@pytest.mark.needs_node
+def test_hard_sigmoid_of_tfjs_goes_there_and_back_unchanged(native_models: Path, tmp_path: Path) -> None:
+    loaded = load(native_models / "recurrent")
+    back = loaded.to_keras()
+    again = convert(back, format="layers")
+    assert again.weights.keys() == loaded.weights.keys()
+    assert all(np.array_equal(again.weights[name], array) for name, array in loaded.weights.items())
+    back.save(tmp_path / "back.keras")
+    saved = keras.models.load_model(tmp_path / "back.keras")
+    assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(saved.weights, back.weights, strict=True))

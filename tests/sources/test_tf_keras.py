@@ -60,12 +60,22 @@ def _recurrent() -> Any:
     return tf_keras.Sequential([layers.LSTM(4, input_shape=(5, 3), return_sequences=True), layers.GRU(2)])
 
 
-@pytest.mark.parametrize("build", [_sequential, _named_inputs, _dictionary, _recurrent])
+def _hard_sigmoid() -> Any:
+    """Of Keras 2, which Keras 3 computes otherwise and TF.js alike."""
+    return tf_keras.Sequential(
+        [
+            layers.LSTM(3, recurrent_activation="hard_sigmoid", input_shape=(5, 2)),
+            layers.Dense(2, activation="hard_sigmoid"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("build", [_sequential, _named_inputs, _dictionary, _recurrent, _hard_sigmoid])
 def test_models_in_memory(tfjs_node: TfjsNode, build: Callable[[], Any]) -> None:
     model = _randomised(build())
     web = convert(model)
-    assert web.format == "graph-model"
-    assert [info.name for info in web.inputs] == (["apple", "zebra"] if build is _dictionary else model.input_names)
+    assert web.format == ("graph-model" if build is _recurrent else "layers-model")
+    assert sorted(info.name for info in web.inputs) == sorted(model.input_names)
     assert [info.name for info in web.outputs] == model.output_names
     assert web.reference is not None
     feed = samples_of(web.inputs, 3)
@@ -87,7 +97,29 @@ def test_an_unbuilt_model_says_what_to_do() -> None:
 
 def test_a_layers_model_is_refused_with_the_reason() -> None:
     with pytest.raises(UnsupportedModelError, match=r"Keras 2 model '.*' cannot become a layers model"):
-        convert(_sequential(), format="layers")
+        convert(_own_layer(), format="layers")
+    (reason,) = convert(_own_layer()).report.reasons
+    assert "Its classes 'Twice' are your own" in reason
+
+
+class Twice(layers.Layer):
+    """A user's own."""
+
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def _own_layer() -> Any:
+    return tf_keras.Sequential([layers.Dense(2, input_shape=(3,)), Twice()])
+
+
+def test_graph_format_on_demand(tfjs_node: TfjsNode) -> None:
+    model = _randomised(_named_inputs())
+    web = convert(model, format="graph")
+    assert web.format == "graph-model"
+    feed = samples_of(web.inputs, 3)
+    expected = dict(zip(model.output_names, map(np.asarray, model([feed["zebra"], feed["apple"]])), strict=True))
+    assert_matches(tfjs_node.run(web, feed), expected)
 
 
 def test_a_published_file_that_keras_3_cannot_load(tfjs_node: TfjsNode, monkeypatch: pytest.MonkeyPatch) -> None:

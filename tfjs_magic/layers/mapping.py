@@ -18,6 +18,7 @@ import numpy as np
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import quoted_list
 from tfjs_magic.layers.activation_functions import COMPOSED_ACTIVATIONS, OTHER_ACTIVATIONS, TFJS_ACTIVATIONS
+from tfjs_magic.layers.tfjs_functions import hard_sigmoid
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted
 
 Shape = tuple[int | None, ...]
@@ -221,6 +222,8 @@ class LayerView:
             owner: Where the function hangs (an RNN has it on its cell).
         """
         serialized = self.value(option)
+        if getattr(owner, option, None) is hard_sigmoid:
+            return {option: "hard_sigmoid"}
         # A user's own function called "relu" is serialised as "relu" too: only its module tells them apart.
         if not is_builtin(serialized, getattr(owner, option, None)):
             self.refuse(f"Its {option} is {_described(serialized)}, which is no activation that TF.js knows.")

@@ -132,7 +132,8 @@ def _windows(size: int, count: int) -> list[range]:
 def _step(windows: Sequence[range]) -> int | None:
     """Give the step from window to window if all are alike, and the whole axis is used as "valid" pooling would."""
     steps = {second.start - first.start for first, second in itertools.pairwise(windows)} or {len(windows[0])}
-    return steps.pop() if len(steps) == 1 and len({len(window) for window in windows}) == 1 else None
+    alike = len(steps) == 1 and len({len(window) for window in windows}) == 1
+    return (steps.pop() or None) if alike else None
 
 
 def _mean_matrix(windows: Sequence[range], size: int) -> Array:

@@ -11,6 +11,7 @@ Source: tfjs-layers 4.22 ``dist/engine/container.js`` (``fromConfig``), ``dist/u
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,26 @@ def keras_model(topology: Config, weights: Mapping[str, Array]) -> Any:
     return model
 
 
+def keras3_model(model: Any) -> Any:
+    """Build the Keras 3 model of a functional or sequential Keras 2 model, with the same weights.
+
+    Raises:
+        UnsupportedModelError: Keras 3 lacks a layer or an option of it, or has other weights for it.
+    """
+    builder = _Builder(from_tfjs=False)
+    entry = json.loads(model.to_json())
+    rebuilt = builder.container(entry, name=model.name)
+    old = {layer.name: layer for layer in model._flatten_layers(include_self=False)}  # noqa: SLF001 - nested ones too
+    for name, layer in builder.built:
+        new = [variable for variable in layer.weights if "seed" not in variable.path]
+        given = [] if name not in old else old[name].weights
+        if [tuple(variable.shape) for variable in new] != [tuple(variable.shape) for variable in given]:
+            raise _refused(name, "Keras 3 has other weights for it than Keras 2")
+        for variable, value in zip(new, given, strict=True):
+            variable.assign(value.numpy())
+    return rebuilt
+
+
 def _config(entry: Config) -> Config:
     """Give a container's config as a dict: Keras before 2.2.3 wrote the list of a Sequential's layers bare."""
     config = entry["config"]
@@ -51,21 +72,22 @@ def _config(entry: Config) -> Config:
 class _Builder:
     """Builds containers and layers, and remembers which layer came from which name."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, from_tfjs: bool = True) -> None:
         import keras  # noqa: PLC0415 - the way back is the one that needs it
 
         self.keras = keras
+        self.from_tfjs = from_tfjs
         keras.saving.register_keras_serializable(package="tfjs_magic")(hard_sigmoid)
-        self._built: list[tuple[str, Any]] = []
+        self.built: list[tuple[str, Any]] = []
 
     def variables(self) -> Iterator[tuple[str, Any]]:
         """Yield TF.js's name of each weight and the Keras variable that holds it."""
-        for name, layer in self._built:
+        for name, layer in self.built:
             yield from ((f"{name}/{local}", variable) for local, variable in _variables(layer))
 
     def check_axes(self) -> None:
         """Refuse batch normalization of any but the last axis, which TF.js computes wrongly."""
-        for name, layer in self._built:
+        for name, layer in self.built:
             if (
                 type(layer).__name__ == "BatchNormalization"
                 and layer.axis % layer.input_spec.ndim + 1 < layer.input_spec.ndim
@@ -136,10 +158,11 @@ class _Builder:
         class_name, name = entry["class_name"], _name(entry)
         if class_name in _CONTAINERS:
             return self.container(entry, name=name)
-        if class_name not in _CLASSES:
-            raise _refused(name, f"its class '{class_name}' is none that TF.js and Keras both have")
-        keras_class = getattr(self.keras.layers, _CLASSES[class_name])
-        defaults = _TFJS_DEFAULTS.get(class_name, {})
+        if class_name not in _CLASSES and (self.from_tfjs or not hasattr(self.keras.layers, class_name)):
+            both = "TF.js and Keras both have" if self.from_tfjs else "Keras 3 has"
+            raise _refused(name, f"its class '{class_name}' is none that {both}")
+        keras_class = getattr(self.keras.layers, _CLASSES.get(class_name, class_name))
+        defaults = _TFJS_DEFAULTS.get(class_name, {}) if self.from_tfjs else {}
         config = {**defaults, **{_snake(key): value for key, value in entry["config"].items()}}
         options = self._options(class_name, name, config, keras_class)
         if class_name == "Bidirectional" and config["layer"]["config"].get("go_backwards"):
@@ -149,7 +172,7 @@ class _Builder:
         layer = keras_class(**options, name=_keras_name(name))
         layer.trainable = bool(config.get("trainable", True))
         if not wrapped:
-            self._built.append((name, layer))
+            self.built.append((name, layer))
         return layer
 
     def _options(self, class_name: str, name: str, config: Config, keras_class: type[Any]) -> dict[str, Any]:
@@ -162,7 +185,8 @@ class _Builder:
             option = renamed.get(key, key)
             if key in _WITHOUT_EFFECT or (value is None and key != "merge_mode" and not key.endswith("activation")):
                 continue
-            if (only := _ONLY.get((class_name, key))) is not None and value not in only:
+            only = _ONLY.get((class_name, key)) if self.from_tfjs else None
+            if only is not None and value not in only:
                 raise _refused(name, f"it has {key}={value!r}, which TF.js does not compute as Keras does")
             if option not in known:
                 if value is not False and (class_name, key) not in _ONLY:

@@ -111,7 +111,7 @@ def _named(path: Path, suffix: str) -> Iterator[Path]:
 
 def _of_keras_2(
     path: Path, suffix: _Suffix, config: Mapping[str, Any], options: ConvertOptions, *, version: str, reason: str
-) -> FunctionSource:
+) -> FunctionSource | KerasSource:
     if importlib.util.find_spec("tf_keras") is None:
         raise UnsupportedModelError(
             f"Keras 3 cannot load '{path}', which Keras {version} wrote: {reason}. tfjs_magic reads it with tf_keras: "

@@ -19,6 +19,7 @@ class FunctionSource:
         placeholders: Names of the placeholders of ``inputs``, in their order.
         results: Tensor refs of ``outputs``, in their order.
         description: For the report: "SavedModel 'my_model', signature 'serving_default'".
+        reason: Why it is a graph model, where that is not plain, as sentences.
         dict_output: Whether the source returns a dict, so that TF.js's ``predict`` should too.
     """
 
@@ -30,6 +31,7 @@ class FunctionSource:
     reference: Reference
     description: str
     dict_output: bool = False
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,21 +1,28 @@
-"""Keras 2 models of the package ``tf_keras``, in memory; they become graph models."""
+"""Keras 2 models of the package ``tf_keras``, in memory.
+
+They become layers models through the Keras 3 model that computes the same, if there is one; else graph models.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.artifacts import Reference
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
+from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.function import traced_source, unique_names
-from tfjs_magic.sources.kinds import FunctionSource
+from tfjs_magic.sources.keras import keras_source
+from tfjs_magic.sources.kinds import FunctionSource, KerasSource
 from tfjs_magic.sources.shapes import check_names, wanted_shape
 
 
-def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource:
+def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | KerasSource:
     """Take a model whose inputs are known: Sequential or Functional, or subclassed and called on an example.
 
     Inputs and outputs keep Keras 2's names and order.
@@ -23,24 +30,78 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource:
     Raises:
         UnsupportedModelError: Its inputs are unknown.
     """
+    if options.format == "graph" or options.inputs or options.outputs is not None:
+        return _function_source(model, options)
+    description = f"Keras 2 model '{model.name}'"
+    try:
+        twin = _twin(model, _specs(model, description))
+        source = keras_source(twin, options)
+    except UnsupportedModelError as error:
+        function = _function_source(model, options)
+        return dataclasses.replace(function, reason=f"{description} cannot become a layers model. {error}")
+    reference = Reference(source.reference.call, _changed(model))
+    return KerasSource(twin, reference, description, lambda: _function_source(model, options))
+
+
+def _twin(model: Any, specs: dict[str, Any]) -> Any:
+    """Give the Keras 3 model that computes the same, which is tried on numbers."""
+    from tfjs_magic.layers.to_keras import keras3_model  # noqa: PLC0415 - imports Keras
+
+    if type(model).__name__ not in {"Functional", "Sequential"} or not _is_builtin(model):
+        raise UnsupportedModelError("It is a subclassed model: its layers are wired by Python code.")
+    if own := sorted({type(one).__name__ for one in model._flatten_layers() if not _is_builtin(one)}):  # noqa: SLF001
+        raise UnsupportedModelError(f"Its classes {quoted_list(own)} are your own, and TF.js has only Keras's layers.")
+    try:
+        twin = keras3_model(model)
+    except UnsupportedModelError:
+        raise
+    except Exception as error:  # whatever Keras says of options that it does not have any more
+        raise UnsupportedModelError(f"Keras 3 does not build it: {reason_of(error)}.") from error
+    rng = np.random.default_rng(0)
+    shapes = {name: tuple(side or 2 for side in _dims(spec)) for name, spec in specs.items()}
+    drawn = [rng.uniform(0, 2, shapes[name]).astype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
+    structure = _input_structure(model)
+    given = drawn[0] if structure is None else tf.nest.pack_sequence_as(structure, drawn)
+    expected = tf.nest.flatten(model(given, training=False))
+    by_name = dict(zip(specs, drawn, strict=True))
+    ordered = [by_name[name] for name in input_names(twin)]
+    got = tf.nest.flatten(twin(ordered if len(ordered) > 1 else ordered[0], training=False))
+    pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(expected, got, strict=True)]
+    if not all(one.shape == other.shape and _alike(one, other) for one, other in pairs):
+        raise UnsupportedModelError("Keras 3 computes something else with the same layers.")
+    return twin
+
+
+def _is_builtin(layer: Any) -> bool:
+    return type(layer).__module__.partition(".")[0] == "tf_keras"
+
+
+def _alike(one: Any, other: Any) -> bool:
+    scale = max(float(np.abs(one).max(initial=0)), 1e-6)
+    return bool(np.allclose(one, other, rtol=0, atol=1e-4 * scale, equal_nan=True))
+
+
+def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
     description = f"Keras 2 model '{model.name}'"
     specs = _specs(model, description)
     check_names(description, list(specs), options.inputs)
     specs = {
         name: tf.TensorSpec(wanted_shape(name, _dims(spec), options.inputs), spec.dtype) for name, spec in specs.items()
     }
-    taken = [(variable, np.asarray(variable.read_value())) for variable in model.variables]
 
     def run(tensors: Sequence[Any]) -> Any:
         structure = _input_structure(model)
         given = tf.nest.pack_sequence_as(structure, list(tensors)) if structure is not None else tensors[0]
         return tf.nest.flatten(model(given, training=False))
 
-    def changed() -> bool:
-        return not all(np.array_equal(array, np.asarray(v.read_value()), equal_nan=True) for v, array in taken)
-
     names = unique_names(list(model.output_names)) if getattr(model, "output_names", None) else None
-    return traced_source(run, specs, description=description, changed=changed, output_names=names)
+    return traced_source(run, specs, description=description, changed=_changed(model), output_names=names)
+
+
+def _changed(model: Any) -> Callable[[], bool]:
+    """Give a function that tells whether the weights are no longer what they are now."""
+    taken = [(variable, np.asarray(variable.read_value())) for variable in model.variables]
+    return lambda: not all(np.array_equal(array, np.asarray(v.read_value()), equal_nan=True) for v, array in taken)
 
 
 def _input_structure(model: Any) -> Any:
