@@ -18,12 +18,12 @@ def attention(view: LayerView) -> TfjsLayers:
     scale = view.layer.scale
     factor = None if scale is None else float(view.array(scale))
     if factor is not None:
-        view.note("Its scale is not trainable in TF.js")
+        view.note("The scale is not trainable in TF.js")
     if view.value("score_mode") == "dot":
         scores = _dot(0, _key(view), axes=(2, 2))
         return _attended(view, scores if factor is None else chain(scores, rescaled(factor)))
     weight = float(view.array(view.layer.concat_score_weight))
-    view.note("Its concat_score_weight is not trainable in TF.js")
+    view.note("The concat_score_weight is not trainable in TF.js")
     kernel = np.full((view.sample()[-1] or 1, 1), weight, np.float32)
     config = {"units": 1, "use_bias": False, "trainable": False}
     scaled = () if factor is None else (rescaled(factor),)

@@ -16,7 +16,7 @@ from tfjs_magic.layers.mapping import LayerView, Shape, either_format, plain
 from tfjs_magic.layers.spatial import NONE, Pair, cropped, padded, product, same_pads
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
 
-_FROZEN = "Its kernel has zeros written between its values, so it is not trainable in TF.js"
+_FROZEN = "The kernel has zeros written between its values, so it is not trainable in TF.js"
 
 
 @either_format
@@ -51,7 +51,7 @@ def _conv(class_name: str, view: LayerView) -> TfjsLayers:
     if (groups := view.value("groups", 1)) > 1:
         weights["kernel"] = _ungrouped(view.array(weights["kernel"]), groups)
         config["trainable"] = False
-        view.note(f"Its groups become one kernel with zeros, {groups} times as large and not trainable in TF.js")
+        view.note(f"The groups become one kernel with zeros, {groups} times as large and not trainable in TF.js")
     return chain(_pads(view, shape, pads), TfjsLayer(class_name, config, weights))
 
 

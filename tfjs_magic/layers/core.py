@@ -51,7 +51,7 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
     back = permuted([[*kept, *new].index(label) + 1 for label in made[1:]])
     offset: TfjsLayers = ()
     if bias_axes and not in_dense:
-        view.note("Its bias is not trainable in TF.js")
+        view.note("The bias is not trainable in TF.js")
         offset = (rescaled(1.0, view.array(view.layer.bias).tolist()),)
     activation = config.pop("activation", "linear")
     ends = split or back or offset

@@ -178,9 +178,9 @@ class LayerView:
             self.refuse(f"It has {option}=True, but {why}.")
 
     def parameter(self, prefix: str) -> dict[str, Any]:
-        """Give initializer and regularizer of a weight; a constraint is left out.
+        """Give initializer and regularizer of a weight, and a constraint that its values meet already.
 
-        tfjs applies constraints already while it loads the weights, which would change them.
+        tfjs applies constraints while it loads the weights, and only NonNeg leaves values that meet it as they are.
         """
         config: dict[str, Any] = {}
         if (initializer := self.value(f"{prefix}_initializer")) is not None:
@@ -190,9 +190,18 @@ class LayerView:
                 self.note("Left out, since TF.js has no such regularizer (matters only for training there)")
             else:
                 config[f"{prefix}_regularizer"] = regularizer
-        if self.value(f"{prefix}_constraint") is not None:
-            self.note("Weight constraints are left out (they matter only for training)")
+        if (constraint := self.value(f"{prefix}_constraint")) is not None:
+            if constraint.get("class_name") == "NonNeg" and self._is_nowhere_negative(prefix):
+                config[f"{prefix}_constraint"] = {"class_name": "NonNeg", "config": {}}
+            else:
+                self.note("Weight constraints are left out (they matter only for training)")
         return config
+
+    def _is_nowhere_negative(self, prefix: str) -> bool:
+        owner = getattr(self.layer, "cell", self.layer)
+        names = (prefix, f"{prefix}_kernel", *(("kernel",) if prefix == "depthwise" else ()))
+        found = next((weight for name in names if (weight := getattr(owner, name, None)) is not None), None)
+        return found is not None and bool((host_array(found) >= 0).all())
 
     def activation(self) -> dict[str, Any]:
         """Give the option "activation" under tfjs's name, leave it to layers that follow, or refuse it."""

@@ -142,7 +142,7 @@ def _over_mean_square(
     gamma = np.broadcast_to(scale.reshape(1, -1), (2, count)).astype(np.float32)
     options = {"axis": [2, 3], "epsilon": epsilon, "center": False, "scale": True, "trainable": False}
     if trainable:
-        view.note("Its scale is not trainable in TF.js")
+        view.note("The scale is not trainable in TF.js")
     normal = TfjsLayer("LayerNormalization", options, {"gamma": gamma})
     first = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
     back = permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)])

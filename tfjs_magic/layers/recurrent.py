@@ -66,7 +66,7 @@ def _kind(class_name: str, gates: Sequence[str], *options: str) -> Callable[[Lay
             config |= view.parameter(prefix)
         weights = view.weights("kernel", "recurrent_kernel", "bias", owner=cell)
         if scales.min() < 1:
-            view.note("Its weights are stored times 5/6 where hard_sigmoid follows, since TF.js's is steeper")
+            view.note("Weights that hard_sigmoid follows are stored times 5/6, since TF.js's is steeper")
             weights = {name: view.array(weight) * scales.astype(np.float32) for name, weight in weights.items()}
         if cell is view.layer:
             return (TfjsLayer(class_name, config, weights),)

@@ -204,6 +204,8 @@ class _Mapper:
         if not refusals and (extra := _unmapped_weights(view, mapped)):
             reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
             refusals = (Refusal(layer.name, reason),)
+        if len(mapped) > 1 and not refusals:
+            self.notes.add("Made of several TF.js layers, of which the last has the name", layer.name)
         return refusals or mapped
 
     def _check_policy(self, view: LayerView) -> None:
