@@ -51,7 +51,9 @@ def samples_of(inputs: Sequence[TensorInfo], seed: int = 0, *, batch: int = 2, u
         assert info.shape is not None
         first, *rest = info.shape
         shape = (first or batch, *(size or unknown for size in rest))
-        if info.dtype == "int32":
+        if info.dtype == "float32" and info.upper_bound is not None:
+            drawn[info.name] = rng.integers(0, info.upper_bound, shape).astype(np.float32)
+        elif info.dtype == "int32":
             drawn[info.name] = rng.integers(0, info.upper_bound or 8, shape).astype(np.int32)
         else:
             drawn[info.name] = rng.normal(size=shape).astype(np.float32)

@@ -36,6 +36,13 @@ def test_seeded_integers_without_bound_are_zero_or_one() -> None:
     assert set(np.unique(feed["n"])) == {0, 1}
 
 
+def test_seeded_floats_that_look_rows_up_are_whole_and_within_the_table() -> None:
+    """A keras.Input is float32 unless told otherwise, before an Embedding too."""
+    (feed, _) = seeded_feeds([TensorInfo("tokens", "float32", (1, 200), upper_bound=9)], seed=0)
+    assert feed["tokens"].dtype == np.float32
+    assert set(np.unique(feed["tokens"])) == set(range(9))
+
+
 def test_unknown_sides_become_a_small_image_or_a_short_sequence() -> None:
     feed, _ = seeded_feeds(
         [TensorInfo("a", "float32", (None, None, None, 3)), TensorInfo("b", "float32", (None, None))], seed=0

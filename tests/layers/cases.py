@@ -194,6 +194,7 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "Dense-activity-regularizer": lambda: on(LINE, layers.Dense(3, activity_regularizer="l1")),
     "Embedding": lambda: on(TOKENS, layers.Embedding(9, 4), dtype="int32"),
+    "Embedding-of-floats": lambda: on(TOKENS, layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3)),
     "Embedding-single-token": lambda: on((1,), layers.Embedding(9, 4), dtype="int32"),
     "Embedding-2d": lambda: on((3, 5), layers.Embedding(9, 4), dtype="int64"),
     "Embedding-any-length": lambda: on((None,), layers.Embedding(9, 4, mask_zero=True), dtype="int32"),

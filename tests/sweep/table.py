@@ -10,12 +10,13 @@ from pathlib import Path
 from tests.sweep.subject import Outcome
 
 TABLE = Path(__file__).parents[2] / "docs" / "coverage.md"
-_INTRODUCTION = """# What converts to a graph model
+_INTRODUCTION = """# What converts, exactly or not at all
 
-Written by `python -m tests.sweep`, which builds every case, converts it, runs it in TF.js 4.22 on cpu and wasm, and
-compares each output with TensorFlow's: the largest error, relative to the largest value, must stay below 1e-5 (1e-4 for
-arithmetic, 2e-2 for `mixed_float16`, which TF.js computes in float32; for whole models five times what Keras's own
-output moves when the input moves by two roundings). Weights and batch-norm statistics are random; two samples differ.
+As a graph model first, then the layers as layers models, which TF.js can train. Written by `python -m tests.sweep`: it
+builds every case, converts it, runs it in TF.js 4.22 on cpu and wasm and compares each output with TensorFlow's: the
+largest error, relative to the largest value, must stay below 1e-5 (1e-4 for arithmetic, 2e-2 for `mixed_float16`, which
+TF.js computes in float32; for whole models five times what Keras's own output moves when the input moves by two
+roundings). Weights and batch-norm statistics are random; two samples differ.
 
 **exact** means so on both backends; where one lacks an op, the conversion reports it, and the other one ran.
 **refused** means one sentence and no model. Cases that Keras or TensorFlow itself cannot compute are not counted.
@@ -39,7 +40,7 @@ def _counts(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def _by_class(outcomes: Mapping[str, Outcome]) -> Iterator[str]:
-    yield f"Every class of `keras.layers`, with each option that changes its graph: {_counts(outcomes)}"
+    yield f"Every class of `keras.layers`, with each option that changes what it computes: {_counts(outcomes)}"
     yield "| layer | exact | refused, or not on both backends |\n|---|---|---|"
     classes: dict[str, dict[str, Outcome]] = {}
     for name, result in outcomes.items():
@@ -75,6 +76,12 @@ def _reason(result: Outcome) -> str:
     """Give the first sentence, without the names of nodes and models."""
     text = re.sub(r" \(node [^)]*\)", "", result.detail)
     text = re.sub(r"\s*(Replace the layers that|Replace them|Look the values up).*", "", text)
+    if " cannot become a layers model. " in text:
+        text = text.partition(" cannot become a layers model. ")[2]
+        text = re.sub(r"(\d+ layers,|Layer) ('[^']*'(, )?)+: ", "", text).replace(
+            " Convert the model with format='graph'", ""
+        )
+        text = re.sub(r"\.\.( |$)", r".\1", text)
     text = re.sub(r"^(Keras model|Function) '[^']*'", "it", text)
     return _cell(text)
 

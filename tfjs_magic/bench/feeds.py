@@ -64,6 +64,8 @@ def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
     if info.shape is None:
         raise ValueError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
     shape = tuple(_side(info.shape, axis) if side is None else side for axis, side in enumerate(info.shape))
+    if info.dtype == "float32" and info.upper_bound is not None:  # a keras.Input is float32 even before an Embedding
+        return generator.integers(0, info.upper_bound, shape).astype(np.float32)
     if info.dtype == "float32":
         return generator.standard_normal(shape, dtype=np.float32)
     if info.dtype == "int32":
