@@ -574,6 +574,29 @@ CASES: dict[str, Callable[[], Any]] = {
         )
     },
     "ConvLSTM1D": lambda: on((4, *SEQUENCE), layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True)),
+    "TimeDistributed-Sequential": lambda: on(
+        (3, *IMAGE),
+        layers.TimeDistributed(
+            keras.Sequential(
+                [
+                    keras.Input(IMAGE),
+                    layers.Conv2D(3, 3, activation="hard_sigmoid"),
+                    layers.MaxPooling2D(),
+                    layers.Flatten(),
+                    layers.RMSNormalization(),
+                    layers.Dense(2),
+                ]
+            )
+        ),
+    ),
+    "TimeDistributed-RMSNormalization": lambda: on((3, *SEQUENCE), layers.TimeDistributed(layers.RMSNormalization())),
+    "Bidirectional-ConvLSTM2D": lambda: on((4, *IMAGE), layers.Bidirectional(layers.ConvLSTM2D(2, 3))),
+    "shared-unlike-lengths": lambda: on_two(
+        SEQUENCE,
+        lambda pair: [one(x) for one in [layers.Conv1D(3, 2, padding="causal", activation="hard_silu")] for x in pair],
+        second=(9, 4),
+    ),
+    "mask-composed": lambda: masked(layers.Dense(4, "hard_silu"), layers.GlobalMaxPooling1D()),
     "TimeDistributed-two-layers": lambda: on(
         (3, *IMAGE), layers.TimeDistributed(layers.GlobalMaxPooling2D(keepdims=True))
     ),

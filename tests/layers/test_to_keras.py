@@ -23,7 +23,7 @@ from tfjs_magic.layers.to_keras import keras_model
 from tfjs_magic.weights.pack import pack_weights
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", sorted(CASES.keys() - {"mask-composed"}))
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_there_and_back_gives_the_same_numbers(case: str) -> None:
     model = randomised(CASES[case]())
@@ -258,6 +258,14 @@ def test_what_keras_cannot_hold_is_refused_by_name(entry: dict[str, Any], messag
     config = {"class_name": "Sequential", "config": {"name": "m", "layers": [first, entry]}}
     with pytest.raises(UnsupportedModelError, match=rf"Layer 'bad' cannot become a Keras layer: .*{message}"):
         keras_model(config, {})
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_a_product_of_masked_tensors_is_refused() -> None:
+    """Keras's Multiply would use the mask that TF.js ignores."""
+    result = packed(converted(CASES["mask-composed"]()))
+    with pytest.raises(UnsupportedModelError, match="multiplies a masked tensor"):
+        result.to_keras()
 
 
 def test_a_graph_model_has_no_layers() -> None:

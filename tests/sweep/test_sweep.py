@@ -10,7 +10,7 @@ from tests.sweep.groups import GROUPS
 from tests.sweep.subject import Case, outcome
 from tests.sweep.table import TABLE
 
-CASES = [pytest.param(case, id=case.name) for cases in GROUPS.values() for case in cases()]
+CASES = [pytest.param(case, id=f"{title}: {case.name}") for title, cases in GROUPS.items() for case in cases()]
 
 
 @pytest.mark.slow
@@ -39,5 +39,6 @@ def test_the_table_lists_every_case() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = [case.name for cases in GROUPS.values() for case in cases()]
-    assert len(set(names)) == len(names)
+    for cases in GROUPS.values():
+        names = [case.name for case in cases()]
+        assert len(set(names)) == len(names)

@@ -265,7 +265,8 @@ def _read_arguments(tensor: Any) -> _Arguments:
     first_name = next(iter(bound))
     first = [one for one in _flatten(bound.pop(first_name)) if one is not None]
     masks = [one for one in _flatten(bound.pop("mask", None)) if one is not None]
-    if "mask" in signature.parameters and not masks:  # Keras records none for a list of tensors, and hands them over
+    # Keras records none for a list of tensors, and hands them over; Multiply takes them from the tensors.
+    if ("mask" in signature.parameters or type(operation).__name__ == "Multiply") and not masks:
         masks = [mask for one in first if (mask := getattr(one, "_keras_mask", None)) is not None]
     first += [one for one in _flatten(bound.pop("initial_state", None)) if one is not None]
     others = {name: value for name, value in bound.items() if not (value is None or (name == "kwargs" and not value))}

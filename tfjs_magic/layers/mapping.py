@@ -307,8 +307,11 @@ class LayerView:
         return {"class_name": inner.class_name, "config": {"name": name, "trainable": True, **inner.config}}
 
     def finish(self) -> tuple[Refusal, ...]:
-        """Add what follows from what the mapping did not ask about, and give all refusals."""
-        for option in sorted(self._config.keys() - self._read):
+        """Add what follows from what the mapping did not ask about, and give all refusals.
+
+        A mapping that has refused something may have stopped there, before it asked about the rest.
+        """
+        for option in sorted(self._config.keys() - self._read) if not self.refusals else ():
             # None and False switch an option off; whatever else it is, it may change numbers.
             if (value := plain(self._config[option])) is not None and value is not False:
                 shown = repr(value) if isinstance(value, str) else _described(value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE
-from tfjs_magic.layers.mapping import CallShapes, LayerView, Refusal, is_builtin, plain
+from tfjs_magic.layers.mapping import CallShapes, LayerView, Refusal, is_builtin, is_keras_name, plain
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
 
 _KERNELS = ("kernel", "recurrent", "bias")
@@ -168,6 +168,8 @@ def bidirectional(view: LayerView) -> TfjsLayers:
     mapped = [_inner(view, layer, view.calls) for layer in (wrapper.forward_layer, wrapper.backward_layer)]
     if not all(mapped):
         return ()
+    if mapped[0][0].class_name == "RNN":
+        view.refuse("It wraps an RNN of cells, which TF.js cannot build twice.", "Wrap SimpleRNN, LSTM or GRU instead.")
     base = wrapper.forward_layer.name.removeprefix("forward_")
     weights = {
         f"{direction}_{base}/{name}": variable
@@ -205,16 +207,34 @@ def time_distributed(view: LayerView) -> TfjsLayers:
         )
         for call in view.calls
     ]
-    layers = _inner(view, child, steps)
+    layers = _sequence(view, child.layers, steps) if _is_sequential(child) else _inner(view, child, steps)
     if any(layer.class_name in _NOT_PER_STEP for layer in layers):
         view.refuse(f"It wraps a {type(child).__name__}, which is not known to work there in TF.js.")
         return ()
-    return tuple(
-        layer if len(layers) > 1 and layer.class_name in _ANY_RANK else _stepwise(view, layer) for layer in layers
-    )
+    return tuple(_stepwise(view, layer, alone=len(layers) == 1) for layer in layers)
 
 
-def _stepwise(view: LayerView, layer: TfjsLayer) -> TfjsLayer:
+def _is_sequential(layer: Any) -> bool:
+    return type(layer).__name__ == "Sequential" and is_keras_name(type(layer).__module__)
+
+
+def _sequence(view: LayerView, layers: Sequence[Any], calls: Sequence[CallShapes]) -> TfjsLayers:
+    """Map the layers of a Sequential, one after the other."""
+    parts: list[TfjsLayers] = []
+    for layer in layers:
+        made = [tuple(layer.compute_output_shape(call.inputs[0])) for call in calls]
+        calls = [CallShapes(call.inputs, (shape,), call.input_dtypes) for call, shape in zip(calls, made, strict=True)]
+        parts.append(_inner(view, layer, calls))
+        calls = [CallShapes(call.outputs, call.outputs, ("float32",)) for call in calls]
+    return chain(*parts)
+
+
+def _stepwise(view: LayerView, layer: TfjsLayer, *, alone: bool) -> TfjsLayer:
+    """Wrap one tfjs layer; what works value by value is left as it is, unless it is the only one."""
+    if layer.class_name == "Concatenate":
+        return dataclasses.replace(layer, config={**layer.config, "axis": layer.config["axis"] + 1})
+    if layer.class_name in _ANY_RANK and not alone:
+        return layer
     config = {"layer": view.inner_config("step", layer)}
     if "trainable" in layer.config:
         config["trainable"] = layer.config["trainable"]
@@ -227,7 +247,7 @@ _NOT_PER_STEP = frozenset(
 )
 #: tfjs classes that do the same whether there is a time axis or not.
 _ANY_RANK = frozenset(
-    {"Activation", "Add", "Dense", "ELU", "LeakyReLU", "Multiply", "ReLU", "Rescaling", "ThresholdedReLU"}
+    {"Activation", "Add", "Dense", "ELU", "LeakyReLU", "Maximum", "Multiply", "ReLU", "Rescaling", "ThresholdedReLU"}
 )
 _CELLS = frozenset({"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"})
 

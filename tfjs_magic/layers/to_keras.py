@@ -128,7 +128,8 @@ class _Builder:
                 for node in [one for one in nodes if all(ref in tensors for ref, _ in one[1])]:
                     if layer not in made:
                         made[layer] = self.layer(entries[layer])
-                    outputs = _called(made[layer], [tensors[ref] for ref, _ in node[1]], _arguments(layer, node[1]))
+                    _check_arguments(layer, node[1])
+                    outputs = _called(layer, made[layer], [tensors[ref] for ref, _ in node[1]])
                     tensors |= {(layer, node[0], port): tensor for port, tensor in enumerate(outputs)}
                     nodes.remove(node)
                     progress = True
@@ -220,12 +221,14 @@ class _Builder:
 # ---------------------------------------------------------------------- wiring
 
 
-def _called(layer: Any, tensors: Sequence[Any], arguments: Mapping[str, Any]) -> list[Any]:
+def _called(name: str, layer: Any, tensors: Sequence[Any]) -> list[Any]:
     """Call a layer; what an RNN takes beside its sequence is its initial state."""
-    first = tensors[0] if len(tensors) == 1 else list(tensors)
+    if type(layer).__name__ == "Multiply" and any(getattr(one, "_keras_mask", None) is not None for one in tensors):
+        raise _refused(name, "it multiplies a masked tensor, of which TF.js ignores the mask and Keras does not")
     if len(tensors) > 1 and "initial_state" in inspect.signature(layer.call).parameters:
-        first, arguments = tensors[0], {**arguments, "initial_state": list(tensors[1:])}
-    outputs = layer(first, **arguments)
+        outputs = layer(tensors[0], initial_state=list(tensors[1:]))
+    else:
+        outputs = layer(tensors[0] if len(tensors) == 1 else list(tensors))
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
@@ -235,11 +238,10 @@ def _nodes(entry: Config) -> list[list[tuple[Ref, Config]]]:
     return [[(_ref(one), one[3] if len(one) > 3 else {}) for one in call] for call in calls]
 
 
-def _arguments(name: str, node: Sequence[tuple[Ref, Config]]) -> dict[str, Any]:
+def _check_arguments(name: str, node: Sequence[tuple[Ref, Config]]) -> None:
     given = {key: value for _, arguments in node for key, value in (arguments or {}).items() if value is not None}
     if unknown := given.keys() - {"training", "mask"}:
         raise _refused(name, f"it is called with {quoted_list(unknown)}, which TF.js does not hand on")
-    return {}
 
 
 def _refs(refs: Any) -> list[Ref]:
