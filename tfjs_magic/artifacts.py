@@ -230,6 +230,10 @@ class TfjsModel:
     def to_keras(self) -> Any:
         """Give a layers model as a Keras 3 model with the same layer names and weights (quantized ones decoded).
 
+        TF.js's hard sigmoid, which Keras 3 does not have, comes as a function registered as "tfjs_magic>hard_sigmoid".
+        ``convert`` reads a file that holds it; for ``keras.models.load_model`` name it in ``custom_objects``, as
+        ``tfjs_magic.layers.tfjs_functions.hard_sigmoid``.
+
         Raises:
             UnsupportedModelError: It is a graph model; or Keras cannot hold a layer or an option of it.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -195,3 +196,14 @@ def test_losses_by_name_stand_in_the_order_of_the_outputs() -> None:
     training = convert(model).model_json["trainingConfig"]
     assert training["loss"] == ["mean_absolute_error", "mean_squared_error"]
     assert training["optimizer_config"]["class_name"] == "Adam"
+
+
+def test_files_carry_it_along(tmp_path: Path) -> None:
+    model = randomised(dense())
+    model.compile(keras.optimizers.Adam(0.02), "mse", metrics=["mae"])
+    model.save(tmp_path / "model.keras")
+    from_file = convert(tmp_path / "model.keras").model_json
+    assert from_file["trainingConfig"] == convert(model).model_json["trainingConfig"]
+    model.compile("sgd", own_loss)
+    model.save(tmp_path / "own.keras")
+    assert "trainingConfig" not in convert(tmp_path / "own.keras").model_json

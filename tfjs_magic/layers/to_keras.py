@@ -18,7 +18,7 @@ from typing import Any
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.layers.tfjs_functions import hard_sigmoid
+from tfjs_magic.layers.tfjs_functions import hard_sigmoid, register
 
 Config = Mapping[str, Any]
 #: A tensor of the topology: layer name, number of its call, number of its output.
@@ -77,7 +77,7 @@ class _Builder:
 
         self.keras = keras
         self.from_tfjs = from_tfjs
-        keras.saving.register_keras_serializable(package="tfjs_magic")(hard_sigmoid)
+        register()
         self.built: list[tuple[str, Any]] = []
 
     def variables(self) -> Iterator[tuple[str, Any]]:

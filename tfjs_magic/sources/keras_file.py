@@ -31,7 +31,10 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
     version, config = _described(path, suffix)
     import keras  # noqa: PLC0415 - what is damaged is said without it
 
+    from tfjs_magic.layers.tfjs_functions import register  # noqa: PLC0415
     from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415
+
+    register()  # what to_keras() may have put into the file
 
     try:
         with _named(path, suffix) as file:
@@ -43,6 +46,7 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
         hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
         msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in str(error) else ''}"
         raise UnsupportedModelError(msg) from error
+    _compile(model, config.get("compile_config"), safe_mode=not options.trust)
     return keras_source(model, options)
 
 
@@ -55,6 +59,18 @@ def _content(path: Path) -> _Suffix:
     if start == b"\x89HDF\r\n\x1a\n":
         return ".h5"
     raise UnsupportedModelError(f"'{path}' is damaged or no Keras file: it holds neither a zip archive nor HDF5.")
+
+
+def _compile(model: Any, config: Any, *, safe_mode: bool) -> None:
+    """Compile a model as its file says, so that its loss and optimizer travel along; what cannot be read is left out.
+
+    Keras would do it while it loads, and make room for the optimizer's state, twice the weights for Adam.
+    """
+    import keras  # noqa: PLC0415
+
+    if config:
+        with contextlib.suppress(Exception):  # a loss of the user's own, an optimizer of another package
+            model.compile(**keras.saving.deserialize_keras_object(config, safe_mode=safe_mode))
 
 
 def _described(path: Path, suffix: _Suffix) -> tuple[str, Mapping[str, Any]]:
