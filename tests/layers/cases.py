@@ -138,7 +138,6 @@ ACTIVATIONS = (
 #: Equations of EinsumDense on (batch, 3, 4, 5), the output's shape, and the axes of the bias.
 EQUATIONS = (
     ("abcd,de->abce", (3, 4, 6), "e"),
-    ("...x,xy->...y", 6, "y"),
     ("abcd,def->abcef", (3, 4, 2, 3), "ef"),
     ("abcd,def->abcfe", (3, 4, 3, 2), "ef"),
     ("abcd,cde->abe", (3, 6), None),
@@ -464,6 +463,7 @@ CASES: dict[str, Callable[[], Any]] = {
         )
         for equation, shape, bias in EQUATIONS
     },
+    "EinsumDense-ellipsis": lambda: on(SEQUENCE, layers.EinsumDense("...x,xy->...y", 6, bias_axes="y")),
     "ReversibleEmbedding": lambda: on(TOKENS, layers.ReversibleEmbedding(9, 4, tie_weights=False), dtype="int32"),
     # reshaping
     **{

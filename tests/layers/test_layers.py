@@ -143,6 +143,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: on(SEQUENCE, layers.EinsumDense("abc,bcd->abd", (7, 3), name="bad")),
         "no Dense with moved dimensions",
     ),
+    "EinsumDense-ellipsis": (
+        lambda: on(IMAGE, layers.EinsumDense("...x,xy->...y", 6, name="bad")),
+        "stands for several dimensions",
+    ),
     "ConvLSTM1D-state": (
         lambda: on((4, *SEQUENCE), layers.ConvLSTM1D(2, 3, return_state=True, name="bad")),
         "returns its state",

@@ -34,6 +34,12 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
     if odd or any(len(set(labels)) < len(labels) for labels in (given, kernel, made)):
         view.refuse(f"Its equation is '{view.value('equation')}', which is no Dense with moved dimensions.")
         return ()
+    if "..." in view.value("equation") and len(kept) > 1:  # Keras 3.12 computes otherwise than 3.15
+        view.refuse(
+            "The ellipsis of its equation stands for several dimensions, which versions of Keras line up differently.",
+            "Write the dimensions out, or convert the model with format='graph'.",
+        )
+        return ()
     sizes = dict(zip(given, (None, *view.sample()), strict=True)) | dict(zip(made, (None, *view.made()), strict=True))
     weights = {"kernel": _moved_kernel(view, kernel, [*summed, *new], len(summed))}
     config = view.activation() | view.parameter("kernel") | view.parameter("bias")
