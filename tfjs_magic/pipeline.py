@@ -160,7 +160,7 @@ def _layers_model(
             model_json=document,
             groups=(group,),
             report=report,
-            reference=source.reference,
+            reference=None if found.stateful else source.reference,
         ),
         (),
     )

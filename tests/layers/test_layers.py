@@ -14,6 +14,7 @@ from tests.conformance.node import NodeBackend, TfjsNode
 from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on, on_two
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
+from tfjs_magic import convert
 from tfjs_magic.layers.operations import OPERATIONS
 from tfjs_magic.layers.registry import MAPPINGS
 from tfjs_magic.layers.topology import Refused, layers_topology
@@ -63,6 +64,27 @@ def test_masked_steps_are_skipped_as_in_keras(tfjs_node: TfjsNode) -> None:
     assert_telling(unpadded, reference)
     for backend in ("cpu", "wasm"):
         assert_matches(tfjs_node.run(packed(result), feed, backend), reference)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
+@pytest.mark.parametrize(
+    "layer", [lambda: layers.LSTM(3, stateful=True), lambda: layers.GRU(3, stateful=True, reset_after=False)]
+)
+def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+    inputs = keras.Input(batch_shape=(2, 7, 4), name="x")
+    model = randomised(keras.Model(inputs, layer()(inputs)))
+    result = converted(model)
+    assert result.stateful
+    model.reset_states() if hasattr(model, "reset_states") else model.layers[1].reset_states()
+    feeds = [samples_of(result.inputs, seed) for seed in (0, 1, 0)]
+    references = [{name: np.array(value) for name, value in keras_outputs(model, feed).items()} for feed in feeds]
+    assert_telling(references[0], references[2])
+    for actual, reference in zip(tfjs_node.run_each(packed(result), feeds, backend), references, strict=True):
+        assert_matches(actual, reference)
+    stateful = convert(model)
+    assert stateful.format == "layers-model"
+    assert stateful.reference is None
+    assert "Keeps its state from call to call" in stateful.report.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
@@ -183,8 +205,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "other options",
     ),
-    "LSTM-stateful": (
-        lambda: keras.Model(i := keras.Input(batch_shape=(2, 7, 4)), layers.LSTM(3, stateful=True, name="bad")(i)),
+    "Bidirectional-stateful": (
+        lambda: keras.Model(
+            i := keras.Input(batch_shape=(2, 7, 4)), layers.Bidirectional(layers.LSTM(3, stateful=True), name="bad")(i)
+        ),
         "stateful=True",
     ),
     "TimeDistributed-LSTM": (

@@ -70,6 +70,9 @@ def _kind(class_name: str, gates: Sequence[str], *options: str) -> Callable[[Lay
             weights = {name: view.array(weight) * scales.astype(np.float32) for name, weight in weights.items()}
         if cell is view.layer:
             return (TfjsLayer(class_name, config, weights),)
+        if view.value("stateful"):
+            view.note("Keeps its state from call to call, so it cannot be compared; model.resetStates() clears it")
+            config["stateful"] = True
         return (TfjsLayer(class_name, config | _over_time(view), weights),)
 
     return mapping
@@ -86,7 +89,6 @@ def _scale(view: LayerView, gate: str, cell: Any, config: dict[str, Any]) -> flo
 
 
 def _over_time(view: LayerView) -> dict[str, Any]:
-    view.off("stateful", why="its outputs would depend on earlier calls, so they cannot be checked")
     view.ignore("zero_output_for_mask")
     view.value("unroll")  # tfjs always loops in JavaScript and would warn at each run
     view.drop_activity_regularizer()
@@ -96,6 +98,7 @@ def _over_time(view: LayerView) -> dict[str, Any]:
 def rnn(view: LayerView) -> TfjsLayers:
     """Map RNN around one or several of Keras's own cells."""
     view.ignore("cell")
+    view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
     cell = _inner(view, view.layer.cell, view.calls)
     if not cell or cell[0].class_name not in _CELLS:
         view.refuse("It runs a cell that TF.js does not have.")
@@ -138,6 +141,7 @@ def conv_lstm1d(view: LayerView) -> TfjsLayers:
 def _conv_lstm(view: LayerView, weights: dict[str, Any]) -> TfjsLayers:
     cell = view.layer.cell
     view.ignore("seed", "implementation")
+    view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
     if any(len(call.inputs) > 1 for call in view.calls):
         view.refuse("It is called with an initial state, which is not known to work in TF.js.")
     kernel, strides = view.value("kernel_size"), view.value("strides")
@@ -160,6 +164,8 @@ def bidirectional(view: LayerView) -> TfjsLayers:
     wrapper = view.layer
     view.ignore("layer", "backward_layer")
     merge_mode = view.value("merge_mode")
+    if getattr(wrapper.forward_layer, "stateful", False):
+        view.refuse("It has stateful=True, but TF.js is known to keep the state of SimpleRNN, LSTM and GRU only.")
     for call in view.calls:
         if len(call.inputs) > 1:
             view.refuse("It is called with an initial state, which is not known to work in TF.js.")

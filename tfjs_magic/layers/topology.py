@@ -60,6 +60,7 @@ class LayersTopology:
         outputs: Likewise.
         classes: tfjs layer class → how often it is called.
         training: ``trainingConfig``, if the model is compiled and TF.js trains it as Keras does.
+        stateful: Whether its outputs depend on earlier calls.
         notes: What changes no output but should be known, one sentence each.
     """
 
@@ -69,6 +70,7 @@ class LayersTopology:
     outputs: tuple[TensorInfo, ...]
     classes: Mapping[str, int]
     training: Mapping[str, Any] | None
+    stateful: bool
     notes: tuple[str, ...]
 
 
@@ -110,6 +112,9 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         outputs=_tensor_infos(model.outputs, output_names(model), {}),
         classes=dict(sorted(container.classes.items())),
         training=training,
+        stateful=any(
+            layer.config.get("stateful") for one in mapped.walk() for made in one.layers.values() for layer in made
+        ),
         notes=(*notes.sentences(), *([left_out] if left_out else ())),
     )
 
@@ -267,7 +272,9 @@ def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
     wrapped = getattr(layer, "layer", layer)
     if any(getattr(one, "lora_enabled", False) for one in (layer, wrapped)):
         return []
-    return [variable.name for variable in layer.weights if id(variable) not in taken]
+    return [
+        variable.name for variable in layer.weights if id(variable) not in taken and "rnn_state" not in variable.path
+    ]
 
 
 def _first_repeated(names: Sequence[str]) -> str | None:
