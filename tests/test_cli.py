@@ -350,3 +350,10 @@ def test_going_back_never_loses_a_directory_of_others(
     assert main(words) == 1
     assert "holds no SavedModel and would be lost" in capsys.readouterr().err
     assert keras_file.exists()
+
+
+def test_going_back_has_no_quantization(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "--output_format=tfjs_layers_model", str(keras_file), str(tmp_path / "web")]) == 0
+    words = ["convert", "--output_format=keras", "--quantize_float16=*", str(tmp_path / "web"), str(tmp_path / "b.h5")]
+    assert main(words) == 2
+    assert "hold no quantized weights" in capsys.readouterr().err

@@ -159,6 +159,8 @@ def _convert_back(arguments: argparse.Namespace) -> None:
             f"'{arguments.input_path}' is {kind}; --output_format={arguments.output_format} takes a TensorFlow.js "
             "layers model back to Keras."
         )
+    if _quantize(arguments):
+        raise _UsageError("Keras files hold no quantized weights; leave the --quantize_… flags out.")
     from tfjs_magic.sources.tfjs import load  # noqa: PLC0415 - imports numpy
     from tfjs_magic.writers.keras_files import check_keras_target, write_keras  # noqa: PLC0415
 

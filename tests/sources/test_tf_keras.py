@@ -60,6 +60,12 @@ def _recurrent() -> Any:
     return tf_keras.Sequential([layers.LSTM(4, input_shape=(5, 3), return_sequences=True), layers.GRU(2)])
 
 
+def _any_size() -> Any:
+    return tf_keras.Sequential(
+        [layers.Conv2D(3, 3, input_shape=(None, None, 2)), layers.Conv2D(2, 5), layers.GlobalMaxPooling2D()]
+    )
+
+
 def _hard_sigmoid() -> Any:
     """Of Keras 2, which Keras 3 computes otherwise and TF.js alike."""
     return tf_keras.Sequential(
@@ -70,7 +76,7 @@ def _hard_sigmoid() -> Any:
     )
 
 
-@pytest.mark.parametrize("build", [_sequential, _named_inputs, _dictionary, _recurrent, _hard_sigmoid])
+@pytest.mark.parametrize("build", [_sequential, _named_inputs, _dictionary, _recurrent, _hard_sigmoid, _any_size])
 def test_models_in_memory(tfjs_node: TfjsNode, build: Callable[[], Any]) -> None:
     model = _randomised(build())
     web = convert(model)

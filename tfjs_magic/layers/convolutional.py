@@ -16,7 +16,7 @@ from tfjs_magic.layers.mapping import LayerView, Shape, either_format, plain
 from tfjs_magic.layers.spatial import NONE, Pair, cropped, padded, product, same_pads
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
 
-_FROZEN = "The kernel has zeros written between its values, so it is not trainable in TF.js"
+_FROZEN = "The kernel has zeros written between its values, so the layer is not trainable in TF.js"
 
 
 @either_format
@@ -144,9 +144,8 @@ def _transposed(view: LayerView) -> TfjsLayers:
     else:
         config["padding"] = "valid"
         windows, cuts = _output_cuts(view, windows)
-        if (missing := [(0, new - old) for new, old in zip(windows, kernel.shape, strict=False)]) != [NONE] * len(
-            rates
-        ):
+        missing = [(0, new - old) for new, old in zip(windows, kernel.shape, strict=False)]
+        if any(pad != NONE for pad in missing):
             kernel = np.pad(view.array(kernel), [*missing, NONE, NONE])
             config["trainable"] = False
             view.note(_FROZEN)
@@ -234,10 +233,8 @@ def _output_cuts(view: LayerView, windows: Sequence[int]) -> tuple[list[int], li
 
 def _as_image(view: LayerView, layers: TfjsLayers) -> TfjsLayers:
     """Let layers for images work on a sequence, as an image of width 1."""
-    (length, channels), (made_length, made_channels) = view.sample(), view.made()
-    if view.afterwards:
-        made_channels = view.calls[0].outputs[0][-1]
-    return chain(view.reshaped(length, 1, channels), layers, view.reshaped(made_length, made_channels))
+    (length, channels), made = view.sample(), view.made()
+    return chain(view.reshaped(length, 1, channels), layers, view.reshaped(*made))
 
 
 def _written_out(view: LayerView) -> list[Pair] | None:

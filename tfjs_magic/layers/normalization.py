@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -66,7 +67,7 @@ def group_normalization(view: LayerView) -> TfjsLayers:
     if axis not in {-1, len(shape)}:
         order = [*(other for other in range(1, len(shape) + 1) if other != axis % (len(shape) + 1)), axis]
         view.calls = tuple(
-            type(call)(tuple((s[0], *(s[i] for i in order)) for s in call.inputs), call.outputs, call.input_dtypes)
+            dataclasses.replace(call, inputs=tuple((s[0], *(s[i] for i in order)) for s in call.inputs))
             for call in view.calls
         )
         back = permuted([order.index(one) + 1 for one in range(1, len(shape) + 1)])

@@ -338,26 +338,12 @@ _ONLY: Mapping[tuple[str, str], tuple[Any, ...]] = {
 }
 #: Where a layer stands, and what only changes how fast it runs or how it draws numbers.
 _WITHOUT_EFFECT = frozenset(
-    {"name", "trainable", "dtype", "batch_input_shape", "input_shape", "batch_size", "input_dtype", "ragged", "sparse"}
-    | {
-        "implementation",
-        "time_major",
-        "seed",
-        "noise_shape",
-        "input_dim_",
-        "input_length",
-        "fused",
-        "virtual_batch_size",
-    }
-    | {
-        "renorm_clipping",
-        "renorm_momentum",
-        "experimental_autocast",
-        "backward_layer",
+    (
+        *("name", "trainable", "dtype", "batch_input_shape", "input_shape", "batch_size", "input_dtype", "ragged"),
+        *("sparse", "implementation", "time_major", "seed", "noise_shape", "input_length", "fused", "rank", "weights"),
+        *("virtual_batch_size", "renorm_clipping", "renorm_momentum", "experimental_autocast", "backward_layer"),
         "num_constants",
-        "weights",
-        "rank",
-    }
+    )
 )
 
 

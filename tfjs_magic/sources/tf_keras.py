@@ -57,8 +57,22 @@ def _twin(model: Any, specs: dict[str, Any]) -> Any:
         raise
     except Exception as error:  # whatever Keras says of options that it does not have any more
         raise UnsupportedModelError(f"Keras 3 does not build it: {reason_of(error)}.") from error
+    try:
+        alike = _computes_the_same(model, twin, specs)
+    except Exception as error:  # sizes that a model does not take, values that it does not know
+        raise UnsupportedModelError(f"It could not be tried on numbers: {reason_of(error)}.") from error
+    if not alike:
+        raise UnsupportedModelError("Keras 3 computes something else with the same layers.")
+    return twin
+
+
+def _computes_the_same(model: Any, twin: Any, specs: dict[str, Any]) -> bool:
+    """Run both on two examples; an unknown side gets 32."""
     rng = np.random.default_rng(0)
-    shapes = {name: tuple(side or 2 for side in _dims(spec)) for name, spec in specs.items()}
+    shapes = {
+        name: (dims[0] or 2, *(side or 32 for side in dims[1:]))
+        for name, dims in ((name, _dims(spec)) for name, spec in specs.items())
+    }
     drawn = [rng.uniform(0, 2, shapes[name]).astype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
     structure = _input_structure(model)
     given = drawn[0] if structure is None else tf.nest.pack_sequence_as(structure, drawn)
@@ -67,9 +81,7 @@ def _twin(model: Any, specs: dict[str, Any]) -> Any:
     ordered = [by_name[name] for name in input_names(twin)]
     got = tf.nest.flatten(twin(ordered if len(ordered) > 1 else ordered[0], training=False))
     pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(expected, got, strict=True)]
-    if not all(one.shape == other.shape and _alike(one, other) for one, other in pairs):
-        raise UnsupportedModelError("Keras 3 computes something else with the same layers.")
-    return twin
+    return all(one.shape == other.shape and _alike(one, other) for one, other in pairs)
 
 
 def _is_builtin(layer: Any) -> bool:

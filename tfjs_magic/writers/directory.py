@@ -61,7 +61,7 @@ def write_directory(model: TfjsModel, directory: str | Path, *, overwrite: bool 
     try:
         _write_files(model, staging)
         staging.chmod(0o777 & ~_umask())
-        _move_into_place(staging, target)
+        move_into_place(staging, target)
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         reason = f"the disk is full, the model needs {model.nbytes / 1e6:.1f} MB" if full else error.strerror
@@ -116,7 +116,8 @@ def _write_files(model: TfjsModel, directory: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _move_into_place(staging: Path, target: Path) -> None:
+def move_into_place(staging: Path, target: Path) -> None:
+    """Give a directory its place; one that is there survives a failure."""
     if not target.exists():
         staging.rename(target)
         return

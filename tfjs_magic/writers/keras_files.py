@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from tfjs_magic.errors import SaveError, reason_of
+from tfjs_magic.writers.directory import move_into_place
 
 KerasFormat = Literal["keras", "keras_keras", "keras_saved_model"]
 _SUFFIXES = {"keras": ".h5", "keras_keras": ".keras", "keras_saved_model": ""}
@@ -56,8 +56,9 @@ def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, over
         else:
             model.save(written)
         if target.is_dir():
-            shutil.rmtree(target)
-        os.replace(written, target)  # noqa: PTH105 - says that it replaces
+            move_into_place(written, target)
+        else:
+            written.replace(target)
     except Exception as error:  # whatever Keras or the disk say
         raise SaveError(f"'{target}' was not written: {reason_of(error)}.") from error
     finally:
