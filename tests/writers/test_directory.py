@@ -190,7 +190,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_move_into_place", interrupted)
+    monkeypatch.setattr(module, "move_into_place", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _model().save(tmp_path / "web")
     assert _names(tmp_path) == set()
