@@ -116,6 +116,8 @@ def test_reload_in_mid_run_shows_interrupted_and_restarts_only_on_request(new_no
     notebook.run(1)
     notebook.run(2)
     Widget(notebook.cell(1)).wait_for_runs(5)
+    while notebook.python("len(bench.snapshot['jobs'][0]['run_ms'])") < 5:  # the page reports four times a second
+        notebook.page.wait_for_timeout(100)
     notebook.save()
     notebook.reload()
     widget = Widget(notebook.cell(1)).wait_for("interrupted", timeout_s=30)
