@@ -351,6 +351,8 @@ CASES: dict[str, Callable[[], Any]] = {
     "LayerNormalization-bare": lambda: on(LINE, layers.LayerNormalization(scale=False, center=False)),
     "LayerNormalization-negative-axes": lambda: on(IMAGE, layers.LayerNormalization(axis=[-3, -1])),
     "LayerNormalization-first-axis": lambda: on(SEQUENCE, layers.LayerNormalization(axis=1)),
+    "LayerNormalization-5d": lambda: on((2, 3, 4, 5), layers.LayerNormalization()),
+    "LayerNormalization-5d-axes": lambda: on((2, 3, 4, 5), layers.LayerNormalization(axis=[3, 1])),
     "LayerNormalization-unsorted": lambda: on(IMAGE, layers.LayerNormalization(axis=[3, 1])),
     "BatchNormalization-axis": lambda: on(IMAGE, layers.BatchNormalization(axis=1)),
     "BatchNormalization-5d": lambda: on((2, *IMAGE), layers.BatchNormalization()),

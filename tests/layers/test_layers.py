@@ -278,6 +278,7 @@ def test_what_tfjs_cannot_hold_is_refused(case: str) -> None:
     [
         (lambda: on(IMAGE, layers.AutoContrast(name="bad")), "no layer that computes"),  # Keras sets training=True
         (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
+        (lambda: on(SEQUENCE, layers.RNN(layers.StackedRNNCells([layers.GRUCell(3)]))), "reset_after=True"),
     ],
 )
 def test_a_refusal_has_one_reason_where_there_is_one(build: Callable[[], Any], reason: str) -> None:

@@ -78,10 +78,8 @@ def _reason(result: Outcome) -> str:
     text = re.sub(r"\s*(Replace the layers that|Replace them|Look the values up).*", "", text)
     if " cannot become a layers model. " in text:
         text = text.partition(" cannot become a layers model. ")[2]
-        text = re.sub(r"(\d+ layers,|Layer) ('[^']*'(, )?)+: ", "", text).replace(
-            " Convert the model with format='graph'", ""
-        )
-        text = re.sub(r"\.\.( |$)", r".\1", text)
+        text = re.sub(r"(\d+ layers,|Layer) ('[^']*'(, )?)+: ", "", text)
+        text = re.sub(r" Convert the model with format='graph'(, or [^.]*)?(\.|$)", "", text)
     text = re.sub(r"^(Keras model|Function) '[^']*'", "it", text)
     return _cell(text)
 

@@ -52,10 +52,27 @@ def _along_last(view: LayerView, axis: int, layer: TfjsLayer) -> TfjsLayers:
 
 
 def layer_normalization(view: LayerView) -> TfjsLayers:
-    """Map LayerNormalization; gamma and beta have the shape of the normalised axes."""
+    """Map LayerNormalization; gamma and beta have the shape of the normalised axes.
+
+    tfjs has it for ranks 2 to 4; of others, the axes are moved last and made one.
+    """
     view.off("rms_scaling", why="TF.js has no RMS scaling")
+    axes, shape = sorted(_axes(view)), view.sample()
     config = view.keep("axis", "epsilon", "center", "scale") | view.parameter("gamma") | view.parameter("beta")
-    return (TfjsLayer("LayerNormalization", config, view.weights("gamma", "beta")),)
+    weights = view.weights("gamma", "beta")
+    if len(shape) + 1 in _BATCH_NORM_RANKS:
+        return (TfjsLayer("LayerNormalization", config, weights),)
+    rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
+    order = [*rest, *axes]
+    if len(axes) > 1:
+        weights = {name: view.array(weight).reshape(-1) for name, weight in weights.items()}
+    return chain(
+        permuted(order),
+        view.reshaped(product(*(shape[axis - 1] for axis in rest)), product(*(shape[axis - 1] for axis in axes))),
+        TfjsLayer("LayerNormalization", config | {"axis": -1}, weights),
+        view.reshaped(*(shape[axis - 1] for axis in order)),
+        permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)]),
+    )
 
 
 def group_normalization(view: LayerView) -> TfjsLayers:

@@ -99,9 +99,8 @@ def rnn(view: LayerView) -> TfjsLayers:
     """Map RNN around one or several of Keras's own cells."""
     view.ignore("cell")
     view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
-    cell = _inner(view, view.layer.cell, view.calls)
-    if not cell or cell[0].class_name not in _CELLS:
-        view.refuse("It runs a cell that TF.js does not have.")
+    cell = _inner_cell(view, view.layer.cell)
+    if not cell:
         return ()
     config = _over_time(view) | {"cell": view.inner_config("cell", cell[0])}
     return (TfjsLayer("RNN", config, cell[0].weights),)
@@ -110,9 +109,8 @@ def rnn(view: LayerView) -> TfjsLayers:
 def stacked_cells(view: LayerView) -> TfjsLayers:
     """Map StackedRNNCells; tfjs calls the weights of cell number i "RNNCell_i/…"."""
     view.ignore("cells")
-    cells = [_inner(view, cell, view.calls) for cell in view.layer.cells]
-    if not all(cell and cell[0].class_name in _CELLS for cell in cells):
-        view.refuse("It holds a cell that TF.js does not have.")
+    cells = [_inner_cell(view, cell) for cell in view.layer.cells]
+    if not all(cells):
         return ()
     config = {"cells": [view.inner_config(f"cell_{i}", cell[0]) for i, cell in enumerate(cells)]}
     weights = {
@@ -191,6 +189,15 @@ def _inner(view: LayerView, layer: Any, calls: Sequence[CallShapes]) -> TfjsLaye
     mapped = view.map_inner(layer, calls)
     view.refusals += [one for one in mapped if isinstance(one, Refusal) and one not in view.refusals]
     return tuple(one for one in mapped if isinstance(one, TfjsLayer))
+
+
+def _inner_cell(view: LayerView, cell: Any) -> TfjsLayers:
+    """Map a cell likewise."""
+    mapped = _inner(view, cell, view.calls)
+    if mapped and mapped[0].class_name not in _CELLS:
+        view.refuse(f"It runs a {type(cell).__name__} as a cell, which TF.js cannot.")
+        return ()
+    return mapped
 
 
 def _alike(layer: Any) -> dict[str, Any]:
