@@ -57,22 +57,14 @@ def layer_normalization(view: LayerView) -> TfjsLayers:
     tfjs has it for ranks 2 to 4; of others, the axes are moved last and made one.
     """
     view.off("rms_scaling", why="TF.js has no RMS scaling")
-    axes, shape = sorted(_axes(view)), view.sample()
+    axes = _axes(view)
     config = view.keep("axis", "epsilon", "center", "scale") | view.parameter("gamma") | view.parameter("beta")
     weights = view.weights("gamma", "beta")
-    if len(shape) + 1 in _BATCH_NORM_RANKS:
+    if len(view.sample()) + 1 in _BATCH_NORM_RANKS:
         return (TfjsLayer("LayerNormalization", config, weights),)
-    rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
-    order = [*rest, *axes]
     if len(axes) > 1:
         weights = {name: view.array(weight).reshape(-1) for name, weight in weights.items()}
-    return chain(
-        permuted(order),
-        view.reshaped(product(*(shape[axis - 1] for axis in rest)), product(*(shape[axis - 1] for axis in axes))),
-        TfjsLayer("LayerNormalization", config | {"axis": -1}, weights),
-        view.reshaped(*(shape[axis - 1] for axis in order)),
-        permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)]),
-    )
+    return _axes_last(view, axes, (TfjsLayer("LayerNormalization", config | {"axis": -1}, weights),))
 
 
 def group_normalization(view: LayerView) -> TfjsLayers:
@@ -145,17 +137,13 @@ def _over_mean_square(
 ) -> TfjsLayers:
     """Give x · scale / √(mean of x² + epsilon), the mean over axes of one sample, counted from 1.
 
-    The axes are moved last and made one: (values, 2, n) holds x and −x, of which the first is kept.
+    (values, 2, n) holds x and −x, of which the first is kept.
     """
     shape = view.sample()
-    rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
-    order = [*rest, *axes]
     count = product(*(shape[axis - 1] for axis in axes))
-    values = product(*(shape[axis - 1] for axis in rest))
-    if count is None or values is None:
+    if count is None or None in shape:
         view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
         return ()
-    flat = chain(permuted(order), view.reshaped(values, 1, count))
     both = merge("Concatenate", 0, rescaled(-1.0), config={"axis": 2})
     gamma = np.broadcast_to(scale.reshape(1, -1), (2, count)).astype(np.float32)
     options = {"axis": [2, 3], "epsilon": epsilon, "center": False, "scale": True, "trainable": False}
@@ -163,8 +151,18 @@ def _over_mean_square(
         view.note("The scale is not trainable in TF.js")
     normal = TfjsLayer("LayerNormalization", options, {"gamma": gamma})
     first = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
+    return _axes_last(view, axes, chain(both, normal, first), 1)
+
+
+def _axes_last(view: LayerView, axes: Sequence[int], layers: TfjsLayers, *between: int) -> TfjsLayers:
+    """Let layers for (values, *between, n) work on data whose axes, counted from 1, are moved last and made one."""
+    shape = view.sample()
+    rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
+    order = [*rest, *axes]
+    values, count = (product(*(shape[axis - 1] for axis in some)) for some in (rest, axes))
     back = permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)])
-    return chain(flat, both, normal, first, view.reshaped(*(shape[axis - 1] for axis in order)), back)
+    flat = chain(permuted(order), view.reshaped(values, *between, count))
+    return chain(flat, layers, view.reshaped(*(shape[axis - 1] for axis in order)), back)
 
 
 def normalization(view: LayerView) -> TfjsLayers:

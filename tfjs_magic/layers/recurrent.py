@@ -99,7 +99,7 @@ def rnn(view: LayerView) -> TfjsLayers:
     """Map RNN around one or several of Keras's own cells."""
     view.ignore("cell")
     view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
-    cell = _inner_cell(view, view.layer.cell)
+    cell = _inner(view, view.layer.cell, view.calls)
     if not cell:
         return ()
     config = _over_time(view) | {"cell": view.inner_config("cell", cell[0])}
@@ -109,7 +109,7 @@ def rnn(view: LayerView) -> TfjsLayers:
 def stacked_cells(view: LayerView) -> TfjsLayers:
     """Map StackedRNNCells; tfjs calls the weights of cell number i "RNNCell_i/…"."""
     view.ignore("cells")
-    cells = [_inner_cell(view, cell) for cell in view.layer.cells]
+    cells = [_inner(view, cell, view.calls) for cell in view.layer.cells]
     if not all(cells):
         return ()
     config = {"cells": [view.inner_config(f"cell_{i}", cell[0]) for i, cell in enumerate(cells)]}
@@ -191,15 +191,6 @@ def _inner(view: LayerView, layer: Any, calls: Sequence[CallShapes]) -> TfjsLaye
     return tuple(one for one in mapped if isinstance(one, TfjsLayer))
 
 
-def _inner_cell(view: LayerView, cell: Any) -> TfjsLayers:
-    """Map a cell likewise."""
-    mapped = _inner(view, cell, view.calls)
-    if mapped and mapped[0].class_name not in _CELLS:
-        view.refuse(f"It runs a {type(cell).__name__} as a cell, which TF.js cannot.")
-        return ()
-    return mapped
-
-
 def _alike(layer: Any) -> dict[str, Any]:
     """Give the options in which a forward and a backward layer must agree."""
     differing = {"name", "go_backwards", "seed", "trainable"}
@@ -262,7 +253,6 @@ _NOT_PER_STEP = frozenset(
 _ANY_RANK = frozenset(
     {"Activation", "Add", "Dense", "ELU", "LeakyReLU", "Maximum", "Multiply", "ReLU", "Rescaling", "ThresholdedReLU"}
 )
-_CELLS = frozenset({"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"})
 
 LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     **{name: simple_rnn(name) for name in ("SimpleRNN", "SimpleRNNCell")},
