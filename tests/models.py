@@ -19,7 +19,7 @@ layers = keras.layers
 
 
 def randomised(model: Any, seed: int = 0) -> Any:
-    """Give every float weight of a built model random values that keep its outputs of order one; returns the model."""
+    """Set every float weight of a built model at random, so that its outputs stay of order one; return the model."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if "float" not in str(variable.dtype):

@@ -73,13 +73,13 @@ def _imports(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
 
 
 def _own(name: str) -> list[str] | None:
-    """Give the parts after ``tfjs_magic`` of one of our names, or None."""
+    """Return the parts after ``tfjs_magic`` of one of our names, or None."""
     first, *rest = name.split(".")
     return rest if first == "tfjs_magic" else None
 
 
 def _facade_statements(tree: ast.AST) -> set[ast.stmt]:
-    """Give what may reach upwards in artifacts: imports in TfjsModel's methods, and those for types only."""
+    """Return what may reach upwards in artifacts: imports in TfjsModel's methods, and those for types only."""
     inside: set[ast.stmt] = set()
     for node in ast.walk(tree):
         is_model = isinstance(node, ast.ClassDef) and node.name == "TfjsModel"

@@ -45,7 +45,7 @@ class Shell:
         return done.result
 
     def mistake(self, cell: str) -> str:
-        """Run a cell that is wrong; give the one line that the user sees."""
+        """Run a cell that is wrong; return the one line that the user sees."""
         done = self.run(cell)
         assert type(done.error_in_exec) is UsageError, repr(done.error_in_exec)
         (line,) = self.captured.stderr.strip().splitlines()

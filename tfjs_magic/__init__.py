@@ -71,7 +71,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Give the shell the magics; ``%load_ext tfjs_magic`` calls this."""
+    """Register the magics in the shell; ``%load_ext tfjs_magic`` calls this."""
     from tfjs_magic.magics import register  # noqa: PLC0415, TID251 - IPython's entry point
 
     register(shell)

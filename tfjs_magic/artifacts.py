@@ -66,7 +66,7 @@ class WeightSpec:
     quantization: Quantization | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the row as TF.js reads it."""
+        """Return the row as TF.js reads it."""
         row: dict[str, Any] = {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
         if (q := self.quantization) is not None:
             row["quantization"] = {"dtype": q.dtype, "original_dtype": "float32"}
@@ -121,7 +121,7 @@ class ManifestGroup:
             yield name, self.slices(i * self.shard_size_bytes, self.shard_size_bytes)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the group as TF.js's ``weightsManifest`` lists it."""
+        """Return the group as TF.js's ``weightsManifest`` lists it."""
         return {"paths": list(self.shard_names), "weights": [spec.to_json() for spec in self.specs]}
 
 
@@ -228,7 +228,7 @@ class TfjsModel:
         return write_directory(self, directory, overwrite=overwrite)
 
     def to_keras(self) -> Any:
-        """Give a layers model as a Keras 3 model with the same layer names and weights (quantized ones decoded).
+        """Return a layers model as a Keras 3 model with the same layer names and weights (quantized ones decoded).
 
         TF.js's hard sigmoid, which Keras 3 does not have, comes as a function registered as "tfjs_magic>hard_sigmoid".
         ``convert`` reads a file that holds it; for ``keras.models.load_model`` name it in ``custom_objects``, as

@@ -223,7 +223,7 @@ def _print_report(model: TfjsModel, target: Path | None, *, as_json: bool) -> No
 
 
 def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
-    """Give what there is to know about a conversion, as JSON holds it; sizes in bytes."""
+    """Return what there is to know about a conversion, as JSON holds it; sizes in bytes."""
     quantized = collections.Counter(s.quantization.dtype for g in model.groups for s in g.specs if s.quantization)
     report = dataclasses.asdict(model.report)
     return {
@@ -260,7 +260,7 @@ def _kind(path: str) -> str | None:
 
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
-    """Give ``convert``'s format."""
+    """Return ``convert``'s format."""
     if arguments.output_format in FORMATS:
         return arguments.output_format
     if arguments.output_format is None:

@@ -100,7 +100,7 @@ _LONGEST_REASON = 400
 
 
 def reason_of(error: BaseException, *, end: bool = False) -> str:
-    """Give another library's message as the end of a sentence: one line, no colours, no full stop, at most 400 long.
+    """Return another library's message as the end of a sentence: one line, no colours, no full stop, at most 400 long.
 
     Args:
         error: What it raised.

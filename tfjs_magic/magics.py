@@ -167,7 +167,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             return None if arguments.dry_run else self._use(model, arguments, line, benchmarking)
 
     def _source(self, word: str | None, body: Body | None) -> tuple[object, str]:
-        """Give what is to be converted, and a sentence about where it was found."""
+        """Return what is to be converted, and a sentence about where it was found."""
         if word is None:
             assert body is not None
             return body.model()
@@ -224,11 +224,11 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         return self._cell_id() or line, execution
 
     def _cell_id(self) -> str:
-        """Give the name that the frontend has for the running cell, "" if it has none."""
+        """Return the name that the frontend has for the running cell, "" if it has none."""
         return str(self._parent().get("metadata", {}).get("cellId", ""))
 
     def _parent(self) -> Mapping[str, Any]:
-        """Give the message that asked for the execution; only a kernel has one."""
+        """Return the message that asked for the execution; only a kernel has one."""
         get_parent = getattr(self.shell, "get_parent", None)
         parent: Mapping[str, Any] = get_parent() if get_parent is not None else {}
         return parent
@@ -342,7 +342,7 @@ def _stamp(directory: str | Path) -> _Stamp | None:
 
 
 def _given(arguments: Namespace, names: Mapping[str, str], namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options that the line states, under the Python twin's names."""
+    """Return the options that the line states, under the Python twin's names."""
     values = {name: _resolved(getattr(arguments, option), namespace) for option, name in names.items()}
     return {name: value for name, value in values.items() if value is not None}
 

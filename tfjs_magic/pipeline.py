@@ -122,7 +122,7 @@ def convert(
 def _layers_model(
     source: KerasSource, options: ConvertOptions, clock: _Clock
 ) -> tuple[TfjsModel | None, tuple[str, ...]]:
-    """Give the layers model, or None and why TF.js's layers cannot hold it."""
+    """Return the layers model, or None and why TF.js's layers cannot hold it."""
     if options.inputs or options.outputs is not None:
         return None, (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
     from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - loads no TensorFlow
@@ -326,7 +326,7 @@ _ASYNC_NOTE = (
 
 
 def _kept(description: str, outputs: Sequence[TensorInfo], wanted: tuple[str, ...] | None) -> tuple[int, ...]:
-    """Give the positions of the outputs that were asked for, in the order asked for; "y:0" asks for "y"."""
+    """Return the positions of the outputs that were asked for, in the order asked for; "y:0" asks for "y"."""
     positions = {info.name: i for i, info in enumerate(outputs)}
     if wanted is None:
         return tuple(range(len(outputs)))

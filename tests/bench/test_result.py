@@ -27,7 +27,7 @@ ENVIRONMENT: Any = {
 
 
 def snapshot_with(*runs_per_job: list[float], error: WireError | None = None) -> Snapshot:
-    """Give a finished state with one job per list of runs."""
+    """Return a finished state with one job per list of runs."""
     jobs: list[Job] = [{"model": 0, "backend": "wasm"}, {"model": 0, "backend": None}][: len(runs_per_job)]  # type: ignore[list-item]
     snapshot = new_snapshot([{"label": EVIL, "format": "graph-model", "nbytes": 1}], jobs)
     for state, runs in zip(snapshot["jobs"], runs_per_job, strict=True):

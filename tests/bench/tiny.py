@@ -33,7 +33,7 @@ def tiny_model(
     quantization: Quantization | None = None,
     name: str = "tiny",
 ) -> TfjsModel:
-    """Give the model; ``call`` None leaves it without a reference."""
+    """Return the model; ``call`` None leaves it without a reference."""
     specs = (WeightSpec("kernel", (4, 3), "float32", quantization), WeightSpec("bias", (3,), "float32"))
     parts = (memoryview(KERNEL).cast("B"), memoryview(BIAS).cast("B"))
     group = ManifestGroup(specs=specs, parts=parts, shard_size_bytes=2**22)

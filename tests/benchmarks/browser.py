@@ -75,7 +75,7 @@ _RUN_WORKER = """async ({model, rounds, runs}) => {
 
 
 def main() -> int:
-    """Print the table; give the exit status."""
+    """Print the table; return the exit status."""
     rows = file_sizes()
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         browser = launch(playwright, require_chromium())
@@ -92,7 +92,7 @@ def main() -> int:
 
 
 def file_sizes() -> list[Row]:
-    """Give the sizes of what is built."""
+    """Return the sizes of what is built."""
     scripts = sum((STATIC / f"{name}.gz").stat().st_size for name in ("page.js", "runtime.js"))
     return [
         ("_esm (widget.js)", (STATIC / "widget.js").stat().st_size / 1e3, 60, "KB"),
@@ -123,7 +123,7 @@ def notebook_numbers(server: LabServer, browser: Browser) -> list[Row]:
 
 
 def frame_gaps(notebook: Notebook, action: Callable[[], None]) -> dict[str, float]:
-    """Give the longest gaps between two animation frames during ``action``, in ms."""
+    """Return the longest gaps between two animation frames during ``action``, in ms."""
     notebook.page.evaluate(_WATCH_FRAMES)
     action()
     gaps: dict[str, float] = notebook.page.evaluate("() => { globalThis.framesDone = true; return frameGaps; }")
@@ -159,7 +159,7 @@ def overhead(browser: Browser) -> list[Row]:
 
 
 def converted_model() -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Give path → bytes, and the names that the runtime wants with them."""
+    """Return path → bytes, and the names that the runtime wants with them."""
     import keras
 
     import tfjs_magic

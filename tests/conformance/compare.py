@@ -17,7 +17,7 @@ TELLING_FACTOR = 100.0
 
 
 def relative_error(actual: Array, expected: Array) -> float:
-    """Give the largest absolute difference, relative to the largest reference value.
+    """Return the largest absolute difference, relative to the largest reference value.
 
     NaN and infinities must stand in the same places, else the error is infinite. Booleans, integers and strings are
     right or wrong: 0 or infinite.
@@ -78,5 +78,5 @@ def assert_telling(
 
 
 def _family(array: Array) -> str:
-    """Give the dtype's kind; all strings alike, signed and unsigned integers alike."""
+    """Return the dtype's kind; all strings alike, signed and unsigned integers alike."""
     return {"S": "string", "U": "string", "O": "string", "u": "i"}.get(array.dtype.kind, array.dtype.kind)

@@ -76,7 +76,7 @@ def _signature(tensors: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _attr(value: Any) -> dict[str, Any]:
-    """Give a protobuf attribute as JSON: bytes as base64, int64 as a string."""
+    """Return a protobuf attribute as JSON: bytes as base64, int64 as a string."""
     if isinstance(value, list):
         items = [_attr(item) for item in value]
         return {"list": {kind: [item[kind] for item in items] for kind in items[0]}}

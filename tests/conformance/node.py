@@ -223,7 +223,7 @@ class TfjsNode:
 
 
 def _as_directory(model: TfjsModel | Path, target: Path) -> tuple[Path, dict[str, list[str]] | None]:
-    """Give a directory with the model's files, and the names of a layers model's tensors by position."""
+    """Return a directory with the model's files, and the names of a layers model's tensors by position."""
     if not isinstance(model, TfjsModel):
         return model.resolve(), None
     target.mkdir()
@@ -237,7 +237,7 @@ def _as_directory(model: TfjsModel | Path, target: Path) -> tuple[Path, dict[str
 
 
 def _encode_feed(feed: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Give each tensor's row and the bytes of the numeric ones."""
+    """Return each tensor's row and the bytes of the numeric ones."""
     rows, chunks = [], []
     for name, value in feed.items():
         array = np.asarray(value)

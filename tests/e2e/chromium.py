@@ -33,7 +33,7 @@ class ChromiumMissingError(Exception):
 
 
 def find_chromium() -> str | None:
-    """Give the browser that CHROMIUM names, else the first of ``NAMES`` on PATH.
+    """Return the browser that CHROMIUM names, else the first of ``NAMES`` on PATH.
 
     Raises:
         ChromiumMissingError: CHROMIUM names no program.
@@ -46,7 +46,7 @@ def find_chromium() -> str | None:
 
 
 def require_chromium() -> str:
-    """Give a Chromium; as root on Debian, install it where it is missing.
+    """Return a Chromium; as root on Debian, install it where it is missing.
 
     Raises:
         ChromiumMissingError: There is none, and this user may not install it.

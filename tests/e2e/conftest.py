@@ -93,7 +93,7 @@ class _Shared:
         self._opened = 0
 
     def lend(self, request: pytest.FixtureRequest) -> Iterator[Notebook]:
-        """Give the notebook empty; afterwards look for problems."""
+        """Yield the notebook empty; afterwards look for problems."""
         if self._notebook is None:
             name = f"{self._name}{self._opened}.ipynb"
             self._notebook = self._lab.notebook(self._browser, [_PRELUDE], name=name)

@@ -27,7 +27,7 @@ TIMEOUT_S = 600.0
 
 
 def main() -> int:
-    """Give the exit status."""
+    """Return the exit status."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "notebooks" / "quickstart.ipynb"
     try:
         executable = require_chromium()
@@ -88,13 +88,13 @@ def widget_problems(notebook: Notebook) -> list[str]:
 
 
 def cell_problems(executed: nbformat.NotebookNode) -> list[str]:
-    """Give the errors in the cells' outputs, tracebacks and one-line ones."""
+    """Return the errors in the cells' outputs, tracebacks and one-line ones."""
     outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]
     return [error for output in outputs for error in errors_in(output)]
 
 
 def tables(executed: nbformat.NotebookNode) -> list[str]:
-    """Give the tables that the benchmarks left for readers without a kernel."""
+    """Return the tables that the benchmarks left for readers without a kernel."""
     bundles = [one.data for cell in executed.cells for one in cell.get("outputs", ()) if "data" in one]
     return [one["text/plain"] for one in bundles if "tfjs-magic-static" in one.get("text/html", "")]
 

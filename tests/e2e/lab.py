@@ -82,12 +82,12 @@ class LabServer:
         return path
 
     def address(self, name: str) -> str:
-        """Give the page that shows a notebook; a fresh workspace, so that nothing else is open."""
+        """Return the page that shows a notebook; a fresh workspace, so that nothing else is open."""
         workspace = secrets.token_hex(4)
         return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self._token}"
 
     def kernels(self) -> list[str]:
-        """Give the ids of the kernels that run now."""
+        """Return the ids of the kernels that run now."""
         with urllib.request.urlopen(f"{self.url}/api/kernels?token={self._token}", timeout=10) as answer:
             return [kernel["id"] for kernel in json.load(answer)]
 
@@ -222,12 +222,12 @@ class Notebook:
         self.wait_for_cell("all", timeout_s=timeout_s)
 
     def outputs(self, index: int) -> list[dict[str, Any]]:
-        """Give a cell's outputs as the notebook file would hold them."""
+        """Return a cell's outputs as the notebook file would hold them."""
         found: list[dict[str, Any]] = self._call("outputs", index)
         return found
 
     def text(self, index: int) -> str:
-        """Give what a cell printed: streams, plain results, errors."""
+        """Return what a cell printed: streams, plain results, errors."""
         return "".join(_plain(output) for output in self.outputs(index))
 
     def shows_widget(self, index: int) -> bool:
@@ -235,7 +235,7 @@ class Notebook:
         return any("application/vnd.jupyter.widget-view+json" in one.get("data", {}) for one in self.outputs(index))
 
     def cell(self, index: int) -> Locator:
-        """Give a cell's element."""
+        """Return a cell's element."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     # ---------------------------------------------------------------- kernel
@@ -271,7 +271,7 @@ class Notebook:
         self._call("showSidebar", shown)
 
     def save(self) -> nbformat.NotebookNode:
-        """Save; gives the file's content."""
+        """Save; return the file's content."""
         self._call("save")
         return nbformat.read(self.server.root / self.name, as_version=4)
 
@@ -307,7 +307,7 @@ class Notebook:
 
 
 def errors_in(output: Mapping[str, Any]) -> list[str]:
-    """Give what one output of a cell says went wrong: a traceback's last line, or the one line of a ``UsageError``."""
+    """Return what one output of a cell says went wrong: a traceback's last line, or a ``UsageError``'s only one."""
     if output["output_type"] == "error":
         return [f"{output['ename']}: {output['evalue']}"]
     text = "".join(output.get("text", ""))
@@ -330,7 +330,7 @@ def _free_port() -> int:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Give this environment without the user's Jupyter, IPython and Keras settings, and with this package in it."""
+    """Return this environment without the user's Jupyter, IPython and Keras settings, and with this package in it."""
     ours = {
         "IPYTHONDIR": home / "ipython",
         "JUPYTERLAB_SETTINGS_DIR": home / "settings",

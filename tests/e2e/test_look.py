@@ -90,7 +90,7 @@ def assert_fits(widget: Widget) -> None:
 
 
 def contrast(first: str, second: str) -> float:
-    """Give the contrast ratio of two CSS colours, WCAG 2.1; the first one's alpha is blended over the second."""
+    """Return the contrast ratio of two CSS colours, WCAG 2.1; the first one's alpha is blended over the second."""
     below = _channels(second)[:3]
     *above, alpha = _channels(first)
     blended = [alpha * a + (1 - alpha) * b for a, b in zip(above, below, strict=True)]

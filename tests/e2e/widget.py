@@ -113,7 +113,7 @@ def milliseconds(text: str) -> float:
 
 
 def result_expression(name: str) -> str:
-    """Give the expression for ``Notebook.python`` that turns the BenchmarkResult ``name`` into JSON."""
+    """Return the expression for ``Notebook.python`` that turns the BenchmarkResult ``name`` into JSON."""
     return f"__import__('json').loads({name}.to_json())"
 
 

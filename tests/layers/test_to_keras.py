@@ -91,7 +91,7 @@ def test_nested_and_shared_models_come_back(tfjs_node: TfjsNode, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def native_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory of models that TF.js built, ran and saved itself."""
+    """Return the directory of models that TF.js built, ran and saved itself."""
     directory = tmp_path_factory.mktemp("native")
     subprocess.run([str(find_node()), str(JS_DIR / "conformance" / "native_models.mjs"), str(directory)], check=True)
     return directory

@@ -38,7 +38,7 @@ LINEAR = {
 
 
 def linear_constants(kind: str) -> dict[str, Array]:
-    """Give the constants that an entry of LINEAR names."""
+    """Return the constants that an entry of LINEAR names."""
     constants = {"w": random_array(kind, *LINEAR[kind][2])}
     if kind == "transposed-conv":
         constants["sizes"] = np.array([2, 6, 8, 4], np.int32)

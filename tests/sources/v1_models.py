@@ -28,7 +28,7 @@ def normal(*shape: int, seed: int = 0) -> Array:
 
 
 def feeds_of(**shapes: tuple[int, ...]) -> list[dict[str, Array]]:
-    """Give two samples."""
+    """Return two samples."""
     return [{name: normal(*shape, seed=seed) for name, shape in shapes.items()} for seed in (1, 2)]
 
 
@@ -71,14 +71,14 @@ def check(tfjs_node: TfjsNode, model: TfjsModel, feeds: Feeds, expected: Sequenc
 
 
 def published(name: str) -> Path:
-    """Give the folder of a published model; skips where there is none."""
+    """Return the folder of a published model; skips where there is none."""
     if not (MODELS / name).is_dir():
         pytest.skip(f"the published models are not in {MODELS}; TFJS_MAGIC_MODELS names their folder")
     return MODELS / name
 
 
 def published_sample(name: str, model: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Give the inputs and outputs that were published with a model."""
+    """Return the inputs and outputs that were published with a model."""
     with np.load(published(name) / "reference.npz") as arrays:
         rows = {key: arrays[key] for key in arrays}
     prefix = f"{model}|" if model else ""

@@ -21,7 +21,7 @@ from tests.sweep.table import TABLE, table
 
 
 def main() -> int:
-    """Give 1 if a case is wrong."""
+    """Return 1 if a case is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--group", default="")

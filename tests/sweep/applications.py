@@ -47,7 +47,7 @@ def _subject(function: Any) -> Subject:
 
 
 def _sensitivity(model: Any, image: Array) -> float:
-    """Give how far Keras's own outputs move if the input moves by two roundings: deep models amplify them."""
+    """Return how far Keras's own outputs move if the input moves by two roundings: deep models amplify them."""
     first, second = (np.asarray(model(x, training=False)) for x in (image, (image * (1 + 2.4e-7)).astype(np.float32)))
     return relative_error(second, first)
 
@@ -63,7 +63,7 @@ def _smallest(function: Any) -> tuple[Any, int]:
 
 
 def _calibrate(model: Any, side: int) -> None:
-    """Give batch norms the statistics of one batch and a random scale, so that a mistake in them shows.
+    """Set batch norms to the statistics of one batch and a random scale, so that a mistake in them shows.
 
     The scales are small, as training leaves those of residual blocks, and no channel is divided by next to nothing:
     else rounding grows until TensorFlow itself is 1e-2 off for an input that differs by 1e-7.

@@ -177,13 +177,13 @@ def layers_model_cases() -> Iterator[Case]:
 
 
 def layer_classes() -> list[type[Any]]:
-    """Give the classes of ``keras.layers``, each once."""
+    """Return the classes of ``keras.layers``, each once."""
     found = {value for value in vars(layers).values() if inspect.isclass(value) and issubclass(value, layers.Layer)}
     return sorted((c for c in found if c.__name__ not in NO_LAYER), key=lambda c: c.__name__)
 
 
 def untried(layer_class: type[Any]) -> list[str]:
-    """Give the parameters that no table knows."""
+    """Return the parameters that no table knows."""
     known = {
         *REQUIRED,
         *VALUES,

@@ -27,7 +27,7 @@ Known, and not mended by any conversion: TF.js's kernels differ in what they mak
 
 
 def table(found: Mapping[str, Mapping[str, Outcome]]) -> str:
-    """Give the page."""
+    """Return the page."""
     lines = [_INTRODUCTION]
     for title, outcomes in found.items():
         lines += [f"## {title}\n", *(_by_class(outcomes) if title.startswith("Layers") else _by_case(outcomes)), ""]
@@ -52,7 +52,7 @@ def _by_class(outcomes: Mapping[str, Outcome]) -> Iterator[str]:
 
 
 def _grouped(layer: str, results: Mapping[str, Outcome]) -> Iterator[str]:
-    """Give each reason once, with the options that it befalls; without those if it befalls all."""
+    """Return each reason once, with the options that it befalls; without those if it befalls all."""
     options: dict[str, list[str]] = {}
     for name, result in results.items():
         if result.kind != "exact" or result.detail:
@@ -73,7 +73,7 @@ def _by_case(outcomes: Mapping[str, Outcome]) -> Iterator[str]:
 
 
 def _reason(result: Outcome) -> str:
-    """Give the first sentence, without the names of nodes and models."""
+    """Return the first sentence, without the names of nodes and models."""
     text = re.sub(r" \(node [^)]*\)", "", result.detail)
     text = re.sub(r"\s*(Replace the layers that|Replace them|Look the values up).*", "", text)
     if " cannot become a layers model. " in text:

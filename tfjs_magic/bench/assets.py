@@ -36,7 +36,7 @@ class Asset:
 
 
 def load_assets(static: Path = STATIC) -> dict[str, Asset]:
-    """Give the files that a page may ask for, by the name on the wire.
+    """Return the files that a page may ask for, by the name on the wire.
 
     Raises:
         RunError: The bundles are not built.
@@ -46,7 +46,7 @@ def load_assets(static: Path = STATIC) -> dict[str, Asset]:
 
 
 def load_esm(static: Path = STATIC) -> str:
-    """Give the widget's own small module.
+    """Return the widget's own small module.
 
     Raises:
         RunError: The bundles are not built.

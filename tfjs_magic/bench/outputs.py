@@ -77,7 +77,7 @@ class OutputStore:
             self._done[key] = np.frombuffer(waiting.content, dtype).reshape(shape)
 
     def take(self, keys: Sequence[OutputKey]) -> list[Array]:
-        """Give outputs and forget them.
+        """Return outputs and forget them.
 
         Raises:
             ProtocolError: One has not arrived in full.

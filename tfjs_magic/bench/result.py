@@ -63,7 +63,7 @@ class BenchmarkResult:
         )
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Give ``runs`` as a pandas DataFrame, one row per timed call.
+        """Return ``runs`` as a pandas DataFrame, one row per timed call.
 
         Raises:
             ImportError: pandas is not installed.
@@ -75,7 +75,7 @@ class BenchmarkResult:
         return pd.DataFrame(list(self.runs), columns=["model", "backend", "phase", "index", "latency_ms"])
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Give everything as JSON text."""
+        """Return everything as JSON text."""
         parity = [{"model": model, "backend": backend, "parity": p} for (model, backend), p in self.parity.items()]
         content = {
             "status": self.status,
@@ -106,7 +106,7 @@ def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
 
 
 def table_html(summary: Sequence[Mapping[str, Any]], environment: Mapping[str, Any] | None) -> str:
-    """Give the summary as an HTML table; every text in it is escaped."""
+    """Return the summary as an HTML table; every text in it is escaped."""
     head = "".join(f"<th>{html.escape(title)}</th>" for _, title in _COLUMNS)
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>" for row in summary

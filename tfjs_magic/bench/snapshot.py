@@ -16,7 +16,7 @@ _LATENCY_DIGITS = 4
 
 
 def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
-    """Give the state before any page has claimed the benchmark."""
+    """Return the state before any page has claimed the benchmark."""
     return {
         "status": "pending",
         "page": "",
@@ -28,23 +28,23 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
 
 
 def start(snapshot: Snapshot, page: str) -> Snapshot:
-    """Give the state at the start of a run: results of an earlier one are gone."""
+    """Return the state at the start of a run: results of an earlier one are gone."""
     fresh = new_snapshot(snapshot["models"], [state["job"] for state in snapshot["jobs"]])
     return {**fresh, "status": "running", "page": page}
 
 
 def interrupt(snapshot: Snapshot) -> Snapshot:
-    """Give the state after the page that ran it went away; job states stay, in case it comes back."""
+    """Return the state after the page that ran it went away; job states stay, in case it comes back."""
     return {**snapshot, "status": "interrupted"}
 
 
 def resume(snapshot: Snapshot) -> Snapshot:
-    """Give the state after a page that was thought gone reported again."""
+    """Return the state after a page that was thought gone reported again."""
     return {**snapshot, "status": "running"}
 
 
 def apply_event(snapshot: Snapshot, event: BenchEvent) -> Snapshot:
-    """Give the state after ``event``; the given one is not changed. Applying an event twice changes nothing.
+    """Return the state after ``event``; the given one is not changed. Applying an event twice changes nothing.
 
     Raises:
         ProtocolError: The event is about a job that does not exist, or its samples leave a gap.
@@ -132,6 +132,6 @@ def _new_job(job: Job) -> JobState:
 
 
 def all_failed(snapshot: Snapshot) -> WireError | None:
-    """Give the first error if no job brought any number, else None."""
+    """Return the first error if no job brought any number, else None."""
     errors = [state["error"] for state in snapshot["jobs"] if state["error"] is not None]
     return errors[0] if errors and len(errors) == len(snapshot["jobs"]) else None

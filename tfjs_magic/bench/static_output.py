@@ -19,7 +19,7 @@ _OUTSIDE = re.compile(r"@import|url\((?!\s*['\"]?#)", re.IGNORECASE)
 
 
 def checked_picture(svg: str) -> str:
-    """Give an SVG back if it is one and can do nothing but be drawn.
+    """Return an SVG if it is one and can do nothing but be drawn.
 
     Raises:
         ProtocolError: It is too large, no XML, no SVG, or holds a script, a handler or a reference to the outside.
@@ -40,7 +40,7 @@ def checked_picture(svg: str) -> str:
 
 
 def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
-    """Give the fallback for saved notebooks; the page hides it while a live view of ``widget_id`` is there.
+    """Return the fallback for saved notebooks; the page hides it while a live view of ``widget_id`` is there.
 
     Before there are results it holds nothing to see.
     """

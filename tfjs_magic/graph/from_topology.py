@@ -59,7 +59,7 @@ def graph_from_topology(
 
 
 def dtype_name(value: str | int) -> DType:
-    """Give a dtype's name from TensorFlow's enum: "float32" for "DT_FLOAT" or 1.
+    """Return a dtype's name from TensorFlow's enum: "float32" for "DT_FLOAT" or 1.
 
     Raises:
         ValueError: The enum has no such member.
@@ -101,7 +101,7 @@ def _canonical(ref: str) -> str:
 
 
 def _as_declared(value: Array, row: Mapping[str, Any] | None) -> Array:
-    """Give integers back the width that the topology declares: the files have int32 only."""
+    """Restore the width that the topology declares: the files have int32 only."""
     if row is None or value.dtype != np.int32 or (dtype := dtype_name(row["type"])) not in _INTEGERS:
         return value
     declared = value.astype(str(dtype), copy=False)
@@ -144,7 +144,7 @@ def _scalar(node: str, key: str, kind: str, value: Any) -> Scalar:  # noqa: PLR0
 
 
 def _bytes(value: Any) -> bytes:
-    """Give the bytes of an attribute: base64, or the list of codes that TF.js takes as well."""
+    """Return the bytes of an attribute: base64, or the list of codes that TF.js takes as well."""
     if isinstance(value, list):
         return bytes(value)
     text = str(value).translate(str.maketrans("-_", "+/"))

@@ -55,7 +55,7 @@ def graph_from_graph_def(
 
 
 def graph_node(node_def: Any) -> Node:
-    """Give a ``NodeDef`` as a :class:`Node`."""
+    """Return a ``NodeDef`` as a :class:`Node`."""
     attrs = {key: _attr(value) for key, value in node_def.attr.items() if not key.startswith("_") and key != "value"}
     value = tf.make_ndarray(node_def.attr["value"].tensor) if node_def.op == "Const" else None
     return Node(
@@ -166,7 +166,7 @@ def _gather_types(node: Node) -> dict[str, Attr]:
 
 
 def _handles_behind(graph: Graph, ref: str) -> set[str]:
-    """Give the names of the resource nodes that a ref may come from."""
+    """Return the names of the resource nodes that a ref may come from."""
     found: set[str] = set()
     seen: set[str] = set()
     stack = [node_of(ref)]
@@ -186,12 +186,12 @@ def _handles_behind(graph: Graph, ref: str) -> set[str]:
 
 
 def _assigned_handles(graph: Graph, handles: Mapping[str, Handle]) -> set[str]:
-    """Give the handles that some op may write: whatever takes them and neither reads nor forwards."""
+    """Return the handles that some op may write: whatever takes them and neither reads nor forwards."""
     return {name for name in handles if name in graph and any(n.op not in _READS for n in _users(graph, name))}
 
 
 def _users(graph: Graph, handle: str) -> list[Node]:
-    """Give the nodes that end up with the resource."""
+    """Return the nodes that end up with the resource."""
     users: list[Node] = []
     seen = {handle}
     stack = [handle]

@@ -11,7 +11,7 @@ _KEEPS_VALUES = frozenset(
 
 
 def index_bounds(graph: Graph) -> dict[str, int]:
-    """Give input name → exclusive upper bound, for inputs that reach the indices of a Gather from a constant."""
+    """Return input name → exclusive upper bound, for inputs that reach the indices of a Gather from a constant."""
     bounds: dict[str, int] = {}
     for name, placeholder in graph.inputs.items():
         found = _bounds_below(graph, placeholder)

@@ -74,12 +74,12 @@ class Node:
 
 
 def node_of(ref: str) -> str:
-    """Give the node's name of a tensor ref."""
+    """Return the node's name of a tensor ref."""
     return ref.split(":", 1)[0]
 
 
 def port_of(ref: str) -> int:
-    """Give the output port of a tensor ref."""
+    """Return the output port of a tensor ref."""
     _, _, port = ref.partition(":")
     return int(port or 0)
 
@@ -112,13 +112,13 @@ class Graph:
         return name in self._nodes
 
     def __getitem__(self, ref: str) -> Node:
-        """Give the node that a name or a tensor ref means."""
+        """Return the node that a name or a tensor ref means."""
         return self._nodes[node_of(ref)]
 
     # ------------------------------------------------------------------ questions
 
     def consumers(self, name: str) -> list[Node]:
-        """Give the nodes that take any output of ``name``, or wait for it; each once."""
+        """Return the nodes that take any output of ``name``, or wait for it; each once."""
         return [self._nodes[consumer] for consumer in self._consumers.get(name, ())]
 
     def is_output(self, name: str) -> bool:
@@ -126,25 +126,25 @@ class Graph:
         return any(node_of(ref) == name for ref in self.outputs.values())
 
     def only_consumer(self, name: str) -> Node | None:
-        """Give the one node that uses ``name`` once, if there is just one use and it is no public output."""
+        """Return the one node that uses ``name`` once, if there is just one use and it is no public output."""
         found = self.consumers(name)
         if len(found) != 1 or self.is_output(name) or name in found[0].controls:
             return None
         return found[0] if sum(node_of(ref) == name for ref in found[0].inputs) == 1 else None
 
     def constant(self, ref: str) -> Array | None:
-        """Give the array behind a tensor ref if it is a ``Const``."""
+        """Return the array behind a tensor ref if it is a ``Const``."""
         return self[ref].value
 
     def shape(self, ref: str) -> tuple[int | None, ...] | None:
-        """Give the static shape of a tensor ref; None for an unknown rank."""
+        """Return the static shape of a tensor ref; None for an unknown rank."""
         node = self[ref]
         if node.value is not None:
             return node.value.shape
         return node.shapes[port_of(ref)].dims if port_of(ref) < len(node.shapes) else None
 
     def fresh_name(self, base: str) -> str:
-        """Give ``base``, or ``base_1``, ``base_2`` …: the first name that no node has."""
+        """Return ``base``, or ``base_1``, ``base_2`` …: the first name that no node has."""
         name, i = base, 0
         while name in self._nodes:
             i += 1
@@ -164,7 +164,7 @@ class Graph:
         return node
 
     def add_constant(self, base: str, value: Array) -> str:
-        """Add a ``Const`` under a fresh name derived from ``base``; give its ref."""
+        """Add a ``Const`` under a fresh name derived from ``base``; return its ref."""
         node = Node(self.fresh_name(base), "Const", attrs={"dtype": DType(value.dtype.name)}, value=value)
         return self.add(node).name
 
@@ -206,7 +206,7 @@ class Graph:
             self._consumers.setdefault(source, {})[name] = None
 
     def remove_unused(self) -> int:
-        """Remove what no public output needs (placeholders of inputs stay); give how many nodes went."""
+        """Remove what no public output needs (placeholders of inputs stay); return how many nodes went."""
         needed: set[str] = set()
         stack = [*map(node_of, self.outputs.values()), *self.inputs.values()]
         while stack:

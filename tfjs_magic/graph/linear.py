@@ -44,7 +44,7 @@ class Linear:
         return self.node.inputs[self.weight_input]
 
     def scaled(self, scale: NDArray[np.float64]) -> Array:
-        """Give weights whose output is scaled by ``scale`` (C,): multiplied in float64, rounded once.
+        """Return weights whose output is scaled by ``scale`` (C,): multiplied in float64, rounded once.
 
         They are infinite where the product overflows.
         """
@@ -75,7 +75,7 @@ def linear(graph: Graph, node: Node) -> Linear | None:
 
 
 def addends(node: Node) -> tuple[tuple[str, str], ...]:
-    """Give (data, offset) for each way to read a node as data + offset; none if it does not add along the last axis."""
+    """Return (data, offset) for each way to read a node as data + offset; none if it adds along no last axis."""
     if node.op in {"Add", "AddV2"}:
         left, right = node.inputs
         return (left, right), (right, left)
@@ -85,7 +85,7 @@ def addends(node: Node) -> tuple[tuple[str, str], ...]:
 
 
 def biased_linear(graph: Graph, node: Node) -> tuple[Linear, str] | None:
-    """Give the linear op and the ref of the constant, if ``node`` adds a constant to a linear op."""
+    """Return the linear op and the ref of the constant, if ``node`` adds a constant to a linear op."""
     for data, offset in addends(node):
         found = linear(graph, graph[data])
         if found is not None and graph.constant(offset) is not None:
@@ -94,7 +94,7 @@ def biased_linear(graph: Graph, node: Node) -> tuple[Linear, str] | None:
 
 
 def per_channel(value: Array | None, channels: int, rank: int) -> NDArray[np.float64] | None:
-    """Give a constant operand as one number per channel, if broadcasting it says just that.
+    """Return a constant operand as one number per channel, if broadcasting it says just that.
 
     Args:
         value: The operand; None if it is no constant.

@@ -79,7 +79,7 @@ def _is_text(key: bytes) -> bool:
 
 
 def initializer(graph: Graph) -> Graph | None:
-    """Give the graph that fills the tables before the first run, None where there are none."""
+    """Return the graph that fills the tables before the first run, None where there are none."""
     nodes: list[Node] = []
     for name in _used(graph):
         table, handle = graph.tables[name], graph[name]

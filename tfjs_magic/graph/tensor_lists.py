@@ -23,7 +23,7 @@ _ONE_OF_MANY = frozenset({"Equal", "LogicalOr"})
 
 
 def unordered_readers(graph: Graph, change: Node) -> list[Node]:
-    """Give what reads the list that a node changes, and might do so too late."""
+    """Return what reads the list that a node changes, and might do so too late."""
     before = _ancestors(graph, change)
     return [node for node in _users(graph, change.inputs[0]) if node.op in READS and node.name not in before]
 
@@ -48,7 +48,7 @@ def is_shared(graph: Graph, change: Node) -> bool:
 
 
 def reserved_length(graph: Graph, ref: str) -> str | None:
-    """Give the size that a list was made with, as a tensor ref of the same loop, if nothing changes that size."""
+    """Return the size that a list was made with, as a tensor ref of the same loop, if nothing changes that size."""
     makers: set[tuple[str, int]] = set()
     seen: set[str] = set()
     todo = [(ref, 0)]
@@ -71,12 +71,12 @@ def reserved_length(graph: Graph, ref: str) -> str | None:
 
 
 def _users(graph: Graph, ref: str) -> list[Node]:
-    """Give the nodes that take the ref as a list."""
+    """Return the nodes that take the ref as a list."""
     return [node for node in graph.consumers(node_of(ref)) if ref in node.inputs[: _HANDS_ON.get(node.op, 1)]]
 
 
 def _ancestors(graph: Graph, node: Node) -> set[str]:
-    """Give what ran before a node in the same round: what it computes with."""
+    """Return what ran before a node in the same round: what it computes with."""
     found: set[str] = set()
     stack = list(node.inputs)
     while stack:

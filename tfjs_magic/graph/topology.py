@@ -20,22 +20,22 @@ _ENUM_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF", "bflo
 
 
 def graph_topology(graph: Graph) -> dict[str, Any]:
-    """Give ``modelTopology``: constants appear by name, dtype and shape only."""
+    """Return ``modelTopology``: constants appear by name, dtype and shape only."""
     return {"node": [_node(node) for node in graph], "library": {}, "versions": _VERSIONS}
 
 
 def graph_constants(graph: Graph) -> list[tuple[str, Array]]:
-    """Give the name and array of every constant, in the order of the graph."""
+    """Return the name and array of every constant, in the order of the graph."""
     return [(node.name, node.value) for node in graph if node.value is not None]
 
 
 def enum_name(dtype: str) -> str:
-    """Give the name of a dtype in TensorFlow's enum: "DT_FLOAT" for "float32"."""
+    """Return the name of a dtype in TensorFlow's enum: "DT_FLOAT" for "float32"."""
     return f"DT_{_ENUM_NAMES.get(dtype, dtype.upper())}"
 
 
 def shape_json(shape: Shape) -> dict[str, Any]:
-    """Give a shape as JSON; an unknown dimension is "-1"."""
+    """Return a shape as JSON; an unknown dimension is "-1"."""
     if shape.dims is None:
         return {"unknownRank": True}
     return {"dim": [{"size": str(-1 if size is None else size)} for size in shape.dims]}

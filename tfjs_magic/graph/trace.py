@@ -62,7 +62,7 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
 
 
 def graph_def_function(function: Any) -> GraphDefFunction:
-    """Give a function with its variables and large constants beside its graph."""
+    """Return a function with its variables and large constants beside its graph."""
     if isinstance(function, GraphDefFunction):
         constants = _constants_to_handles(function.graph_def)
         return dataclasses.replace(function, handles={**function.handles, **constants})
@@ -80,7 +80,7 @@ def graph_def_function(function: Any) -> GraphDefFunction:
 
 
 def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
-    """Give placeholder → what it captures, under names that are not TensorFlow's counter: same source, same bytes."""
+    """Return placeholder → what it captures, under names without TensorFlow's counter: same source, same bytes."""
     nodes = {node.name: node for node in graph_def.node}
     variables = {id(variable.handle) for variable in func_graph.variables}
     names: dict[str, str] = {}
@@ -105,7 +105,7 @@ def _export(table: Any, key_dtype: DType, value_dtype: DType) -> tuple[Array, Ar
 
 
 def _infer_shapes(graph: Graph, graph_def: Any) -> None:
-    """Give the nodes the shapes of their outputs, and mark grouped convolutions: only their shapes tell."""
+    """Set the shapes of the nodes' outputs, and mark grouped convolutions: only their shapes tell."""
     with tf.Graph().as_default() as shaped:
         tf.graph_util.import_graph_def(graph_def, name="")
     for operation in shaped.get_operations():

@@ -43,7 +43,7 @@ _COMPARISONS: Mapping[str, Callable[..., Array]] = {
 def unroll_loops(
     function: GraphDefFunction, *, keep: Iterable[str], mode: bool | Literal["auto"]
 ) -> tuple[GraphDefFunction, tuple[str, ...]]:
-    """Unroll what can be unrolled; give the function without those loops, and a sentence for the report.
+    """Unroll what can be unrolled; return the function without those loops, and a sentence for the report.
 
     Args:
         function: Its graph is not edited.
@@ -184,7 +184,7 @@ class _NotKnownError(Exception):
 
 
 def _static_values(graph_def: Any) -> Callable[[str], Array | None]:
-    """Give what TensorFlow knows of a tensor without running it: constants, and sizes that shapes tell."""
+    """Return what TensorFlow knows of a tensor without running it: constants, and sizes that shapes tell."""
     with tf.Graph().as_default() as graph:
         tf.graph_util.import_graph_def(graph_def, name="")
 
@@ -199,7 +199,7 @@ def _static_values(graph_def: Any) -> Callable[[str], Array | None]:
 
 
 def _size_of_axis(tensor: Any) -> Array | None:
-    """Give Shape(x)[i] where TensorFlow knows that size, but not all of them."""
+    """Return Shape(x)[i] where TensorFlow knows that size, but not all of them."""
     if tensor.op.type != "StridedSlice" or tensor.shape.rank != 0 or tensor.op.inputs[0].op.type != "Shape":
         return None
     dims, begin = tensor.op.inputs[0].op.inputs[0].shape, tf.get_static_value(tensor.op.inputs[1])
@@ -278,7 +278,7 @@ def _size(functions: Mapping[str, Any], body: Any) -> int:
 
 
 def _needed(condition: Any, body: Any) -> set[int]:
-    """Give which parts of the state the condition needs, now or after more rounds."""
+    """Return which parts of the state the condition needs, now or after more rounds."""
     needed = set(_arguments(condition, [condition.ret[condition.signature.output_arg[0].name]]))
     names = [argument.name for argument in body.signature.output_arg]
     while True:
@@ -309,7 +309,7 @@ def _writes(node: Any) -> bool:
 
 
 def _next(body: Any, state: Mapping[int, Array]) -> dict[int, Array]:
-    """Give what is known of the state after a round."""
+    """Return what is known of the state after a round."""
     return {i: value for i in state if (value := _output(body, state, i)) is not None}
 
 

@@ -43,7 +43,7 @@ TFJS_ACTIVATIONS: Mapping[str, str] = {
 
 
 def relu_of(max_value: float | None, negative_slope: float, threshold: float) -> TfjsLayers:
-    """Give ReLU with all its options: x above the threshold, cut off at the maximum, − slope · relu(threshold − x)."""
+    """Return ReLU with all options: x above the threshold, cut off at the maximum, − slope · relu(threshold − x)."""
     positive: TfjsLayers
     if threshold == 0:
         positive = (clipped_relu(max_value),)
@@ -59,12 +59,12 @@ def relu_of(max_value: float | None, negative_slope: float, threshold: float) ->
 
 
 def hard_sigmoid() -> TfjsLayers:
-    """Give relu6(x + 3) / 6; tfjs's own computes 0.2 x + 0.5."""
+    """Return relu6(x + 3) / 6; tfjs's own computes 0.2 x + 0.5."""
     return chain(rescaled(HARD_SIGMOID_SCALE), activated("hard_sigmoid"))
 
 
 def gelu_by_tanh() -> TfjsLayers:
-    """Give x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2."""
+    """Return x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2."""
     squared = TfjsLayer("Multiply", inputs=(0, 0))
     slope = (2 / math.pi) ** 0.5
     # √(2 / π) (x + 0.044715 x³) = x · (0.044715 √(2 / π) x² + √(2 / π))
@@ -73,29 +73,29 @@ def gelu_by_tanh() -> TfjsLayers:
 
 
 def _glu(channels: int) -> TfjsLayers:
-    """Give the first half of the channels times the sigmoid of the other, each picked by a matrix of 0 and 1."""
+    """Return the first half of the channels times the sigmoid of the other, each picked by a matrix of 0 and 1."""
     first, second = np.split(np.eye(channels, dtype=np.float32), 2, axis=1)
     return merge("Multiply", multiplied(first), chain(multiplied(second), activated("sigmoid")))
 
 
 def celu(alpha: float) -> TfjsLayers:
-    """Give max(x, 0) + min(α (exp(x / α) − 1), 0)."""
+    """Return max(x, 0) + min(α (exp(x / α) − 1), 0)."""
     return (activated("elu"),) if alpha == 1 else chain(rescaled(1 / alpha), activated("elu"), rescaled(alpha))
 
 
 def elu(alpha: float) -> TfjsLayers:
-    """Give ELU; tfjs has alpha = 1, so that another one becomes the slope of what is negative."""
+    """Return ELU; tfjs has alpha = 1, so that another one becomes the slope of what is negative."""
     return chain(TfjsLayer("ELU", {"alpha": 1.0}), () if alpha == 1 else TfjsLayer("LeakyReLU", {"alpha": alpha}))
 
 
 def hard_shrink(threshold: float) -> TfjsLayers:
-    """Give x where |x| is above the threshold, else 0."""
+    """Return x where |x| is above the threshold, else 0."""
     above = TfjsLayer("ThresholdedReLU", {"theta": threshold})
     return merge("Add", above, chain(rescaled(-1.0), above, rescaled(-1.0)))
 
 
 def soft_shrink(threshold: float) -> TfjsLayers:
-    """Give x moved towards 0 by the threshold, and 0 where that is not enough."""
+    """Return x moved towards 0 by the threshold, and 0 where that is not enough."""
     return merge(
         "Add",
         chain(rescaled(1.0, -threshold), clipped_relu(None)),
@@ -108,7 +108,7 @@ def _sparse_sigmoid() -> TfjsLayers:
 
 
 def _sparse_plus() -> TfjsLayers:
-    """Give ((x + 1) / 2)² between -1 and 1, x above."""
+    """Return ((x + 1) / 2)² between -1 and 1, x above."""
     squared = chain(_sparse_sigmoid(), TfjsLayer("Multiply", inputs=(0, 0)))
     return merge("Add", squared, chain(rescaled(1.0, -1.0), clipped_relu(None)))
 

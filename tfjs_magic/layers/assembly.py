@@ -146,11 +146,11 @@ class _Assembly:
         return name, 0, 0
 
     def source(self, ref: TensorRef) -> tuple[str, int, int]:
-        """Give where a tensor comes from: layer name, call number, port."""
+        """Return where a tensor comes from: layer name, call number, port."""
         return self._roles[id(self.model.graph.calls[ref.call].layer), ""].name, *ref
 
     def outputs(self) -> list[tuple[str, int, int]]:
-        """Give the outputs' sources.
+        """Return the outputs' sources.
 
         tfjs fills an output that is listed twice only once, and frees an input that is also an output: both get a
         linear Activation between.
@@ -209,7 +209,7 @@ def _reference(by_name: Mapping[str, _Placed], name: str, number: int, port: int
 
 
 def index_bounds(model: MappedModel) -> dict[int, int]:
-    """Give for inputs whose values look up an Embedding's rows how many rows there are: input number → rows."""
+    """Return how many rows the Embedding has whose rows an input looks up: input number → rows."""
     bounds: dict[int, int] = {}
     start = {ref: frozenset({position}) for position, ref in enumerate(model.graph.inputs)}
     for position, rows in _lookups(model, start, {}):
@@ -246,5 +246,5 @@ def _lookups(
 
 
 def top_level_name(model: MappedModel) -> str:
-    """Give the whole model's name as tfjs takes it."""
+    """Return the whole model's name as tfjs takes it."""
     return valid_name(model.graph.name)

@@ -39,7 +39,7 @@ def additive_attention(view: LayerView) -> TfjsLayers:
 
 
 def _summed(view: LayerView, scaled: TfjsLayers, weighted: TfjsLayer) -> TfjsLayers:
-    """Give the scores (query steps, key steps) from the sums of each query and each key."""
+    """Return the scores (query steps, key steps) from the sums of each query and each key."""
     (query, features), (keys, _) = view.sample(0), view.sample(_key(view))
     sums = merge(
         "Add",
@@ -71,7 +71,7 @@ def _dot(left: TfjsLayers | int, right: TfjsLayers | int, *, axes: tuple[int, in
 
 
 def _key(view: LayerView) -> int:
-    """Give which input holds the keys: the third, else the values."""
+    """Return which input holds the keys: the third, else the values."""
     return 2 if len(view.calls[0].inputs) > 2 else 1
 
 

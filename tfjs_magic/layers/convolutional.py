@@ -70,7 +70,7 @@ def depthwise_conv2d(view: LayerView) -> TfjsLayers:
 
 
 def _depthwise(view: LayerView, kernel: Any, prefix: str = "depthwise", multiplier: int | None = None) -> TfjsLayers:
-    """Give a DepthwiseConv2D; a kernel of one spatial axis gets a second one of 1."""
+    """Return a DepthwiseConv2D; a kernel of one spatial axis gets a second one of 1."""
     multiplier = view.value("depth_multiplier") if multiplier is None else multiplier
     shape, pads = view.sample(), _written_out(view)
     config = view.keep("use_bias") | view.activation() | view.parameter("bias")
@@ -125,7 +125,7 @@ def conv2d_transpose(view: LayerView) -> TfjsLayers:
 
 
 def _transposed(view: LayerView) -> TfjsLayers:
-    """Give the size that Keras computes: tfjs's, or that of "valid" padding with the surplus cut off.
+    """Return the size that Keras computes: tfjs's, or that of "valid" padding with the surplus cut off.
 
     tfjs: length · stride, for "valid" padding plus max(kernel − stride, 0).
     """
@@ -212,7 +212,7 @@ def _is_plain_transposed(view: LayerView) -> bool:
 
 
 def _output_cuts(view: LayerView, windows: Sequence[int]) -> tuple[list[int], list[Pair]]:
-    """Give the kernel sizes, and what to cut off what "valid" padding gives, for Keras's output size."""
+    """Return the kernel sizes, and what to cut off what "valid" padding gives, for Keras's output size."""
     sizes, cuts = [], []
     given, made = view.sample()[:-1], view.made()[:-1]
     for size, wanted, window, stride in zip(given, made, windows, view.value("strides"), strict=True):
@@ -238,7 +238,7 @@ def _as_image(view: LayerView, layers: TfjsLayers) -> TfjsLayers:
 
 
 def _written_out(view: LayerView) -> list[Pair] | None:
-    """Give the zeros around the data where tfjs cannot add them: causal ones, and "same" beyond the kernel.
+    """Return the zeros around the data where tfjs cannot add them: causal ones, and "same" beyond the kernel.
 
     "same" with strides beyond the window underflows on wasm (but for kernels of one value), in 3-D everywhere.
     """
@@ -310,7 +310,7 @@ def _as_depthwise(view: LayerView) -> TfjsLayers:
 
 
 def _windows(view: LayerView) -> list[int]:
-    """Give how far the kernel reaches along each axis, dilation included."""
+    """Return how far the kernel reaches along each axis, dilation included."""
     sides, rates = view.value("kernel_size"), view.value("dilation_rate")
     return [(side - 1) * rate + 1 for side, rate in zip(sides, rates, strict=True)]
 
@@ -337,12 +337,12 @@ def _ungrouped(kernel: Array, groups: int) -> Array:
 
 
 def _image_kernel(view: LayerView, kernel: Any, rank: int) -> Any:
-    """Give a kernel of one spatial axis a second one of 1; others stay what they are."""
+    """Add a second axis of 1 to a kernel of one spatial axis; others stay what they are."""
     return np.expand_dims(view.array(kernel), 1) if rank == 1 else kernel
 
 
 def _two(values: Sequence[int]) -> list[int]:
-    """Give an option of one spatial axis for two."""
+    """Return an option of one spatial axis for two."""
     return [*values, 1][:2]
 
 

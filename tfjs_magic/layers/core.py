@@ -67,7 +67,7 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
 
 
 def _labels(view: LayerView) -> list[str]:
-    """Give the labels of input, kernel and output; those of an ellipsis are capitals, or what is not in use."""
+    """Return the labels of input, kernel and output; those of an ellipsis are capitals, or what is not in use."""
     left, made = view.value("equation").replace(" ", "").split("->")
     given, kernel = left.split(",")
     hidden = len(view.sample()) + 1 - len(given.replace("...", ""))
@@ -76,7 +76,7 @@ def _labels(view: LayerView) -> list[str]:
 
 
 def _moved_kernel(view: LayerView, labels: str, order: Sequence[str], summed: int) -> Any:
-    """Give the kernel as (summed, new); itself if it is that already."""
+    """Return the kernel as (summed, new); itself if it is that already."""
     variable = view.layer.kernel
     shape = tuple(variable.shape)
     if list(labels) == list(order) and len(shape) == 2 and summed == 1:

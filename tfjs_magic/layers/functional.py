@@ -73,7 +73,7 @@ class ModelGraph:
     outputs: tuple[TensorRef, ...]
 
     def calls_of(self, layer: Any) -> list[int]:
-        """Give the numbers of a layer's calls."""
+        """Return the numbers of a layer's calls."""
         return [number for number, call in enumerate(self.calls) if call.layer is layer]
 
 
@@ -114,12 +114,12 @@ def read_model(model: Any) -> ModelGraph | Refusal:
 
 
 def input_names(model: Any) -> tuple[str, ...]:
-    """Give the names by which the user knows the inputs: those of the Input layers, as ``summary()`` shows them."""
+    """Return the names by which the user knows the inputs: those of the Input layers, as ``summary()`` shows them."""
     return tuple(tensor._keras_history[0].name for tensor in model.inputs)  # noqa: SLF001 - see the module's docstring
 
 
 def output_names(model: Any) -> tuple[str, ...]:
-    """Give the names by which the user knows the outputs: dict keys, else ``model.output_names``, made unique."""
+    """Return the names by which the user knows the outputs: dict keys, else ``model.output_names``, made unique."""
     struct = getattr(model, "_outputs_struct", None)
     if isinstance(struct, Mapping) and len(struct) == len(model.outputs):
         return tuple(str(key) for key in sorted(struct))  # Keras flattens dicts by sorted key
@@ -136,7 +136,7 @@ def output_names(model: Any) -> tuple[str, ...]:
 
 
 def _keras_model_class(model: Any) -> str | None:
-    """Give "Functional" or "Sequential" if the object is one, by Keras's own class in its ancestry."""
+    """Return "Functional" or "Sequential" if the object is one, by Keras's own class in its ancestry."""
     for cls in type(model).__mro__:
         if is_keras_name(cls.__module__) and cls.__name__ in {"Sequential", "Functional"}:
             return cls.__name__

@@ -67,11 +67,11 @@ class CallShapes:
     operands: tuple[Any, ...] = ()
 
     def of_activation(self) -> CallShapes:
-        """Give the call of an activation on the outputs."""
+        """Return the call of an activation on the outputs."""
         return CallShapes(self.outputs, self.outputs, ("float32",) * len(self.outputs))
 
     def channels_last(self) -> CallShapes:
-        """Give the call with the channels, which are the first dimension of a sample, as the last."""
+        """Return the call with the channels, which are the first dimension of a sample, as the last."""
         inputs, outputs = (
             tuple((shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape for shape in shapes)
             for shapes in (self.inputs, self.outputs)
@@ -92,7 +92,7 @@ class Notes:
             names.append(layer)
 
     def sentences(self) -> tuple[str, ...]:
-        """Give each sentence with the layers concerned, in the order in which they came up."""
+        """Return each sentence with the layers concerned, in the order in which they came up."""
         return tuple(f"{sentence}: {quoted_list(names)}." for sentence, names in self._layers.items())
 
 
@@ -146,12 +146,12 @@ class LayerView:
         self.notes.add(sentence, self.name)
 
     def value(self, option: str, default: Any = None) -> Any:
-        """Give an option as plain JSON data and count it as understood."""
+        """Return an option as plain JSON data and count it as understood."""
         self._read.add(option)
         return plain(self._config.get(option, default))
 
     def keep(self, *options: str) -> dict[str, Any]:
-        """Give options that tfjs reads under the same name and with the same meaning."""
+        """Return options that tfjs reads under the same name and with the same meaning."""
         return {option: self.value(option) for option in options}
 
     def ignore(self, *options: str) -> None:
@@ -159,7 +159,7 @@ class LayerView:
         self._read.update(options)
 
     def argument(self, name: str) -> Any:
-        """Give an argument of the calls; None if it is not given. Calls that differ in it are refused."""
+        """Return an argument of the calls; None if it is not given. Calls that differ in it are refused."""
         self._read_arguments.add(name)
         values = [call.arguments.get(name) for call in self.calls]
         if any(value != values[0] for value in values):
@@ -178,7 +178,7 @@ class LayerView:
             self.refuse(f"It has {option}=True, but {why}.")
 
     def parameter(self, prefix: str) -> dict[str, Any]:
-        """Give initializer and regularizer of a weight, and a constraint that its values meet already.
+        """Return initializer and regularizer of a weight, and a constraint that its values meet already.
 
         tfjs applies constraints while it loads the weights, and only NonNeg leaves values that meet it as they are.
         """
@@ -204,7 +204,7 @@ class LayerView:
         return found is not None and bool((host_array(found) >= 0).all())
 
     def activation(self) -> dict[str, Any]:
-        """Give the option "activation" under tfjs's name, leave it to layers that follow, or refuse it."""
+        """Return the option "activation" under tfjs's name, leave it to layers that follow, or refuse it."""
         serialized, function = self.value("activation"), getattr(self.layer, "activation", None)
         if is_keras_layer(function):
             mapped = self.map_inner(function, [call.of_activation() for call in self.calls])
@@ -224,7 +224,7 @@ class LayerView:
         return {"activation": "linear"}
 
     def plain_activation(self, option: str, owner: Any) -> dict[str, Any]:
-        """Give an activation that tfjs has under some name, or refuse it.
+        """Return an activation that tfjs has under some name, or refuse it.
 
         Args:
             option: The option, which is also the attribute that holds the function.
@@ -244,11 +244,11 @@ class LayerView:
         return {option: name}
 
     def sample(self, port: int = 0) -> Shape:
-        """Give the shape of one sample of an input, without the batch; None where calls of a shared layer differ."""
+        """Return the shape of one sample of an input, without the batch; None where calls of a shared layer differ."""
         return self._common([call.inputs[port][1:] for call in self.calls])
 
     def made(self) -> Shape:
-        """Give the shape of one sample of the output, likewise."""
+        """Return the shape of one sample of the output, likewise."""
         return self._common([call.outputs[0][1:] for call in self.calls])
 
     def _common(self, shapes: Sequence[Shape]) -> Shape:
@@ -258,7 +258,7 @@ class LayerView:
         return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True))
 
     def reshaped(self, *sizes: int | None) -> TfjsLayers:
-        """Give one sample another shape; one size may be unknown."""
+        """Reshape one sample; one size may be unknown."""
         if sum(size is None for size in sizes) > 1:
             self.refuse(
                 "It works on data of unknown size, which TF.js would have to reshape.", "Give the Input a fixed size."
@@ -272,7 +272,7 @@ class LayerView:
         self.calls = tuple(call.channels_last() for call in self.calls)
 
     def weights(self, *same: str, owner: Any = None, **renamed: str) -> dict[str, Any]:
-        """Give the weights that the layer has: tfjs's name → Keras variable or tensor.
+        """Return the weights that the layer has: tfjs's name → Keras variable or tensor.
 
         Args:
             same: Attributes that have tfjs's name.
@@ -285,7 +285,7 @@ class LayerView:
         return {name: variable for name, variable in found.items() if variable is not None}
 
     def array(self, variable: Any) -> Array:
-        """Give a weight's values, to compute another weight from them."""
+        """Return a weight's values, to compute another weight from them."""
         self.taken.add(id(variable))
         return host_array(variable)
 
@@ -303,7 +303,7 @@ class LayerView:
         self._takes_integers = True
 
     def inner_config(self, name: str, inner: TfjsLayer) -> dict[str, Any]:
-        """Give a wrapped layer as tfjs deserialises it."""
+        """Return a wrapped layer as tfjs deserialises it."""
         return {"class_name": inner.class_name, "config": {"name": name, "trainable": True, **inner.config}}
 
     def finish(self) -> tuple[Refusal, ...]:
@@ -356,7 +356,7 @@ _INITIALIZERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def tfjs_initializer(serialized: Any) -> dict[str, Any]:
-    """Give a Keras initializer as tfjs reads it, seeds left out; Zeros for one that tfjs has not."""
+    """Return a Keras initializer as tfjs reads it, seeds left out; Zeros for one that tfjs has not."""
     zeros = {"class_name": "Zeros", "config": {}}
     if not isinstance(serialized, Mapping) or serialized.get("class_name") not in _INITIALIZERS:
         return zeros
@@ -371,7 +371,7 @@ def tfjs_initializer(serialized: Any) -> dict[str, Any]:
 
 
 def tfjs_regularizer(serialized: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give an L1, L2 or L1L2 regularizer as tfjs's L1L2; None for any other."""
+    """Return an L1, L2 or L1L2 regularizer as tfjs's L1L2; None for any other."""
     if serialized.get("class_name") not in {"L1", "L2", "L1L2"}:
         return None
     given = serialized.get("config") or {}
@@ -395,7 +395,7 @@ def either_format(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[Layer
 
 
 def _options(layer: Any) -> dict[str, Any]:
-    """Give the options of a layer, or what the constructor of an operation was given."""
+    """Return the options of a layer, or what the constructor of an operation was given."""
     if is_keras_layer(layer):
         return dict(layer.get_config())
     return {name: value for name, value in vars(layer).items() if not name.startswith("_")}

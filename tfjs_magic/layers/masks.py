@@ -107,7 +107,7 @@ class _Scan:
             self._refuse(call, f"It is given a mask, which TF.js's {type(call.layer).__name__} ignores.")
 
     def _output(self, call: Call, inputs: Sequence[Mask], layers: TfjsLayers) -> Mask:
-        """Give the mask that tfjs attaches to every output of a call."""
+        """Return the mask that tfjs attaches to every output of a call."""
         made: dict[str, Mask] = {}
         mask: Mask = None
         for layer in layers:
@@ -162,7 +162,7 @@ class _Scan:
 
 
 def _computed_mask(layer: TfjsLayer, given: Sequence[Mask], tensor: TensorRef) -> Mask:
-    """Give what the tfjs class's ``computeMask`` gives; ``tensor`` is its input."""
+    """Return what the tfjs class's ``computeMask`` gives; ``tensor`` is its input."""
     if layer.class_name == "Masking":
         return MaskOrigin(tensor, float(layer.config["mask_value"]))
     if layer.class_name == "Embedding":

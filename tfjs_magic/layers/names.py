@@ -40,7 +40,7 @@ class LayerNames:
                 self.renamed.append((layer.name, name))
 
     def of(self, model: MappedModel, layer: object) -> str:
-        """Give tfjs's name of a layer of ``model``."""
+        """Return tfjs's name of a layer of ``model``."""
         return self._names[id(model), id(layer)]
 
     def claim(self, wish: str) -> str:
@@ -59,6 +59,6 @@ def is_valid_name(name: str) -> bool:
 
 
 def valid_name(name: str) -> str:
-    """Give a name that tfjs takes, as like to ``name`` as possible; the same for the same name."""
+    """Return a name that tfjs takes, as like to ``name`` as possible; the same for the same name."""
     name = _INVALID_CHARACTER.sub("_", name)
     return name if is_valid_name(name) else f"layer{name}"

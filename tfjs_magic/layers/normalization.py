@@ -135,7 +135,7 @@ def unit_normalization(view: LayerView) -> TfjsLayers:
 def _over_mean_square(
     view: LayerView, axes: Sequence[int], epsilon: float, scale: np.ndarray, *, trainable: bool
 ) -> TfjsLayers:
-    """Give x · scale / √(mean of x² + epsilon), the mean over axes of one sample, counted from 1.
+    """Return x · scale / √(mean of x² + epsilon), the mean over axes of one sample, counted from 1.
 
     (values, 2, n) holds x and −x, of which the first is kept.
     """
@@ -197,7 +197,7 @@ def _single(axis: int | list[int]) -> int:
 
 
 def _axes(view: LayerView) -> list[int]:
-    """Give the axes of one sample, counted from 1."""
+    """Return the axes of one sample, counted from 1."""
     axis = view.layer.axis
     rank = len(view.sample()) + 1
     return sorted(one % rank for one in (axis if isinstance(axis, list | tuple) else [axis]))

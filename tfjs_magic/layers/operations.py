@@ -346,7 +346,7 @@ def _merged(view: LayerView, class_name: str, *branches: int | TfjsLayers) -> Tf
 
 
 def _constant(view: LayerView, value: Any) -> Array:
-    """Give a constant as float64; it may not make the result larger than the tensor."""
+    """Return a constant as float64; it may not make the result larger than the tensor."""
     array = np.asarray(host_array(value), np.float64)
     if array.size > _MOST_NUMBERS:
         view.refuse(f"It takes a constant of {array.size} numbers; TF.js layers hold constants in JSON.")

@@ -125,12 +125,12 @@ def _adaptive(
 
 
 def _windows(size: int, count: int) -> list[range]:
-    """Give where each of ``count`` windows begins and ends, as PyTorch's adaptive pooling lays them."""
+    """Return where each of ``count`` windows begins and ends, as PyTorch's adaptive pooling lays them."""
     return [range(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
 def _step(windows: Sequence[range]) -> int | None:
-    """Give the step from window to window if all are alike, and the whole axis is used as "valid" pooling would."""
+    """Return the step from window to window if all are alike, and the whole axis is used as "valid" pooling would."""
     steps = {second.start - first.start for first, second in itertools.pairwise(windows)} or {len(windows[0])}
     alike = len(steps) == 1 and len({len(window) for window in windows}) == 1
     return (steps.pop() or None) if alike else None

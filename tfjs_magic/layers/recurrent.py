@@ -192,7 +192,7 @@ def _inner(view: LayerView, layer: Any, calls: Sequence[CallShapes]) -> TfjsLaye
 
 
 def _alike(layer: Any) -> dict[str, Any]:
-    """Give the options in which a forward and a backward layer must agree."""
+    """Return the options in which a forward and a backward layer must agree."""
     differing = {"name", "go_backwards", "seed", "trainable"}
     config = {key: value for key, value in plain(layer.get_config()).items() if key not in differing}
     # Initial values and their seeds do not matter: the weights are loaded.

@@ -89,7 +89,7 @@ def up_sampling2d(view: LayerView) -> TfjsLayers:
 
 
 def _pairs(option: list[int] | list[list[int]]) -> list[Pair]:
-    """Give an option of Keras, which is a pair for one axis and a list of pairs for more, as the latter."""
+    """Return an option of Keras, which is a pair for one axis and a list of pairs for more, as the latter."""
     return [tuple(pair) for pair in (option if isinstance(option[0], list) else [option])]  # type: ignore[misc]
 
 

@@ -104,7 +104,7 @@ def along_axes(rank: int, matrices: Mapping[int, Array]) -> TfjsLayers:
 
 
 def resize_matrix(before: int, after: int, interpolation: str, *, antialias: bool = False) -> Array:
-    """Give what Keras's resize does to one axis, as a matrix (before, after): it treats the axes one by one."""
+    """Return what Keras's resize does to one axis, as a matrix (before, after): it treats the axes one by one."""
     keras = sys.modules["keras"]
     columns = np.eye(before, dtype=np.float32)[:, :, None, None]
     resized = keras.ops.image.resize(
@@ -114,7 +114,7 @@ def resize_matrix(before: int, after: int, interpolation: str, *, antialias: boo
 
 
 def same_pads(size: int, window: int, stride: int) -> Pair:
-    """Give the zeros before and after an axis that "same" padding adds in TensorFlow."""
+    """Return the zeros before and after an axis that "same" padding adds in TensorFlow."""
     total = max((math.ceil(size / stride) - 1) * stride + window - size, 0)
     return total // 2, total - total // 2
 

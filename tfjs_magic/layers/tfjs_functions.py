@@ -7,7 +7,7 @@ from typing import Any
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """Give 0.2 x + 0.5, cut off at 0 and 1: hard sigmoid of TF.js and Keras 2; Keras 3 computes x / 6 + 0.5."""
+    """Return 0.2 x + 0.5, cut off at 0 and 1: hard sigmoid of TF.js and Keras 2; Keras 3 computes x / 6 + 0.5."""
     return sys.modules["keras"].ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 

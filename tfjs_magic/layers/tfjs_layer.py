@@ -67,27 +67,27 @@ def merge(
 
 
 def rescaled(scale: Any = 1.0, offset: Any = 0.0) -> TfjsLayer:
-    """Give x · scale + offset; both may be nested lists that broadcast."""
+    """Return x · scale + offset; both may be nested lists that broadcast."""
     return TfjsLayer("Rescaling", {"scale": scale, "offset": offset})
 
 
 def activated(name: str) -> TfjsLayer:
-    """Give an activation function of tfjs."""
+    """Return an activation function of tfjs."""
     return TfjsLayer("Activation", {"activation": name})
 
 
 def clipped_relu(max_value: float | None) -> TfjsLayer:
-    """Give min(max(x, 0), max_value)."""
+    """Return min(max(x, 0), max_value)."""
     return TfjsLayer("ReLU", {} if max_value is None else {"max_value": max_value})
 
 
 def permuted(order: Sequence[int]) -> TfjsLayers:
-    """Give the dimensions in another order, counted from 1 without the batch; nothing if they stand so already."""
+    """Return the dimensions in another order, counted from 1 without the batch; nothing if they stand so already."""
     return () if list(order) == list(range(1, len(order) + 1)) else (TfjsLayer("Permute", {"dims": list(order)}),)
 
 
 def multiplied(matrix: Array) -> TfjsLayer:
-    """Give the product of the last dimension and a constant matrix (size before, size after)."""
+    """Return the product of the last dimension and a constant matrix (size before, size after)."""
     config = {"units": matrix.shape[1], "use_bias": False, "activation": "linear", "trainable": False}
     return TfjsLayer("Dense", config, {"kernel": matrix})
 

@@ -64,7 +64,7 @@ def keras3_model(model: Any) -> Any:
 
 
 def _config(entry: Config) -> Config:
-    """Give a container's config as a dict: Keras before 2.2.3 wrote the list of a Sequential's layers bare."""
+    """Return a container's config as a dict: Keras before 2.2.3 wrote the list of a Sequential's layers bare."""
     config = entry["config"]
     return {"layers": config} if isinstance(config, list) else config
 
@@ -197,7 +197,7 @@ class _Builder:
         return options
 
     def _value(self, name: str, option: str, value: Any) -> Any:
-        """Give an option of a layer as Keras takes it."""
+        """Return an option of a layer as Keras takes it."""
         if option in {"layer", "cell"}:
             return self.layer(value, wrapped=True)
         if option == "cells":
@@ -233,7 +233,7 @@ def _called(name: str, layer: Any, tensors: Sequence[Any]) -> list[Any]:
 
 
 def _nodes(entry: Config) -> list[list[tuple[Ref, Config]]]:
-    """Give for each call of a layer the tensors that it takes, with the arguments that stand beside them."""
+    """Return for each call of a layer the tensors that it takes, with the arguments that stand beside them."""
     calls = entry.get("inbound_nodes") or ()
     return [[(_ref(one), one[3] if len(one) > 3 else {}) for one in call] for call in calls]
 
@@ -245,7 +245,7 @@ def _check_arguments(name: str, node: Sequence[tuple[Ref, Config]]) -> None:
 
 
 def _refs(refs: Any) -> list[Ref]:
-    """Give the references of ``input_layers`` or ``output_layers``; Keras 3 writes a single one bare."""
+    """Return the references of ``input_layers`` or ``output_layers``; Keras 3 writes a single one bare."""
     if isinstance(refs, Mapping):
         refs = list(refs.values())
     return [_ref(refs)] if refs and isinstance(refs[0], str) else [_ref(ref) for ref in refs]
@@ -256,7 +256,7 @@ def _ref(ref: Sequence[Any]) -> Ref:
 
 
 def _offsets(entries: Mapping[str, Config], config: Config) -> dict[str, int]:
-    """Give the number of each layer's first call: nested models have one from before, unless something refers to it."""
+    """Return the number of each layer's first call: nested models have an earlier one, unless something refers to it."""
     used = [ref for entry in entries.values() for node in _nodes(entry) for ref, _ in node] + _refs(
         config["output_layers"]
     )
@@ -272,12 +272,12 @@ def _name(entry: Config) -> str:
 
 
 def _keras_name(name: str | None) -> str | None:
-    """Give a name that Keras takes: it splits paths at slashes."""
+    """Return a name that Keras takes: it splits paths at slashes."""
     return None if name is None else name.replace("/", "_")
 
 
 def _snake(key: str) -> str:
-    """Give a key as Keras spells it; TF.js's own files have them so already."""
+    """Return a key as Keras spells it; TF.js's own files have them so already."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
 
 
@@ -374,7 +374,7 @@ _INITIALIZERS: Mapping[str, str] = {
 
 
 def _object(name: str, option: str, value: Any, module: Any) -> Any:
-    """Give an initializer, a regularizer or a constraint."""
+    """Return an initializer, a regularizer or a constraint."""
     if value is None or isinstance(value, str):
         return value
     class_name = _INITIALIZERS.get(value["class_name"], value["class_name"])

@@ -264,7 +264,7 @@ def _refuse_operation(operation: Any) -> Refusal:
 
 
 def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
-    """Give the names of a layer's weights that no tfjs layer takes. LoRA's own are merged into what is taken."""
+    """Return the names of a layer's weights that no tfjs layer takes. LoRA's own are merged into what is taken."""
     layer = view.layer
     if not is_keras_layer(layer):
         return []
@@ -283,7 +283,7 @@ def _first_repeated(names: Sequence[str]) -> str | None:
 
 
 def _float32_array(name: str, variable: Any, notes: Notes) -> Array:
-    """Give a weight as float32; a view of the backend's own buffer where it is one already."""
+    """Return a weight as float32; a view of the backend's own buffer where it is one already."""
     array = host_array(variable)
     if array.dtype == np.float32:
         return array

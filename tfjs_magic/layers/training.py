@@ -20,7 +20,7 @@ class _LeftOutError(Exception):
 
 
 def training_config(model: Any) -> tuple[dict[str, Any] | None, str]:
-    """Give ``trainingConfig``, or None; and a sentence if one is left out.
+    """Return ``trainingConfig``, or None; and a sentence if one is left out.
 
     Args:
         model: A Keras 3 model, compiled or not.
@@ -60,7 +60,7 @@ def _losses(model: Any) -> str | list[str]:
 
 
 def _loss(loss: Any) -> str:
-    """Give a loss under tfjs's name."""
+    """Return a loss under tfjs's name."""
     if isinstance(loss, str):
         name = _ALIASES.get(loss.lower(), loss)
     elif inspect.isfunction(loss) and is_keras_name(loss.__module__):

@@ -74,11 +74,11 @@ class Body:
             raise
 
     def take_value(self) -> object:
-        """Give the last expression's value once, None if there is none."""
+        """Return the last expression's value once, None if there is none."""
         return self._shell.user_ns.pop(_VALUE, None)
 
     def model(self) -> tuple[object, str]:
-        """Give what the body made, once it has run, and a sentence about where it was found ("" if it is obvious).
+        """Return what the body made, once it has run, and a sentence about where it was found ("" if it is obvious).
 
         Raises:
             UsageError: The last expression is None or missing, and not exactly one model was assigned.

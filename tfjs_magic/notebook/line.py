@@ -26,7 +26,7 @@ class Expander:
         self._namespace = dict(namespace)
 
     def value(self, word: str) -> Any:
-        """Give the object that a word of the form ``{expr}`` stands for.
+        """Return the object that a word of the form ``{expr}`` stands for.
 
         ``{a, b}`` is a tuple, and ``{"x": x}`` is the dict that it looks like.
 
@@ -126,7 +126,7 @@ class Later:
     read: Callable[[str], Any] | None
 
     def resolve(self, expander: Expander) -> Any:
-        """Give the value."""
+        """Return the value."""
         value = expander.value(self.word) if is_expression(self.word) else expander.text(self.word)
         if self.read is None or isinstance(value, (Mapping, list, tuple)):
             return value
@@ -248,7 +248,7 @@ class MagicLine:
         self._parser.add_argument("source", nargs=sources, help=argparse.SUPPRESS)
 
     def group(self, title: str) -> Callable[..., Any]:
-        """Begin a section of the help; gives ``add_argument``."""
+        """Begin a section of the help; return ``add_argument``."""
         return self._parser.add_argument_group(title).add_argument
 
     @property
@@ -258,7 +258,7 @@ class MagicLine:
         return sorted(flag for action in actions for flag in action.option_strings)
 
     def choices(self, flag: str) -> Sequence[str]:
-        """Give the values that an option has, where they are few."""
+        """Return the values that an option has, where they are few."""
         return _CHOICES.get(flag, ())
 
     @property
@@ -357,7 +357,7 @@ def _add_benchmark(line: MagicLine) -> None:
 
 
 def convert_line() -> MagicLine:
-    """Give the grammar of ``%tfjs_convert`` and ``%%tfjs_convert``."""
+    """Return the grammar of ``%tfjs_convert`` and ``%%tfjs_convert``."""
     usage = "%tfjs_convert SOURCE [options]   or, above a cell:   %%tfjs_convert [SOURCE] [options]"
     line = MagicLine("%tfjs_convert", usage, sources="?")
     _add_conversion(line)
@@ -367,7 +367,7 @@ def convert_line() -> MagicLine:
 
 
 def benchmark_line() -> MagicLine:
-    """Give the grammar of ``%tfjs_benchmark``."""
+    """Return the grammar of ``%tfjs_benchmark``."""
     line = MagicLine("%tfjs_benchmark", "%tfjs_benchmark SOURCE [SOURCE …] [options]", sources="*")
     _add_benchmark(line)
     return line

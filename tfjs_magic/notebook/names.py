@@ -32,7 +32,7 @@ _READING = (
 
 
 def find_source(word: str, namespace: Mapping[str, Any]) -> object:
-    """Give the object, or the path, that a SOURCE names.
+    """Return the object, or the path, that a SOURCE names.
 
     First a name or a dotted / indexed expression of the namespace, ``{expr}`` always, else a path; ``./x`` is always
     a path, and what has a scheme (``https://…``) goes on as it is.
@@ -60,14 +60,14 @@ def find_source(word: str, namespace: Mapping[str, Any]) -> object:
 
 
 def models_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the models of a namespace by name, Keras models alone where there are any; private names are left out."""
+    """Return the models of a namespace by name, Keras models alone where there are any; private names are left out."""
     public = {name: value for name, value in namespace.items() if not name.startswith("_")}
     keras = {name: value for name, value in public.items() if _is_instance(value, _KERAS)}
     return keras or {name: value for name, value in public.items() if _is_instance(value, _MODULES)}
 
 
 def convertible_in(namespace: Mapping[str, Any]) -> list[str]:
-    """Give the names of everything that can stand as SOURCE: models, and models that were converted."""
+    """Return the names of everything that can stand as SOURCE: models, and models that were converted."""
     converted = [name for name, value in namespace.items() if _is_instance(value, _CONVERTED) and name[0] != "_"]
     return sorted({*models_in(namespace), *converted})
 
@@ -84,7 +84,7 @@ def _is_instance(value: object, classes: tuple[tuple[str, str], ...]) -> bool:
 
 
 def _root(word: str) -> str | None:
-    """Give the name that a dotted or indexed expression begins with, None if the word is no such expression."""
+    """Return the name that a dotted or indexed expression begins with, None if the word is no such expression."""
     try:
         tree = ast.parse(word, mode="eval")
     except (SyntaxError, ValueError):

@@ -18,7 +18,7 @@ _SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
 def advise(group: ManifestGroup, *, graph: Graph | None, inputs: Sequence[TensorInfo]) -> tuple[str, ...]:
-    """Give at most three hints, each with the numbers behind it.
+    """Return at most three hints, each with the numbers behind it.
 
     Args:
         group: The weights as they are written.

@@ -59,7 +59,7 @@ def check_ops(graph: Graph) -> None:
 
 
 def missing_per_backend(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Give backend → the graph's ops that it has no kernel for, or computes wrongly."""
+    """Return backend → the graph's ops that it has no kernel for, or computes wrongly."""
     ops = {node.op for node in graph}
     lacking = {backend: ops.intersection(lacks) for backend, lacks in supported()["missing"].items()}
     for node in graph:
@@ -75,7 +75,7 @@ def needs_async(graph: Graph) -> bool:
 
 
 def random_ops(graph: Graph) -> tuple[str, ...]:
-    """Give the op types that draw random numbers, sorted."""
+    """Return the op types that draw random numbers, sorted."""
     return tuple(sorted({node.op for node in graph if node.op in _RANDOM}))
 
 

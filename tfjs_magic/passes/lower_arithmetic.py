@@ -88,7 +88,7 @@ def _sign(new: Lowering, ref: str, dtype: DType) -> str:
 
 
 def _unless_zero(op: str, which: int, inner: str | None = None) -> Callable[[Lowering, _Match], None]:
-    """Give 0 where an operand is 0, else ``op(x, inner(y))``."""
+    """Return 0 where an operand is 0, else ``op(x, inner(y))``."""
 
     def lower(new: Lowering, match: _Match) -> None:
         x, y = match.node.inputs

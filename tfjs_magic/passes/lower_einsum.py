@@ -80,7 +80,7 @@ def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
 
 
 def _labels(graph: Graph, node: Node) -> list[str] | Miss:
-    """Give the labels of the operands and of the output; an ellipsis becomes labels of its own."""
+    """Return the labels of the operands and of the output; an ellipsis becomes labels of its own."""
     equation = node.attrs["equation"]
     assert isinstance(equation, bytes)
     left, arrow, out = equation.decode().replace(" ", "").partition("->")
@@ -135,7 +135,7 @@ _Step = tuple[str, tuple[str, ...], dict[str, Attr]]
 
 
 def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str]) -> str:
-    """Transpose and reshape an operand to batch…, then one axis per group; give the ref of the result."""
+    """Transpose and reshape an operand to batch…, then one axis per group; return the ref of the result."""
     ref, labels = match.node.inputs[operand], match.labels[operand]
     wanted = match.batch + "".join(groups)
     if alone := [axis for axis, label in enumerate(labels) if label not in wanted]:
@@ -149,7 +149,7 @@ def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str
 
 
 def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> str:
-    """Give the shape with one axis per group of labels."""
+    """Return the shape with one axis per group of labels."""
     sizes = [[match.sizes[x] for x in group] for group in groups]
     known = [-1 if None in group else math.prod(size or 0 for size in group) for group in sizes]
     if known.count(-1) <= 1:
@@ -159,7 +159,7 @@ def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> str:
 
 
 def _size(new: Lowering, match: _Match, group: str) -> str:
-    """Give the product of the labels' sizes, a scalar."""
+    """Return the product of the labels' sizes, a scalar."""
     product = new.constant(math.prod(size for x in group if (size := match.sizes[x]) is not None))
     for label in (x for x in group if match.sizes[x] is None):
         operand = 0 if label in match.labels[0] else 1

@@ -71,7 +71,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _band(new: Lowering, rows: str, columns: str, k: int) -> str:
-    """Give where column - row = k, from the row and column numbers."""
+    """Return where column - row = k, from the row and column numbers."""
     if k:
         rows = new.add("AddV2", rows, new.constant(k), T=INT32)
     return new.add("Equal", new.expand(rows, 1, INT32), columns, T=INT32)

@@ -37,7 +37,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _matrix(match: _Match, axis: int) -> Array:
-    """Give the matrix (new, old) of the rows (0) or the columns (1), float32."""
+    """Return the matrix (new, old) of the rows (0) or the columns (1), float32."""
     import tensorflow as tf  # noqa: PLC0415 - whose kernel fixes the numbers
 
     old, size, node = match.sides[axis], int(match.options[0][axis]), match.node

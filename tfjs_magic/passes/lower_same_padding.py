@@ -47,7 +47,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _total(size: int | None, window: int, stride: int) -> int | None:
-    """Give the zeros that SAME adds to an axis; None if that depends on its unknown size."""
+    """Return the zeros that SAME adds to an axis; None if that depends on its unknown size."""
     if window == 1 or stride == 1:
         return window - 1
     return None if size is None else max((-(-size // stride) - 1) * stride + window - size, 0)

@@ -100,7 +100,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _lines(kind: str, sizes: list[int], lengths: list[int]) -> list[_Line]:
-    """Give the transforms per axis: the real one is the first of RFFT and the last of IRFFT, on the last axis."""
+    """Return the transforms per axis: the real one is the first of RFFT and the last of IRFFT, on the last axis."""
     *outer, last = (
         _Line(kind.replace("R", "") if axis < len(sizes) - 1 else kind, axis, size, length)
         for axis, (size, length) in enumerate(zip(sizes, lengths, strict=True))
@@ -132,7 +132,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) -> str:
-    """Give the result's shape: the axes in front of the transformed ones are the data's."""
+    """Return the result's shape: the axes in front of the transformed ones are the data's."""
     shape = graph.shape(match.real) or ()
     front = shape[: len(shape) - len(sizes)]
     if front.count(None) <= 1:
@@ -203,14 +203,14 @@ def _times(new: Lowering, u: str, v: str | None, cosine: Array, sine: Array, *, 
 
 
 def _waves(rows: int, columns: int, length: int, sign: int) -> Array:
-    """Give cos and sin of 2π·i·j / length (2, rows, columns); zeros are exact."""
+    """Return cos and sin of 2π·i·j / length (2, rows, columns); zeros are exact."""
     angles = 2 * np.pi / length * (np.outer(np.arange(rows), np.arange(columns)) % length)
     waves = np.stack([np.cos(angles), sign * np.sin(angles)])
     return np.where(np.abs(waves) < _ROUNDING, 0.0, waves)
 
 
 def _matrices(line: _Line) -> tuple[Array, Array]:
-    """Give cos and sin (given, made), scaled; rows beyond the length are zero."""
+    """Return cos and sin (given, made), scaled; rows beyond the length are zero."""
     weights = np.ones(line.given)
     if line.kind == "IRFFT":
         weights = _bin_weights(line.given, line.length) / line.length
@@ -222,7 +222,7 @@ def _matrices(line: _Line) -> tuple[Array, Array]:
 
 
 def _bin_weights(given: int, length: int) -> Array:
-    """Give how often IRFFT counts a bin: those that have a mirror image twice, those beyond the middle not at all."""
+    """Return how often IRFFT counts a bin: those that have a mirror image twice, those beyond the middle not at all."""
     bins = np.arange(given)
     return np.where(2 * bins > length, 0.0, np.where((bins == 0) | (2 * bins == length), 1.0, 2.0))
 

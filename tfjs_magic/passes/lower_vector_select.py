@@ -44,7 +44,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _computed_shape(new: Lowering, condition: str, data: str) -> str:
-    """Give the condition's shape, and ones for the axes that it lacks."""
+    """Return the condition's shape, and ones for the axes that it lacks."""
     sides, wanted = (new.add("Shape", ref, out_type=INT32) for ref in (condition, data))
     lacking = new.add("Sub", *(new.add("Size", ref, out_type=INT32) for ref in (wanted, sides)), T=INT32)
     count = new.add("Reshape", lacking, new.constant([1]), T=INT32, Tshape=INT32)

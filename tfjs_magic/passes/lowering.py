@@ -22,11 +22,11 @@ class Lowering:
         self._node = node
 
     def constant(self, value: Any, dtype: str = "int32") -> str:
-        """Add a constant; give its ref."""
+        """Add a constant; return its ref."""
         return self._graph.add_constant(f"{self._node.name}/const", np.asarray(value, dtype))
 
     def add(self, op: str, *inputs: str, **attrs: Attr) -> str:
-        """Add a node; give its ref."""
+        """Add a node; return its ref."""
         name = self._graph.fresh_name(f"{self._node.name}/{op}")
         return self._graph.add(Node(name, op, list(inputs), attrs)).name
 
@@ -39,14 +39,14 @@ class Lowering:
         self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
 
     def shape(self, ref: str) -> str:
-        """Give the shape as an int32 vector: a constant where it is known, but for one size."""
+        """Return the shape as an int32 vector: a constant where it is known, but for one size."""
         shape = self._graph.shape(ref)
         if shape is not None and shape.count(None) <= 1:
             return self.constant([-1 if side is None else side for side in shape])
         return self.add("Shape", ref, out_type=INT32)
 
     def size(self, ref: str, axis: int) -> str:
-        """Give the size of an axis as an int32 scalar: a constant where it is known."""
+        """Return the size of an axis as an int32 scalar: a constant where it is known."""
         shape = self._graph.shape(ref)
         if shape is not None and (known := shape[axis]) is not None:
             return self.constant(known)
@@ -55,7 +55,7 @@ class Lowering:
         return self.add("GatherV2", sizes, self.axis(ref, axis), zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
 
     def shape_with_last(self, ref: str, last: int) -> str:
-        """Give the shape of ``ref`` with another last size; its rank must be known."""
+        """Return the shape of ``ref`` with another last size; its rank must be known."""
         shape = self._graph.shape(ref)
         assert shape is not None
         if shape[:-1].count(None) <= 1:
@@ -64,13 +64,13 @@ class Lowering:
         return self.add("Pack", *sides, self.constant(last), axis=0, N=len(shape), T=INT32)
 
     def axis(self, ref: str, axis: int) -> str:
-        """Give an axis, counted from the front, as a constant; the rank must be known for a negative one."""
+        """Return an axis, counted from the front, as a constant; the rank must be known for a negative one."""
         shape = self._graph.shape(ref)
         assert axis >= 0 or shape is not None
         return self.constant(axis if axis >= 0 else axis + len(shape or ()))
 
     def range(self, size: str) -> str:
-        """Give 0, 1 … size - 1 as int32."""
+        """Return 0, 1 … size - 1 as int32."""
         known = self._graph.constant(size)
         if known is not None:
             return self.constant(np.arange(int(known)))

@@ -97,7 +97,7 @@ def _unset(match: _Match) -> Miss | None:
 
 
 def _taken(graph: Graph, node: Node, contents: list[_Item]) -> tuple[_Item, ...] | Miss:
-    """Give the items that a reader takes."""
+    """Return the items that a reader takes."""
     if node.op in {"TensorListGetItem", "TensorListGather"}:
         indices = graph.constant(node.inputs[1])
         if indices is None:
@@ -214,7 +214,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _whole(items: tuple[_Item, ...]) -> str | None:
-    """Give the tensor whose rows these are, all of them and in order."""
+    """Return the tensor whose rows these are, all of them and in order."""
     first = items[0] if items else None
     if not isinstance(first, _Part) or first.sizes is not None or first.length != len(items):
         return None
@@ -233,7 +233,7 @@ def _ref(graph: Graph, new: Lowering, match: _Match, i: int) -> str:
 
 
 def _set(graph: Graph, item: _Item, dtype: DType) -> str:
-    """Give the ref of an item that was set; all parts of a tensor come out of one node."""
+    """Return the ref of an item that was set; all parts of a tensor come out of one node."""
     if not isinstance(item, _Part):
         assert item is not None
         return item

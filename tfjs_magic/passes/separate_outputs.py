@@ -1,4 +1,4 @@
-"""Give each public output a computed node of its own.
+"""Make each public output a computed node of its own.
 
 Given:   outputs {a: x, b: x, c: split:1, d: placeholder}
 Result:  outputs {a: x, b: Identity(x), c: Identity(split:1), d: Identity(placeholder)}
@@ -28,7 +28,7 @@ def _run(graph: Graph) -> int:
 
 
 def _types(source: Node) -> dict[str, Attr]:
-    """Give the dtype of a node's outputs: where it is not the inputs', the op has an attribute for it."""
+    """Return the dtype of a node's outputs: where it is not the inputs', the op has an attribute for it."""
     keys = ("dtype", "DstT", "output_type", "out_type", "T")
     return {"T": next((source.attrs[key] for key in keys if key in source.attrs), DType("float32"))}
 

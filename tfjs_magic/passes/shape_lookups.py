@@ -1,4 +1,4 @@
-"""Give lookups their shape: TF.js's table finds in one row, whatever the shape of the keys.
+"""Reshape what lookups find: TF.js's table finds in one row, whatever the shape of the keys.
 
 Given:   y = LookupTableFindV2(table, keys, default)      keys (…)
 Result:  y = Reshape(LookupTableFindV2(table, Reshape(keys, -1), default), shape(keys))

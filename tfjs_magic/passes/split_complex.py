@@ -96,7 +96,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _pair(graph: Graph, new: Lowering, ref: str) -> _Pair:
-    """Give the parts of complex numbers."""
+    """Return the parts of complex numbers."""
     source = graph[ref]
     if source.op == "Complex":
         return source.inputs[0], source.inputs[1]

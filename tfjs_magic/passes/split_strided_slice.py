@@ -69,7 +69,7 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _bits(mask: int, kept: list[int]) -> int:
-    """Give the mask of the entries that are left."""
+    """Return the mask of the entries that are left."""
     return sum(1 << position for position, i in enumerate(kept) if mask >> i & 1)
 
 

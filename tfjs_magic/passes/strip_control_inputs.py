@@ -51,7 +51,7 @@ def _run(graph: Graph) -> int:
 
 
 def _held_back(graph: Graph, ref: str) -> str:
-    """Give ``ref`` itself if some Switch, Enter or NextIteration decides over it, else a Switch over it."""
+    """Return ``ref`` itself if some Switch, Enter or NextIteration decides over it, else a Switch over it."""
     if _is_held_back(graph, ref) or (pivot := _pivot(graph, graph[ref])) is None:
         return ref
     switch = graph[pivot]

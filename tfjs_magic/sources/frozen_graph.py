@@ -53,7 +53,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
 
 
 def _without_assets(graph_def: Any) -> Any:
-    """Give the graph in the form of a SavedModel; a frozen one has no files beside it."""
+    """Return the graph in the form of a SavedModel; a frozen one has no files beside it."""
     meta_graph = tf.compat.v1.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(graph_def)
     return meta_graph

@@ -129,7 +129,7 @@ def traced_source(
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Give the later of equal names a number, the same at every conversion."""
+    """Number the later of equal names, the same at every conversion."""
     unique: list[str] = []
     for name in names:
         candidate, number = name, 1
@@ -185,7 +185,7 @@ def _same(first: Array, second: Array) -> bool:
 
 
 def _concrete(function: Any, options: ConvertOptions, description: str) -> Any:
-    """Give the one trace that the user can mean."""
+    """Return the one trace that the user can mean."""
     if function.input_signature is not None:
         return function.get_concrete_function()
     wanted = options.inputs or {}
@@ -223,7 +223,7 @@ def _signatures(module: Any) -> Mapping[str, Any]:
 
 
 def _functions(module: Any) -> dict[str, Any]:
-    """Give the methods and attributes that are functions of TensorFlow, by name; runs no property."""
+    """Return the methods and attributes that are functions of TensorFlow, by name; runs no property."""
     kinds = (_POLYMORPHIC, _CONCRETE)
     names = sorted({*dir(type(module)), *vars(module)})
     found = [name for name in names if isinstance(inspect.getattr_static(module, name, None), kinds)]

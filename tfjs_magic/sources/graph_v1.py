@@ -136,7 +136,7 @@ def _check_endpoints(nodes: Mapping[str, Any], endpoints: Endpoints) -> None:
 
 
 def _reachable(nodes: Mapping[str, Any], endpoints: Endpoints) -> set[str]:
-    """Give what the outputs need, through data and control inputs; nothing behind an input."""
+    """Return what the outputs need, through data and control inputs; nothing behind an input."""
     fed = {node_and_port(ref) for ref in endpoints.inputs.values()}
 
     def step(node: Any) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _function_names(value: Any) -> list[str]:
 
 
 def _cut(graph_def: Any, endpoints: Endpoints) -> dict[str, str]:
-    """Put a placeholder where a fed tensor is computed; gives public name → placeholder."""
+    """Put a placeholder where a fed tensor is computed; return public name → placeholder."""
     nodes = {node.name: node for node in graph_def.node}
     placeholders: dict[str, str] = {}
     fresh: dict[tuple[str, int], str] = {}
@@ -206,7 +206,7 @@ def _cut(graph_def: Any, endpoints: Endpoints) -> dict[str, str]:
 
 
 def _full(ref: str, placeholders: Mapping[str, str], endpoints: Endpoints) -> str:
-    """Give the ref with its port; that of the placeholder where the tensor is fed."""
+    """Return the ref with its port; that of the placeholder where the tensor is fed."""
     for name, fed in endpoints.inputs.items():
         if node_and_port(fed) == node_and_port(ref):
             return f"{placeholders[name]}:0"

@@ -60,7 +60,7 @@ def handle_source(handle: str, options: ConvertOptions) -> FunctionSource:
 
 
 def _saved_model_in(source: Path | str, directory: Path) -> Path:
-    """Give the directory with the SavedModel: this one, or the only one in it."""
+    """Return the directory with the SavedModel: this one, or the only one in it."""
     for candidate in (directory, *sorted(path for path in directory.iterdir() if path.is_dir())):
         if (candidate / "saved_model.pb").is_file():
             return candidate

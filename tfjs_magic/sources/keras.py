@@ -80,7 +80,7 @@ _Specs = dict[str, tuple[tuple[int | None, ...], Any]]
 
 
 def _remembered_inputs(model: Any, options: ConvertOptions) -> tuple[_Specs, Callable[[Sequence[Any]], Any]]:
-    """Give the inputs' shapes and dtypes, and how flat tensors become the arguments of ``call``.
+    """Return the inputs' shapes and dtypes, and how flat tensors become the arguments of ``call``.
 
     The user's wishes win. The batch, remembered from the example, is free again; the dtype is not remembered.
     """
@@ -113,7 +113,7 @@ def _remembered_inputs(model: Any, options: ConvertOptions) -> tuple[_Specs, Cal
 
 
 def _further_arguments(model: Any) -> list[str]:
-    """Give the arguments after the first that may be tensors; Keras's own are none."""
+    """Return the arguments after the first that may be tensors; Keras's own are none."""
     rows = list(inspect.signature(model.call).parameters.values())[1:]
     named = [row for row in rows if row.kind not in (row.VAR_POSITIONAL, row.VAR_KEYWORD)]
     return [row.name for row in named if row.default in (row.empty, None) and row.name not in {"training", "mask"}]
@@ -157,7 +157,7 @@ def _as_first_argument(shapes: Any) -> Callable[[Sequence[Any]], Any]:
 
 
 def _input_structure(model: Any) -> Any:
-    """Give the tensor, list or dict that the model is called with. A Sequential from a file has no ``input``."""
+    """Return the tensor, list or dict that the model is called with. A Sequential from a file has no ``input``."""
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 

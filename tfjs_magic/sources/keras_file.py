@@ -51,7 +51,7 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
 
 
 def _content(path: Path) -> _Suffix:
-    """Give the suffix that the content should have; Keras 3 would say that a misnamed file was not found."""
+    """Return the suffix that the content should have; Keras 3 would say that a misnamed file was not found."""
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"PK"):
@@ -74,7 +74,7 @@ def _compile(model: Any, config: Any, *, safe_mode: bool) -> None:
 
 
 def _described(path: Path, suffix: _Suffix) -> tuple[str, Mapping[str, Any]]:
-    """Give the version of the Keras that wrote it, and the model's config.
+    """Return the version of the Keras that wrote it, and the model's config.
 
     Raises:
         UnsupportedModelError: It is damaged, or holds weights alone.
@@ -109,7 +109,7 @@ def _from_hdf5(path: Path) -> tuple[str, bytes | str | None]:
 
 @contextlib.contextmanager
 def _named(path: Path, suffix: str) -> Iterator[Path]:
-    """Give the file under a name that Keras goes by, without touching what is beside it."""
+    """Return the file under a name that Keras goes by, without touching what is beside it."""
     if path.suffix == suffix:
         yield path
         return

@@ -13,17 +13,17 @@ def node_and_port(ref: str) -> tuple[str, int]:
 
 
 def data_inputs(node: Any) -> Iterator[str]:
-    """Give the names of the nodes whose results it takes."""
+    """Return the names of the nodes whose results it takes."""
     return (node_and_port(ref)[0] for ref in node.input if not ref.startswith("^"))
 
 
 def control_inputs(node: Any) -> Iterator[str]:
-    """Give the names of the nodes that it waits for."""
+    """Return the names of the nodes that it waits for."""
     return (ref[1:] for ref in node.input if ref.startswith("^"))
 
 
 def closure(nodes: Mapping[str, Any], start: Iterable[str], step: Callable[[Any], Iterable[str]]) -> set[str]:
-    """Give ``start`` and what ``step`` leads to from there; names without a node are left out."""
+    """Return ``start`` and what ``step`` leads to from there; names without a node are left out."""
     found: set[str] = set()
     stack = list(start)
     while stack:

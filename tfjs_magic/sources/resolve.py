@@ -105,7 +105,7 @@ def _from_path(path: Path, options: ConvertOptions) -> Source:
 
 
 def _saved_model(path: Path) -> Path:
-    """Give the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
+    """Return the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
     if _is_saved_model(path):
         return path
     versions = [folder for folder in path.iterdir() if folder.name.isdigit() and _is_saved_model(folder)]

@@ -95,7 +95,7 @@ def _with_shapes(function: Any, keywords: Mapping[str, Any], wanted: Mapping[str
 
 
 def _placeholders(path: Path, tensors: Any) -> dict[str, str]:
-    """Give the signature's input name → placeholder: TensorFlow 2 keeps the name as an attribute."""
+    """Return the signature's input name → placeholder: TensorFlow 2 keeps the name as an attribute."""
     attribute = "_user_specified_name"
     if any(attribute not in tensor.op.node_def.attr for tensor in tensors):
         raise UnsupportedModelError(

@@ -27,7 +27,7 @@ _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
 def meta_graph_v1(path: Path, options: ConvertOptions) -> Any | None:
-    """Give the ``MetaGraphDef`` with the wanted tags if TensorFlow 1 wrote it; None where TensorFlow 2 may say more.
+    """Return the ``MetaGraphDef`` with the wanted tags if TensorFlow 1 wrote it; None where TensorFlow 2 may say more.
 
     Raises:
         UnsupportedModelError: TensorFlow 1 wrote it, and it has no graph with these tags.
@@ -126,7 +126,7 @@ class _Checkpoint:
         self._reader: Any = None
 
     def value(self, name: str) -> Array:
-        """Give a variable's value.
+        """Return a variable's value.
 
         Raises:
             UnsupportedModelError: It is not in the checkpoint, or loading the model assigns it.
@@ -168,7 +168,7 @@ class _Checkpoint:
 
 
 def _restored(nodes: Mapping[str, Any], restore: str) -> dict[str, tuple[str, str]]:
-    """Give variable → key and slice, as the saver in the graph has them: a key need not be the variable's name."""
+    """Return variable → key and slice, as the saver in the graph has them: a key need not be the variable's name."""
     found: dict[str, tuple[str, str]] = {}
     for name in _before(nodes, [node_and_port(restore)[0]]) if restore else ():
         node = nodes[name]
@@ -200,7 +200,7 @@ def _sliced(array: Array, piece: str) -> Array:
 
 
 def _initialised(nodes: Mapping[str, Any], meta_graph: Any) -> set[str]:
-    """Give the variables that an operation assigns after the checkpoint was read."""
+    """Return the variables that an operation assigns after the checkpoint was read."""
     start = [
         node_and_port(name)[0]
         for collection in _INIT_COLLECTIONS

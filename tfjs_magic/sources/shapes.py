@@ -11,7 +11,7 @@ Shape = tuple[int | None, ...]
 
 
 def wanted_shape(name: str, shape: Shape | None, wanted: Mapping[str, Any] | None) -> Shape | None:
-    """Give an input's shape after the user's wish: free dimensions may be fixed, others must stay.
+    """Return an input's shape after the user's wish: free dimensions may be fixed, others must stay.
 
     Args:
         name: The input's public name.

@@ -28,7 +28,7 @@ def is_table(node: Any) -> bool:
 
 
 def table_contents(path: Path, meta_graph: Any, description: str) -> TableContents:
-    """Give what fills tables of the SavedModel in ``path``, by running their initializers and nothing else.
+    """Return what fills tables of the SavedModel in ``path``, by running their initializers and nothing else.
 
     A vocabulary is read from the SavedModel's own ``assets`` only.
 
@@ -60,7 +60,7 @@ def table_contents(path: Path, meta_graph: Any, description: str) -> TableConten
 
 
 def _asset_files(meta_graph: Any) -> list[Any]:
-    """Give the ``AssetFileDef`` messages; TensorFlow 1 put them into a collection."""
+    """Return the ``AssetFileDef`` messages; TensorFlow 1 put them into a collection."""
     packed = meta_graph.collection_def[_ASSETS].any_list.value if _ASSETS in meta_graph.collection_def else ()
     kind = message_factory.GetMessageClass(
         tf.compat.v1.MetaGraphDef.DESCRIPTOR.file.pool.FindMessageTypeByName("tensorflow.AssetFileDef")

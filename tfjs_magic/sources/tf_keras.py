@@ -44,7 +44,7 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
 
 
 def _twin(model: Any, specs: dict[str, Any]) -> Any:
-    """Give the Keras 3 model that computes the same, which is tried on numbers."""
+    """Return the Keras 3 model that computes the same, which is tried on numbers."""
     from tfjs_magic.layers.to_keras import keras3_model  # noqa: PLC0415 - imports Keras
 
     if type(model).__name__ not in {"Functional", "Sequential"} or not _is_builtin(model):
@@ -111,13 +111,13 @@ def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
 
 
 def _changed(model: Any) -> Callable[[], bool]:
-    """Give a function that tells whether the weights are no longer what they are now."""
+    """Return a function that tells whether the weights are no longer what they are now."""
     taken = [(variable, np.asarray(variable.read_value())) for variable in model.variables]
     return lambda: not all(np.array_equal(array, np.asarray(v.read_value()), equal_nan=True) for v, array in taken)
 
 
 def _input_structure(model: Any) -> Any:
-    """Give the inputs as the model was built with them, None where it takes one tensor."""
+    """Return the inputs as the model was built with them, None where it takes one tensor."""
     structure = getattr(model, "_nested_inputs", None)
     return structure if isinstance(structure, (dict, list, tuple)) else None
 

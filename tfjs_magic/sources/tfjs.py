@@ -156,7 +156,7 @@ def _byte_length(spec: WeightSpec, rest: memoryview) -> int:
 
 
 def graph_signature(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the rows of the inputs and the outputs by name, as TF.js finds them.
+    """Return the rows of the inputs and the outputs by name, as TF.js finds them.
 
     Without a signature every placeholder is an input, and every result that no node uses an output.
     """

@@ -130,7 +130,7 @@ def _ref(name: str, row: Mapping[str, Any]) -> str:
 
 
 def unpacked(model: TfjsModel) -> list[WeightEntry]:
-    """Give the weights of all groups as TF.js decodes them; views where nothing is decoded."""
+    """Return the weights of all groups as TF.js decodes them; views where nothing is decoded."""
     return [entry for group in model.groups for entry in unpack_weights(group)]
 
 

@@ -34,7 +34,7 @@ Values = Callable[[str], Array]
 
 
 def written_variables(nodes: Mapping[str, Any], names: Iterable[str]) -> set[str]:
-    """Give the variables that one of the named nodes writes."""
+    """Return the variables that one of the named nodes writes."""
     return {
         variable
         for name in names
@@ -73,7 +73,7 @@ def _is_resource_write(nodes: Mapping[str, Any], node: Any) -> bool:
 
 
 def telling_branches(nodes: Mapping[str, Any]) -> set[str]:
-    """Give the nodes behind a Switch or a Merge that come from no write."""
+    """Return the nodes behind a Switch or a Merge that come from no write."""
     consumers: dict[str, list[str]] = {}
     for node in nodes.values():
         for name in data_inputs(node):

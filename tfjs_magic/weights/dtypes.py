@@ -14,7 +14,7 @@ _INT32 = np.iinfo(np.int32)
 
 
 def stored_dtype(dtype: np.dtype[np.generic]) -> str | None:
-    """Give the TF.js dtype that holds a numpy dtype, or None."""
+    """Return the TF.js dtype that holds a numpy dtype, or None."""
     name = dtype.name
     if name in {"float16", "bfloat16", "float32", "float64"}:
         return "float32"
@@ -26,7 +26,7 @@ def stored_dtype(dtype: np.dtype[np.generic]) -> str | None:
 
 
 def to_stored(name: str, data: Array) -> Array:
-    """Give ``data`` in a dtype that TF.js stores; the same array where it is in one already.
+    """Return ``data`` in a dtype that TF.js stores; the same array where it is in one already.
 
     Floats become float32, integers int32. Strings come back as a ``bytes`` object array.
 

@@ -52,7 +52,7 @@ def quantization_of(
 
 
 def unmatched_patterns(names: Iterable[str], patterns: Mapping[QuantizationDtype, tuple[str, ...]]) -> list[str]:
-    """Give the patterns, except "*", that match none of the names."""
+    """Return the patterns, except "*", that match none of the names."""
     known = list(names)
     globs = {glob for group in patterns.values() for glob in group if glob != "*"}
     return sorted(glob for glob in globs if not any(_matches(name, glob) for name in known))
@@ -64,7 +64,7 @@ def _matches(name: str, glob: str) -> bool:
 
 
 def quantize(name: str, data: Array, dtype: QuantizationDtype) -> tuple[Array, Quantization]:
-    """Give the stored array and how to read it.
+    """Return the stored array and how to read it.
 
     Raises:
         WeightError: The values do not fit the dtype, or are not finite.
@@ -94,7 +94,7 @@ def quantize(name: str, data: Array, dtype: QuantizationDtype) -> tuple[Array, Q
 
 
 def dequantize(stored: Array, quantization: Quantization, dtype: str = "float32") -> Array:
-    """Give the values that TF.js computes from the stored ones; for int32 it rounds a half upwards.
+    """Return the values that TF.js computes from the stored ones; for int32 it rounds a half upwards.
 
     Source: tfjs-core ``src/io/io_utils.ts`` (``decodeWeight``), 4.22.
     """

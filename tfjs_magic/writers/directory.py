@@ -17,7 +17,7 @@ _MODEL_JSON = "model.json"
 
 
 def check_target(directory: str | Path, *, overwrite: bool = False) -> Path:
-    """Give the absolute target if it can be written: absent, empty, or a TF.js model that may be overwritten.
+    """Return the absolute target if it can be written: absent, empty, or a TF.js model that may be overwritten.
 
     Raises:
         SaveError: It is a file, holds other things, or its parent cannot be written to.
@@ -44,7 +44,7 @@ def check_target(directory: str | Path, *, overwrite: bool = False) -> Path:
 
 
 def write_directory(model: TfjsModel, directory: str | Path, *, overwrite: bool = False) -> Path:
-    """Write ``model.json`` and the shards; give the directory's absolute path.
+    """Write ``model.json`` and the shards; return the directory's absolute path.
 
     Everything is written beside the target first and then moved there, so a failure leaves the target as it was.
 
@@ -96,7 +96,7 @@ def _check_content(target: Path, *, overwrite: bool) -> None:
 
 
 def _files_of_model(target: Path) -> set[str]:
-    """Give the names that the model.json in ``target`` accounts for."""
+    """Return the names that the model.json in ``target`` accounts for."""
     try:
         manifest = json.loads((target / _MODEL_JSON).read_bytes())["weightsManifest"]
         return {_MODEL_JSON, *(path for group in manifest for path in group["paths"])}
@@ -117,7 +117,7 @@ def _write_files(model: TfjsModel, directory: Path) -> None:
 
 
 def move_into_place(staging: Path, target: Path) -> None:
-    """Give a directory its place; one that is there survives a failure."""
+    """Move a directory into its place; one that is there survives a failure."""
     if not target.exists():
         staging.rename(target)
         return

@@ -15,7 +15,7 @@ _SUFFIXES = {"keras": ".h5", "keras_keras": ".keras", "keras_saved_model": ""}
 
 
 def check_keras_target(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Give the absolute target if it can be written.
+    """Return the absolute target if it can be written.
 
     Raises:
         SaveError: It exists, and may not be overwritten or is a directory with other things than a SavedModel.
@@ -31,7 +31,7 @@ def check_keras_target(path: str | Path, *, overwrite: bool = False) -> Path:
 
 
 def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, overwrite: bool = False) -> Path:
-    """Write a Keras 3 model; give the absolute path.
+    """Write a Keras 3 model; return the absolute path.
 
     Args:
         model: What ``to_keras`` gave.

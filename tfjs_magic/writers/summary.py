@@ -13,7 +13,7 @@ _MOST_REASONS = 12
 
 
 def summary_text(model: TfjsModel) -> str:
-    """Give the summary as plain text, for a terminal and a screen reader."""
+    """Return the summary as plain text, for a terminal and a screen reader."""
     lines = [
         f"{model.report.source} → TensorFlow.js {model.format.replace('-', ' ')}, {size_text(model.nbytes)} of weights"
     ]
@@ -22,7 +22,7 @@ def summary_text(model: TfjsModel) -> str:
 
 
 def summary_html(model: TfjsModel) -> str:
-    """Give the summary as HTML that follows the notebook's theme."""
+    """Return the summary as HTML that follows the notebook's theme."""
     rows = "".join(
         f'<tr><th scope="row" style="{_HEAD}">{html.escape(label)}</th>'
         f'<td style="{_CELL}">{html.escape(text)}</td></tr>'
@@ -45,7 +45,7 @@ def _title(model: TfjsModel) -> str:
 
 
 def size_text(nbytes: int) -> str:
-    """Give a size in the unit that reads best: "14.2 MB"."""
+    """Return a size in the unit that reads best: "14.2 MB"."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if nbytes >= factor:
             return f"{nbytes / factor:.1f} {unit}"
