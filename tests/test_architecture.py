@@ -203,7 +203,7 @@ def test_every_part_has_a_rule() -> None:
 def test_every_pass_is_in_the_pipeline() -> None:
     from tfjs_magic.passes import PIPELINE
 
-    names = sorted({f"passes.{step.name}" for stage in PIPELINE for step in stage})
+    names = sorted({f"passes.{step.name}" for group in PIPELINE.values() for step in group})
     assert names == sorted(MEMBERS["passes"])
 
 

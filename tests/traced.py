@@ -31,7 +31,7 @@ def traced(function: Callable[..., Any], *specs: tf.TensorSpec, concrete: Any = 
 def converted(function: Callable[..., Any], *specs: tf.TensorSpec) -> TfjsModel:
     """Trace a function, run every pass and the op check, and assemble the model."""
     graph = traced(function, *specs)
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     check_ops(graph)
     return tfjs_model(graph)

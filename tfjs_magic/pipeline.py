@@ -260,7 +260,7 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
 
     graph = source.graph
     with clock.stage("passes"):
-        passes = tuple(report for step in PIPELINE for report in run_passes(graph, step))
+        passes = tuple(report for passes in PIPELINE.values() for report in run_passes(graph, passes))
         graph.sort()
     if not options.skip_op_check:
         check_ops(graph)

@@ -18,9 +18,7 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.ops import check as module
 from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async, supported
-from tfjs_magic.passes import run_passes
-from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
-from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
+from tfjs_magic.passes import remove_identities, run_passes, strip_control_inputs
 
 raw = tf.raw_ops
 ALL = {"cpu", "wasm", "webgl", "webgpu"}
@@ -260,7 +258,7 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
 def test_wrong_op_is_known_and_wrong(tfjs_node: TfjsNode, name: str) -> None:
     op, backends, function, arrays = WRONG[name]
     graph = traced(function, *_specs(arrays))
-    run_passes(graph, (STRIP_CONTROL_INPUTS, REMOVE_IDENTITIES))  # the rewrites mend some of them
+    run_passes(graph, (strip_control_inputs.PASS, remove_identities.PASS))  # the rewrites mend some of them
     lacking = missing_per_backend(graph)
     assert {backend for backend, ops in lacking.items() if op in ops} == backends
     if backends == ALL:

@@ -9,7 +9,7 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass, misses
 from tests.passes.operands import LINEAR, linear_constants, operands, random_array
 from tfjs_magic.artifacts import Array
-from tfjs_magic.passes.fold_scale import FOLD_SCALE
+from tfjs_magic.passes import fold_scale
 
 NOT_PER_CHANNEL = "the factor is not one finite number per channel"
 ALSO_USED = "the linear op also feeds another node or an output"
@@ -25,7 +25,7 @@ def test_scales_each_channel(tfjs_node: TfjsNode, kind: str) -> None:
     inputs, line, _, channels = LINEAR[kind]
     constants = linear_constants(kind) | {"s": random_array("s", channels)}
     after = f"{inputs}\ny = {line}\nreturn out=y"
-    check_pass(tfjs_node, f"{_linear(kind)}z = Mul(y, s)\nreturn out=z", after, [FOLD_SCALE], constants)
+    check_pass(tfjs_node, f"{_linear(kind)}z = Mul(y, s)\nreturn out=z", after, [fold_scale.PASS], constants)
 
 
 @pytest.mark.parametrize("line", ["Mul(y, s)", "Mul(s, y)"])
@@ -34,7 +34,7 @@ def test_takes_the_factor_on_either_side_in_every_shape(tfjs_node: TfjsNode, lin
     constants = linear_constants("conv") | {"s": random_array("s", *shape)}
     before = f"{_linear('conv')}z = {line}\nreturn out=z"
     after = "x: float32[2,5,4,3]\ny = Conv2D(x, w) padding=SAME\nreturn out=y"
-    check_pass(tfjs_node, before, after, [FOLD_SCALE], constants)
+    check_pass(tfjs_node, before, after, [fold_scale.PASS], constants)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_takes_the_factor_on_either_side_in_every_shape(tfjs_node: TfjsNode, lin
 )
 def test_keeps_a_factor_that_is_not_per_channel(tfjs_node: TfjsNode, factor: Array) -> None:
     before = f"{_linear('conv')}z = Mul(y, s)\nreturn out=z"
-    reports = check_pass(tfjs_node, before, None, [FOLD_SCALE], linear_constants("conv") | {"s": factor})
+    reports = check_pass(tfjs_node, before, None, [fold_scale.PASS], linear_constants("conv") | {"s": factor})
     assert misses(reports) == {NOT_PER_CHANNEL}
 
 
@@ -57,7 +57,7 @@ def test_keeps_a_factor_that_is_not_finite(tfjs_node: TfjsNode, value: float) ->
     """NaN in the weights would reach every pixel that a zero kept away before."""
     factor = np.array([1, value, 2, 3], np.float32)
     before = f"{_linear('conv')}z = Mul(y, s)\nreturn out=z"
-    reports = check_pass(tfjs_node, before, None, [FOLD_SCALE], linear_constants("conv") | {"s": factor})
+    reports = check_pass(tfjs_node, before, None, [fold_scale.PASS], linear_constants("conv") | {"s": factor})
     assert misses(reports) == {NOT_PER_CHANNEL}
 
 
@@ -66,7 +66,7 @@ def test_keeps_a_factor_that_overflows_the_weights(tfjs_node: TfjsNode) -> None:
     constants = {"w": random_array("w", 5, 6) * 1e25, "s": np.full(6, 1e25, np.float32)}
     before = "x: float32[4,5]\nsmall = Mul(x, tiny)\ny = MatMul(small, w)\nz = Mul(y, s)\nreturn out=z"
     constants["tiny"] = np.array(1e-25, np.float32)
-    reports = check_pass(tfjs_node, before, None, [FOLD_SCALE], constants)
+    reports = check_pass(tfjs_node, before, None, [fold_scale.PASS], constants)
     assert misses(reports) == {"the folded weights are not finite"}
 
 
@@ -74,7 +74,7 @@ def test_zero_scale_folds(tfjs_node: TfjsNode) -> None:
     """Pruned channels have it."""
     constants = linear_constants("matmul") | {"s": np.array([0, 1, -1, 0, 2, 3], np.float32)}
     after = "x: float32[4,5]\ny = MatMul(x, w)\nreturn out=y"
-    check_pass(tfjs_node, f"{_linear('matmul')}z = Mul(y, s)\nreturn out=z", after, [FOLD_SCALE], constants)
+    check_pass(tfjs_node, f"{_linear('matmul')}z = Mul(y, s)\nreturn out=z", after, [fold_scale.PASS], constants)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_zero_scale_folds(tfjs_node: TfjsNode) -> None:
 )
 def test_keeps_what_others_use(tfjs_node: TfjsNode, tail: str, reason: str) -> None:
     constants = linear_constants("matmul") | operands(s=(6,))
-    reports = check_pass(tfjs_node, _linear("matmul") + tail, None, [FOLD_SCALE], constants)
+    reports = check_pass(tfjs_node, _linear("matmul") + tail, None, [fold_scale.PASS], constants)
     assert misses(reports) == {reason}
 
 
@@ -105,13 +105,13 @@ def test_keeps_what_others_use(tfjs_node: TfjsNode, tail: str, reason: str) -> N
 )
 def test_leaves_other_patterns_alone(tfjs_node: TfjsNode, text: str) -> None:
     constants = {k: v for k, v in operands(w=(5, 6), s=(6,)).items() if f"{k})" in text}
-    assert misses(check_pass(tfjs_node, text, None, [FOLD_SCALE], constants)) == set()
+    assert misses(check_pass(tfjs_node, text, None, [fold_scale.PASS], constants)) == set()
 
 
 def test_a_chain_of_scales_folds_whole(tfjs_node: TfjsNode) -> None:
     before = "x: float32[4,5]\na = MatMul(x, w)\nb = Mul(a, s)\nc = Mul(t, b)\nreturn out=c"
     after = "x: float32[4,5]\na = MatMul(x, w)\nreturn out=a"
-    check_pass(tfjs_node, before, after, [FOLD_SCALE], operands(w=(5, 6), s=(6,), t=(1, 6)))
+    check_pass(tfjs_node, before, after, [fold_scale.PASS], operands(w=(5, 6), s=(6,), t=(1, 6)))
 
 
 def test_a_shared_factor_folds_into_both(tfjs_node: TfjsNode) -> None:
@@ -119,4 +119,4 @@ def test_a_shared_factor_folds_into_both(tfjs_node: TfjsNode) -> None:
         "x: float32[4,5]\na = MatMul(x, w)\nb = MatMul(x, v)\nc = Mul(a, s)\nd = Mul(s, b)\nreturn first=c, second=d"
     )
     after = "x: float32[4,5]\na = MatMul(x, w)\nb = MatMul(x, v)\nreturn first=a, second=b"
-    check_pass(tfjs_node, before, after, [FOLD_SCALE], operands(w=(5, 6), v=(5, 6), s=(6,)))
+    check_pass(tfjs_node, before, after, [fold_scale.PASS], operands(w=(5, 6), v=(5, 6), s=(6,)))

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass, misses
 from tests.passes.operands import LINEAR, linear_constants, operands, random_array
-from tfjs_magic.passes.fuse_bias_activation import FUSE_BIAS_ACTIVATION
+from tfjs_magic.passes import fuse_bias_activation
 
 MATMUL = "x: float32[4,5]\ny = MatMul(x, w)\n"
 FUSED = {"Conv2D": "_FusedConv2D", "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative", "MatMul": "_FusedMatMul"}
@@ -29,7 +29,7 @@ def test_fuses_a_bias(tfjs_node: TfjsNode, kind: str) -> None:
     constants = linear_constants(kind) | operands(b=(channels,))
     before = f"{inputs}\ny = {line}\nz = BiasAdd(y, b)\nreturn out=z"
     after = f"{inputs}\n{_fused(kind, 'z', 'b', ops='BiasAdd')}\nreturn out=z"
-    check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], constants)
+    check_pass(tfjs_node, before, after, [fuse_bias_activation.PASS], constants)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -45,7 +45,7 @@ def test_fuses_bias_and_activation(tfjs_node: TfjsNode, kind: str, activation: s
     else:
         attrs = " leakyrelu_alpha=0.35" if leaky else ""
         lines = [inputs, _fused(kind, "z", "b_1", ops=f"BiasAdd, {activation}", attrs=attrs), "return out=z"]
-    check_pass(tfjs_node, before, "\n".join(lines), [FUSE_BIAS_ACTIVATION], constants)
+    check_pass(tfjs_node, before, "\n".join(lines), [fuse_bias_activation.PASS], constants)
 
 
 @pytest.mark.parametrize("alpha", ["0.0", "0.2", "1.5"])
@@ -55,7 +55,7 @@ def test_keeps_the_slope_of_a_leaky_relu(tfjs_node: TfjsNode, alpha: str) -> Non
         "x: float32[4,5]\n"
         f"z = _FusedMatMul(x, w) fused_ops=[noop, LeakyRelu] num_args=0 leakyrelu_alpha={alpha}\nreturn z"
     )
-    check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6)))
+    check_pass(tfjs_node, before, after, [fuse_bias_activation.PASS], operands(w=(5, 6)))
 
 
 @pytest.mark.parametrize("activation", ["Relu", "Relu6", "Elu", "Sigmoid"])
@@ -64,7 +64,7 @@ def test_fuses_an_activation_without_bias(tfjs_node: TfjsNode, kind: str, activa
     inputs, line, _, _ = LINEAR[kind]
     before = f"{inputs}\ny = {line}\nz = {activation}(y)\nreturn out=z"
     after = f"{inputs}\n{_fused(kind, 'z', ops=f'noop, {activation}', attrs=' num_args=0')}\nreturn out=z"
-    check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], linear_constants(kind))
+    check_pass(tfjs_node, before, after, [fuse_bias_activation.PASS], linear_constants(kind))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (6,), (1, 6)], ids=str)
@@ -73,7 +73,7 @@ def test_takes_a_bias_on_either_side_in_every_shape(tfjs_node: TfjsNode, add: st
     before = f"{MATMUL}z = {add}\nreturn z"
     bias = "b" if shape == (6,) else "b_1"
     after = f"x: float32[4,5]\nz = _FusedMatMul(x, w, {bias}) fused_ops=[BiasAdd]\nreturn z"
-    check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6), b=shape))
+    check_pass(tfjs_node, before, after, [fuse_bias_activation.PASS], operands(w=(5, 6), b=shape))
 
 
 def test_fuses_two_ops_that_share_weights_and_bias(tfjs_node: TfjsNode) -> None:
@@ -85,7 +85,7 @@ def test_fuses_two_ops_that_share_weights_and_bias(tfjs_node: TfjsNode) -> None:
         "x: float32[4,5]\nu: float32[3,5]\nz = _FusedMatMul(x, w, b) fused_ops=[BiasAdd, Relu]\n"
         "q = _FusedMatMul(u, w, b) fused_ops=[BiasAdd]\nreturn z, q"
     )
-    check_pass(tfjs_node, before, after, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6), b=(6,)))
+    check_pass(tfjs_node, before, after, [fuse_bias_activation.PASS], operands(w=(5, 6), b=(6,)))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_fuses_two_ops_that_share_weights_and_bias(tfjs_node: TfjsNode) -> None:
 )
 def test_fuses_as_far_as_nothing_else_looks_inside(tfjs_node: TfjsNode, before: str, after: str) -> None:
     check_pass(
-        tfjs_node, MATMUL + before, f"x: float32[4,5]\n{after}", [FUSE_BIAS_ACTIVATION], operands(w=(5, 6), b=(6,))
+        tfjs_node, MATMUL + before, f"x: float32[4,5]\n{after}", [fuse_bias_activation.PASS], operands(w=(5, 6), b=(6,))
     )
 
 
@@ -130,20 +130,20 @@ def test_fuses_as_far_as_nothing_else_looks_inside(tfjs_node: TfjsNode, before: 
 )
 def test_leaves_an_op_alone_that_others_use(tfjs_node: TfjsNode, tail: str) -> None:
     constants = {k: v for k, v in operands(w=(5, 6), b=(6,), c=(6,)).items() if f", {k})" in MATMUL + tail}
-    reports = check_pass(tfjs_node, MATMUL + tail, None, [FUSE_BIAS_ACTIVATION], constants)
+    reports = check_pass(tfjs_node, MATMUL + tail, None, [fuse_bias_activation.PASS], constants)
     assert misses(reports) <= {NO_BIAS}
 
 
 @pytest.mark.parametrize("shape", [(4, 1), (4, 6), (1, 1, 6)], ids=str)
 def test_keeps_an_addend_that_is_no_bias(tfjs_node: TfjsNode, shape: tuple[int, ...]) -> None:
     constants = operands(w=(5, 6)) | {"b": random_array("b", *shape)}
-    reports = check_pass(tfjs_node, f"{MATMUL}z = AddV2(y, b)\nreturn z", None, [FUSE_BIAS_ACTIVATION], constants)
+    reports = check_pass(tfjs_node, f"{MATMUL}z = AddV2(y, b)\nreturn z", None, [fuse_bias_activation.PASS], constants)
     assert misses(reports) == {NO_BIAS}
 
 
 def test_keeps_a_residual(tfjs_node: TfjsNode) -> None:
     before = "x: float32[4,5]\nr: float32[4,6]\ny = MatMul(x, w)\na = AddV2(y, r)\nz = Relu(a)\nreturn z"
-    assert misses(check_pass(tfjs_node, before, None, [FUSE_BIAS_ACTIVATION], operands(w=(5, 6)))) == {NO_BIAS}
+    assert misses(check_pass(tfjs_node, before, None, [fuse_bias_activation.PASS], operands(w=(5, 6)))) == {NO_BIAS}
 
 
 @pytest.mark.parametrize("kind", ["matmul-transpose-a", "matmul-transpose-b"])
@@ -152,11 +152,11 @@ def test_keeps_a_transposed_matmul(tfjs_node: TfjsNode, kind: str) -> None:
     inputs, line, _, channels = LINEAR[kind]
     constants = linear_constants(kind) | operands(b=(channels,))
     before = f"{inputs}\ny = {line}\na = BiasAdd(y, b)\nz = Relu(a)\nreturn out=z"
-    reports = check_pass(tfjs_node, before, None, [FUSE_BIAS_ACTIVATION], constants)
+    reports = check_pass(tfjs_node, before, None, [fuse_bias_activation.PASS], constants)
     assert misses(reports) == {"wasm's fused matmul is wrong with transposed operands"}
 
 
 def test_keeps_a_matmul_of_data(tfjs_node: TfjsNode) -> None:
     before = "x: float32[4,5]\nv: float32[5,6]\ny = MatMul(x, v)\nz = BiasAdd(y, b)\nreturn z"
-    reports = check_pass(tfjs_node, before, None, [FUSE_BIAS_ACTIVATION], operands(b=(6,)))
+    reports = check_pass(tfjs_node, before, None, [fuse_bias_activation.PASS], operands(b=(6,)))
     assert misses(reports) == {"the weights are computed, or the channels are not last"}

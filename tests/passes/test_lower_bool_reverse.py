@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass
-from tfjs_magic.passes.lower_bool_reverse import LOWER_BOOL_REVERSE
+from tfjs_magic.passes import lower_bool_reverse
 
 AXIS = {"axis": np.array([1], np.int32)}
 
@@ -21,9 +21,9 @@ def test_lowers(tfjs_node: TfjsNode) -> None:
         return y
     """
     feeds = [{"m": np.random.default_rng(seed).integers(0, 2, (3, 5)) > 0} for seed in (1, 2)]
-    check_pass(tfjs_node, before, after, [LOWER_BOOL_REVERSE], AXIS, feeds=feeds)
+    check_pass(tfjs_node, before, after, [lower_bool_reverse.PASS], AXIS, feeds=feeds)
 
 
 def test_leaves_numbers_alone(tfjs_node: TfjsNode) -> None:
     before = "x: float32[3,5]\ny = ReverseV2(x, axis) Tidx=int32\nreturn y"
-    check_pass(tfjs_node, before, None, [LOWER_BOOL_REVERSE], AXIS)
+    check_pass(tfjs_node, before, None, [lower_bool_reverse.PASS], AXIS)

@@ -197,5 +197,5 @@ def test_what_is_unknown_is_refused(function: Callable[[Any], Any], shape: Any, 
     spec = tf.TensorSpec(shape, tf.float32, name="x")
     with pytest.raises(UnsupportedOpsError):
         converted(function, spec)
-    reports = run_passes(traced(function, spec), PIPELINE[0])
+    reports = run_passes(traced(function, spec), PIPELINE["lower ops"])
     assert reason in {miss for report in reports for miss in report.misses}

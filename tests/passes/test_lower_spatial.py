@@ -18,9 +18,7 @@ from tests.traced import converted, python_outputs, traced
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.ops.check import count_ops
-from tfjs_magic.passes import PIPELINE, run_passes
-from tfjs_magic.passes.fold_sizes import FOLD_SIZES
-from tfjs_magic.passes.merge_transposes import MERGE_TRANSPOSES
+from tfjs_magic.passes import PIPELINE, fold_sizes, merge_transposes, run_passes
 from tfjs_magic.pipeline import convert
 
 RNG = np.random.default_rng(0)
@@ -214,7 +212,7 @@ def test_transposes_merge_only_where_no_other_sees_them() -> None:
     """
     orders = {"p": np.array([0, 2, 1], np.int32), "q": np.array([0, 2, 1], np.int32)}
     graph = parse_graph(text, orders)
-    run_passes(graph, (MERGE_TRANSPOSES,))
+    run_passes(graph, (merge_transposes.PASS,))
     assert count_ops(graph)["Transpose"] == 2, "t has other consumers than Relu"
     assert graph["s"].op == "Identity"
 
@@ -231,9 +229,9 @@ def test_transposes_merge_only_where_no_other_sees_them() -> None:
 )
 def test_known_sizes_become_constants(function: Callable[[Any], Any], folded: bool) -> None:  # noqa: FBT001
     graph = traced(lambda x: tf.cast(function(x), tf.float32) * x[0, 0, 0, 0], IMAGE)
-    for step in PIPELINE[:2]:
+    for step in (PIPELINE["lower ops"], PIPELINE["fold weights"]):
         run_passes(graph, step)
-    (report,) = (r for r in run_passes(traced(function, IMAGE), (FOLD_SIZES,)) if r.name == "fold_sizes")
+    (report,) = (r for r in run_passes(traced(function, IMAGE), (fold_sizes.PASS,)) if r.name == "fold_sizes")
     assert bool(report.applied) == folded
     assert ("Shape" not in count_ops(graph)) == folded
 

@@ -10,7 +10,7 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, check_pass
 from tests.traced import converted, python_outputs
-from tfjs_magic.passes.lower_switch_n import LOWER_SWITCH_N
+from tfjs_magic.passes import lower_switch_n
 
 INDEX = tf.TensorSpec([], tf.int32, name="index")
 X = tf.TensorSpec([3], tf.float32, name="x")
@@ -42,7 +42,7 @@ def test_lowers(tfjs_node: TfjsNode) -> None:
     """
     x = np.array([1, 2, 3], np.float32)
     feeds = [{"i": np.array(i, np.int32), "x": x} for i in (0, 1)]
-    check_pass(tfjs_node, before, after, [LOWER_SWITCH_N], {}, feeds=feeds)
+    check_pass(tfjs_node, before, after, [lower_switch_n.PASS], {}, feeds=feeds)
 
 
 @pytest.mark.parametrize("index", [-1, 0, 1, 2, 3, 7])

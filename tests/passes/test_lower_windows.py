@@ -144,7 +144,7 @@ def test_keras_3d_maximum_runs_on_wasm(tfjs_node: TfjsNode, data_format: str) ->
 
 def test_without_sizes_the_3d_maximum_stays() -> None:
     graph = traced(lambda x: tf.nn.max_pool3d(x, 2, 2, "VALID"), tf.TensorSpec((2, None, 6, 6, 3), name="x"))
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     assert "MaxPool3D" in count_ops(graph)
     assert missing_per_backend(graph)["wasm"] == ("MaxPool3D",)
@@ -157,7 +157,7 @@ def test_a_stride_longer_than_the_kernel_on_unknown_sizes_is_listed(conv: Any, l
         lambda x: last(conv(x, _weights(2, 2, 4, 2), [1, 3, 3, 1], "SAME")),
         tf.TensorSpec((None, None, None, 4), name="x"),
     )
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     assert len(missing_per_backend(graph)["wasm"]) == 1
 
@@ -175,7 +175,7 @@ def test_a_stride_longer_than_the_kernel_on_unknown_sizes_is_listed(conv: Any, l
 )
 def test_what_is_unknown_is_refused(op: str, shapes: list[Any], function: Callable[..., Any]) -> None:
     graph = traced(function, *(tf.TensorSpec(shape, name=f"x{i}") for i, shape in enumerate(shapes)))
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     with pytest.raises(UnsupportedOpsError) as caught:
         check_ops(graph)

@@ -7,8 +7,7 @@ import pytest
 
 from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass, parse_graph
-from tfjs_magic.passes import run_passes
-from tfjs_magic.passes.merge_duplicates import MERGE_DUPLICATES
+from tfjs_magic.passes import merge_duplicates, run_passes
 
 X = "x: float32[4,6]\n"
 
@@ -30,7 +29,7 @@ X = "x: float32[4,6]\n"
 )
 def test_merges_what_computes_the_same(tfjs_node: TfjsNode, before: str, after: str | None) -> None:
     feeds = [{"x": np.random.default_rng(seed).normal(size=(4, 6)).astype(np.float32)} for seed in (1, 2)]
-    check_pass(tfjs_node, X + before, None if after is None else X + after, [MERGE_DUPLICATES], {}, feeds=feeds)
+    check_pass(tfjs_node, X + before, None if after is None else X + after, [merge_duplicates.PASS], {}, feeds=feeds)
 
 
 def test_constants_merge_where_no_name_is_lost() -> None:
@@ -38,15 +37,15 @@ def test_constants_merge_where_no_name_is_lost() -> None:
     ones = np.ones(6, np.float32)
     constants = {"i": np.array([1], np.int32), "j": np.array([1], np.int32), "v": ones, "w": ones.copy()}
     graph = parse_graph(text, constants)
-    run_passes(graph, (MERGE_DUPLICATES,))
+    run_passes(graph, (merge_duplicates.PASS,))
     assert {node.name for node in graph if node.op == "Const"} == {"i", "v", "w"}
     shared = parse_graph(text, {**constants, "w": ones})
-    run_passes(shared, (MERGE_DUPLICATES,))
+    run_passes(shared, (merge_duplicates.PASS,))
     assert {node.name for node in shared if node.op == "Const"} == {"i", "v"}
 
 
 @pytest.mark.parametrize("op", ["RandomUniform", "TensorListStack", "Enter", "Switch"])
 def test_what_differs_each_time_or_place_stays(op: str) -> None:
     graph = parse_graph(f"{X}a = {op}(x)\nb = {op}(x)\ny = AddV2(a, b)\nreturn y")
-    (report,) = run_passes(graph, (MERGE_DUPLICATES,))
+    (report,) = run_passes(graph, (merge_duplicates.PASS,))
     assert report.applied == 0

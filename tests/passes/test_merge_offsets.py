@@ -9,7 +9,7 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass, misses
 from tests.passes.operands import LINEAR, linear_constants, operands, random_array
 from tfjs_magic.artifacts import Array
-from tfjs_magic.passes.merge_offsets import MERGE_OFFSETS
+from tfjs_magic.passes import merge_offsets
 
 MATMUL = "x: float32[4,5]\ny = MatMul(x, w)\n"
 AFTER = f"{MATMUL}z = AddV2(y, b_1)\nreturn out=z"
@@ -22,26 +22,26 @@ def test_adds_the_offsets_of_every_linear_op(tfjs_node: TfjsNode, kind: str) -> 
     constants = linear_constants(kind) | operands(b=(channels,), c=(1, channels))
     before = f"{inputs}\ny = {line}\na = BiasAdd(y, b)\nz = AddV2(a, c)\nreturn out=z"
     after = f"{inputs}\ny = {line}\nz = AddV2(y, b_1)\nreturn out=z"
-    check_pass(tfjs_node, before, after, [MERGE_OFFSETS], constants)
+    check_pass(tfjs_node, before, after, [merge_offsets.PASS], constants)
 
 
 @pytest.mark.parametrize("first", ["Add(y, b)", "AddV2(b, y)", "BiasAdd(y, b)"])
 @pytest.mark.parametrize("second", ["Add(c, a)", "AddV2(a, c)", "BiasAdd(a, c)"])
 def test_takes_every_operand_order(tfjs_node: TfjsNode, first: str, second: str) -> None:
     before = f"{MATMUL}a = {first}\nz = {second}\nreturn out=z"
-    check_pass(tfjs_node, before, AFTER, [MERGE_OFFSETS], operands(w=(5, 6), b=(6,), c=(6,)))
+    check_pass(tfjs_node, before, AFTER, [merge_offsets.PASS], operands(w=(5, 6), b=(6,), c=(6,)))
 
 
 @pytest.mark.parametrize(("b", "c"), [((), (6,)), ((6,), ()), ((), ()), ((1, 6), (1,))], ids=str)
 def test_takes_scalars_and_leading_ones(tfjs_node: TfjsNode, b: tuple[int, ...], c: tuple[int, ...]) -> None:
     before = f"{MATMUL}a = AddV2(y, b)\nz = AddV2(a, c)\nreturn out=z"
-    check_pass(tfjs_node, before, AFTER, [MERGE_OFFSETS], operands(w=(5, 6), b=b, c=c))
+    check_pass(tfjs_node, before, AFTER, [merge_offsets.PASS], operands(w=(5, 6), b=b, c=c))
 
 
 def test_three_offsets_become_one(tfjs_node: TfjsNode) -> None:
     before = f"{MATMUL}a = BiasAdd(y, b)\nm = AddV2(a, c)\nz = AddV2(d, m)\nreturn out=z"
     after = f"{MATMUL}z = AddV2(y, b_1_1)\nreturn out=z"
-    check_pass(tfjs_node, before, after, [MERGE_OFFSETS], operands(w=(5, 6), b=(6,), c=(6,), d=()))
+    check_pass(tfjs_node, before, after, [merge_offsets.PASS], operands(w=(5, 6), b=(6,), c=(6,), d=()))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_keeps_what_is_not_per_channel_and_finite(tfjs_node: TfjsNode, c: Array)
     if c.ndim == 1:  # such a result alone tells no samples apart
         before = f"{MATMUL}a = AddV2(y, b)\nz = AddV2(a, c)\nq = Mul(z, y)\nreturn out=q"
     constants = {"b": b, "c": c} | operands(w=(5, 6), v=(5, 6))
-    reports = check_pass(tfjs_node, before, None, [MERGE_OFFSETS], constants)
+    reports = check_pass(tfjs_node, before, None, [merge_offsets.PASS], constants)
     assert misses(reports) == {"an offset is not one finite number per channel"}
 
 
@@ -74,7 +74,7 @@ def test_keeps_what_is_not_per_channel_and_finite(tfjs_node: TfjsNode, c: Array)
     ],
 )
 def test_keeps_what_others_use(tfjs_node: TfjsNode, tail: str) -> None:
-    reports = check_pass(tfjs_node, MATMUL + tail, None, [MERGE_OFFSETS], operands(w=(5, 6), b=(6,), c=(6,)))
+    reports = check_pass(tfjs_node, MATMUL + tail, None, [merge_offsets.PASS], operands(w=(5, 6), b=(6,), c=(6,)))
     assert misses(reports) == {ALSO_USED}
 
 
@@ -88,4 +88,4 @@ def test_keeps_what_others_use(tfjs_node: TfjsNode, tail: str) -> None:
 )
 def test_leaves_other_patterns_alone(tfjs_node: TfjsNode, text: str) -> None:
     constants = {k: v for k, v in operands(w=(5, 6), b=(6,), c=(6,)).items() if f", {k})" in text}
-    assert misses(check_pass(tfjs_node, text, None, [MERGE_OFFSETS], constants)) == set()
+    assert misses(check_pass(tfjs_node, text, None, [merge_offsets.PASS], constants)) == set()

@@ -8,33 +8,33 @@ import pytest
 from tests.conformance.node import TfjsNode
 from tests.graph_text import check_pass, graph_text, misses, parse_graph
 from tests.passes.operands import operands
-from tfjs_magic.passes.remove_identities import REMOVE_IDENTITIES
+from tfjs_magic.passes import remove_identities
 from tfjs_magic.passes.rewrite import run_passes
 
 
 @pytest.mark.parametrize("op", ["Identity", "StopGradient", "PreventGradient", "Snapshot"])
 def test_removes(tfjs_node: TfjsNode, op: str) -> None:
     before = f"x: float32[3]\na = {op}(x)\ny = AddV2(a, a)\nreturn y"
-    check_pass(tfjs_node, before, "x: float32[3]\ny = AddV2(x, x)\nreturn y", [REMOVE_IDENTITIES], {})
+    check_pass(tfjs_node, before, "x: float32[3]\ny = AddV2(x, x)\nreturn y", [remove_identities.PASS], {})
 
 
 def test_removes_what_only_checks() -> None:
     text = "x: float32[3]\na = CheckNumerics(x) message=bad\nb = EnsureShape(a)\ny = Exp(b)\nreturn y"
     graph = parse_graph(text)
-    run_passes(graph, [REMOVE_IDENTITIES])
+    run_passes(graph, [remove_identities.PASS])
     assert graph_text(graph) == ["return y=y", "x: float32[3]", "y = Exp(x)"]
 
 
 def test_removes_a_chain_and_keeps_ports(tfjs_node: TfjsNode) -> None:
     before = "x: float32[6]\ns = Split(axis, x) num_split=2\na = Identity(s:1)\nb = Identity(a)\ny = Exp(b)\nreturn y"
     after = "x: float32[6]\ns = Split(axis, x) num_split=2\ny = Exp(s:1)\nreturn y"
-    check_pass(tfjs_node, before, after, [REMOVE_IDENTITIES], {"axis": np.array(0, np.int32)})
+    check_pass(tfjs_node, before, after, [remove_identities.PASS], {"axis": np.array(0, np.int32)})
 
 
 def test_lets_the_tensor_behind_it_be_the_output(tfjs_node: TfjsNode) -> None:
     before = "x: float32[3]\na = Exp(x)\ny = Identity(a)\nz = Neg(y)\nreturn out=y, other=z"
     after = "x: float32[3]\na = Exp(x)\nz = Neg(a)\nreturn out=a, other=z"
-    check_pass(tfjs_node, before, after, [REMOVE_IDENTITIES], {})
+    check_pass(tfjs_node, before, after, [remove_identities.PASS], {})
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_lets_the_tensor_behind_it_be_the_output(tfjs_node: TfjsNode) -> None:
 )
 def test_keeps_the_node_of_an_output(tfjs_node: TfjsNode, text: str, reason: str) -> None:
     constants = {"axis": np.array(0, np.int32)} if "axis" in text else {}
-    assert misses(check_pass(tfjs_node, text, None, [REMOVE_IDENTITIES], constants)) == {reason}
+    assert misses(check_pass(tfjs_node, text, None, [remove_identities.PASS], constants)) == {reason}
 
 
 def test_keeps_a_constant_output() -> None:
     graph = parse_graph("y = Identity(w)\nreturn y", operands(w=(3,)))
-    assert run_passes(graph, [REMOVE_IDENTITIES])[0].applied == 0
+    assert run_passes(graph, [remove_identities.PASS])[0].applied == 0

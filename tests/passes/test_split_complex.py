@@ -18,8 +18,7 @@ from tests.traced import converted, python_outputs, traced
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend
-from tfjs_magic.passes import PIPELINE, run_passes
-from tfjs_magic.passes.split_complex import SPLIT_COMPLEX
+from tfjs_magic.passes import PIPELINE, run_passes, split_complex
 from tfjs_magic.pipeline import convert
 
 signal = tf.signal
@@ -119,7 +118,7 @@ def test_complex_inputs_and_outputs_run_where_there_are_complex_numbers(
     model = converted(function, spec)
     assert_matches(tfjs_node.run(model, feed, "cpu"), python_outputs(function, feed, spec))
     graph = traced(function, spec)
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     assert missing_per_backend(graph)["wasm"]
 
@@ -130,7 +129,7 @@ def test_an_unknown_length_stays_and_is_listed(tfjs_node: TfjsNode) -> None:
 
     spec = tf.TensorSpec((None, None), tf.float32, name="x")
     graph = traced(function, spec)
-    for step in PIPELINE:
+    for step in PIPELINE.values():
         run_passes(graph, step)
     assert missing_per_backend(graph)["wasm"] == ("Imag", "RFFT", "Real")
     feed = {"x": RNG.normal(size=(3, 16)).astype(np.float32)}
@@ -145,7 +144,7 @@ def test_an_op_without_a_rule_is_refused() -> None:
 
 def test_real_numbers_are_left_alone() -> None:
     graph = parse_graph("x: float32[3]\na = Mul(x, x)\ny = Neg(a)\nreturn y, a")
-    (report,) = run_passes(graph, (SPLIT_COMPLEX,))
+    (report,) = run_passes(graph, (split_complex.PASS,))
     assert (report.applied, dict(report.misses)) == (0, {})
     check_ops(graph)
     assert set(count_ops(graph)) == {"Mul", "Neg"}

@@ -14,8 +14,8 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, check_pass, graph_text, parse_graph
 from tests.traced import converted, python_outputs
 from tfjs_magic.artifacts import Array
+from tfjs_magic.passes import strip_control_inputs
 from tfjs_magic.passes.rewrite import run_passes
-from tfjs_magic.passes.strip_control_inputs import STRIP_CONTROL_INPUTS
 
 P = tf.TensorSpec([], tf.bool, name="p")
 X = tf.TensorSpec([2, 3], tf.float32, name="x")
@@ -206,7 +206,7 @@ def test_assertions_and_prints_go(tfjs_node: TfjsNode) -> None:
 def test_strips(tfjs_node: TfjsNode) -> None:
     before = "x: float32[3]\na = NoOp(^x)\nb = Exp(x, ^a)\ny = Neg(b, ^a, ^x)\nreturn y"
     after = "x: float32[3]\nb = Exp(x)\ny = Neg(b)\nreturn y"
-    check_pass(tfjs_node, before, after, [STRIP_CONTROL_INPUTS], {})
+    check_pass(tfjs_node, before, after, [strip_control_inputs.PASS], {})
 
 
 def test_puts_a_switch_over_a_constant_of_a_branch(tfjs_node: TfjsNode) -> None:
@@ -230,7 +230,7 @@ def test_puts_a_switch_over_a_constant_of_a_branch(tfjs_node: TfjsNode) -> None:
         y = Merge(b, a/switch:1)
         return y
     """
-    check_pass(tfjs_node, before, after, [STRIP_CONTROL_INPUTS], {"w": np.array([1, 2, 3], np.float32)})
+    check_pass(tfjs_node, before, after, [strip_control_inputs.PASS], {"w": np.array([1, 2, 3], np.float32)})
 
 
 def test_a_control_edge_from_a_switch_does_not_name_the_branch() -> None:
@@ -246,5 +246,5 @@ def test_a_control_edge_from_a_switch_does_not_name_the_branch() -> None:
         return y
     """
     graph = parse_graph(text, {"w": np.zeros(3, np.float32)})
-    run_passes(graph, [STRIP_CONTROL_INPUTS])
+    run_passes(graph, [strip_control_inputs.PASS])
     assert "y = Merge(a/switch, t:1)" in graph_text(graph)

@@ -256,7 +256,7 @@ def _ref(ref: Sequence[Any]) -> Ref:
 
 
 def _offsets(entries: Mapping[str, Config], config: Config) -> dict[str, int]:
-    """Return the number of each layer's first call: nested models have an earlier one, unless something refers to it."""
+    """Return the number of each layer's first call; that of a nested model counts only if something refers to it."""
     used = [ref for entry in entries.values() for node in _nodes(entry) for ref, _ in node] + _refs(
         config["output_layers"]
     )

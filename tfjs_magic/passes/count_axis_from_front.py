@@ -40,4 +40,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.set_inputs(node, [node.inputs[0], axis])
 
 
-COUNT_AXIS_FROM_FRONT = Rewrite("count_axis_from_front", frozenset({"Cumsum", "Cumprod"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Cumsum", "Cumprod"}), _match, _apply)

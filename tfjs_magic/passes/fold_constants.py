@@ -31,4 +31,4 @@ def _fold(graph: Graph, node: Node) -> bool:
     return True
 
 
-FOLD_CONSTANTS = GraphPass("fold_constants", _run)
+PASS = GraphPass(__name__, _run)

@@ -52,4 +52,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_uses(match.mul.name, target.node.name)
 
 
-FOLD_SCALE = Rewrite("fold_scale", frozenset({"Mul"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Mul"}), _match, _apply)

@@ -49,4 +49,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(node.name, Node(node.name, "Const", attrs={"dtype": dtype}, value=match.value))
 
 
-FOLD_SIZES = Rewrite("fold_sizes", frozenset({"StridedSlice"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"StridedSlice"}), _match, _apply)

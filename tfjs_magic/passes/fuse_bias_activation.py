@@ -74,4 +74,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(match.last.name, Node(match.last.name, _FUSED[source.op], inputs, attrs))
 
 
-FUSE_BIAS_ACTIVATION = Rewrite("fuse_bias_activation", frozenset(_FUSED), _match, _apply)
+PASS = Rewrite(__name__, frozenset(_FUSED), _match, _apply)

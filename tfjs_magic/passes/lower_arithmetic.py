@@ -138,4 +138,4 @@ _DTYPES: dict[str, frozenset[str]] = {
     "TruncateMod": frozenset({*_INTEGERS, "float32"}),
 }
 
-LOWER_ARITHMETIC = Rewrite("lower_arithmetic", frozenset(_FORMS), _match, _apply)
+PASS = Rewrite(__name__, frozenset(_FORMS), _match, _apply)

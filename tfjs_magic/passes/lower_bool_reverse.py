@@ -29,4 +29,4 @@ def _apply(graph: Graph, node: Node) -> None:
     graph.replace_node(node.name, Node(node.name, "Cast", [graph.add(reverse).name], back, controls=node.controls))
 
 
-LOWER_BOOL_REVERSE = Rewrite("lower_bool_reverse", frozenset({"ReverseV2"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"ReverseV2"}), _match, _apply)

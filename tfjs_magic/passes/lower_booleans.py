@@ -44,4 +44,4 @@ def _apply(graph: Graph, node: Node) -> None:
         new.replace("LogicalOr", chosen, new.add("LogicalAnd", new.add("LogicalNot", condition), second))
 
 
-LOWER_BOOLEANS = Rewrite("lower_booleans", frozenset({"Cast", "Select", "SelectV2"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Cast", "Select", "SelectV2"}), _match, _apply)

@@ -41,4 +41,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Sum", new.add("Cast", reached, SrcT=BOOL, DstT=INT32), new.constant([-1]), T=INT32, Tidx=INT32)
 
 
-LOWER_BUCKETIZE = Rewrite("lower_bucketize", frozenset({"Bucketize"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Bucketize"}), _match, _apply)

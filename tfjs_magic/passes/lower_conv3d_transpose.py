@@ -90,4 +90,4 @@ def _spread(new: Lowering, match: _Match) -> str:
     return new.add("Reshape", data, new.constant([-1, *sides]), T=FLOAT32, Tshape=INT32)
 
 
-LOWER_CONV3D_TRANSPOSE = Rewrite("lower_conv3d_transpose", frozenset({"Conv3DBackpropInputV2"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Conv3DBackpropInputV2"}), _match, _apply)

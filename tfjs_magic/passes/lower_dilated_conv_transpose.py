@@ -45,6 +45,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace(node.op, size, kernel, data, **{**node.attrs, "dilations": (1, 1, 1, 1)})
 
 
-LOWER_DILATED_CONV_TRANSPOSE = Rewrite(
-    "lower_dilated_conv_transpose", frozenset({"Conv2DBackpropInput"}), _match, _apply
-)
+PASS = Rewrite(__name__, frozenset({"Conv2DBackpropInput"}), _match, _apply)

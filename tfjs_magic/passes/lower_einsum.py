@@ -168,4 +168,4 @@ def _size(new: Lowering, match: _Match, group: str) -> str:
     return product
 
 
-LOWER_EINSUM: Rewrite[_Match | _Sum] = Rewrite("lower_einsum", frozenset({"Einsum"}), _match, _apply)
+PASS: Rewrite[_Match | _Sum] = Rewrite(__name__, frozenset({"Einsum"}), _match, _apply)

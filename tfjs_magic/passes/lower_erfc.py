@@ -34,4 +34,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(node.name, Node(node.name, "Sub", [one, erf.name], dict(node.attrs)))
 
 
-LOWER_ERFC = Rewrite("lower_erfc", frozenset({"Erfc"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Erfc"}), _match, _apply)

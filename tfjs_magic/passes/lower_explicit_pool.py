@@ -43,4 +43,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("MaxPool", data, **{**node.attrs, "padding": b"VALID", "explicit_paddings": ()})
 
 
-LOWER_EXPLICIT_POOL = Rewrite("lower_explicit_pool", frozenset({"MaxPool"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"MaxPool"}), _match, _apply)

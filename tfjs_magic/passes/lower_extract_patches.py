@@ -87,4 +87,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Reshape", data, made, T=dtype, Tshape=INT32)
 
 
-LOWER_EXTRACT_PATCHES = Rewrite("lower_extract_patches", frozenset({"ExtractImagePatches"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"ExtractImagePatches"}), _match, _apply)

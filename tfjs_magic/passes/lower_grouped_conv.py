@@ -58,4 +58,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(node.name, Node(node.name, "ConcatV2", [*outputs, axis], concat))
 
 
-LOWER_GROUPED_CONV = Rewrite("lower_grouped_conv", frozenset({"Conv2D", "Conv3D"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Conv2D", "Conv3D"}), _match, _apply)

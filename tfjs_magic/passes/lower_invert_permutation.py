@@ -22,4 +22,4 @@ def _apply(graph: Graph, node: Node) -> None:
     new.replace("ScatterNd", new.expand(x, 1, INT32), new.range(size), shape, T=INT32, Tindices=INT32)
 
 
-LOWER_INVERT_PERMUTATION = Rewrite("lower_invert_permutation", frozenset({"InvertPermutation"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"InvertPermutation"}), _match, _apply)

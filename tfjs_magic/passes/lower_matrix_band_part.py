@@ -71,4 +71,4 @@ def _computed_band(new: Lowering, x: str, match: _Match) -> str:
     return new.add("LogicalAnd", above, new.add("LessEqual", offsets, most, T=INT32))
 
 
-LOWER_MATRIX_BAND_PART = Rewrite("lower_matrix_band_part", frozenset({"MatrixBandPart"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"MatrixBandPart"}), _match, _apply)

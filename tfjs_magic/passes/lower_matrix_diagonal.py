@@ -137,4 +137,4 @@ def _padded(new: Lowering, match: _Match, ref: str, before: int, after: int) -> 
     return new.add("Pad", ref, new.constant(sides), T=match.dtype, Tpaddings=INT32)
 
 
-LOWER_MATRIX_DIAGONAL = Rewrite("lower_matrix_diagonal", _MAKE | _TAKE | _SET, _match, _apply)
+PASS = Rewrite(__name__, _MAKE | _TAKE | _SET, _match, _apply)

@@ -47,4 +47,4 @@ def _apply(graph: Graph, match: _Match) -> None:
         new.replace("Sub", new.add("FloorMod", shifted, new.constant(256), T=INT32), new.constant(128), T=INT32)
 
 
-LOWER_NARROW_CAST = Rewrite("lower_narrow_cast", frozenset({"Cast"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Cast"}), _match, _apply)

@@ -71,4 +71,4 @@ def _apply(graph: Graph, match: _Match) -> None:
         new.replace("Transpose", new.add(op, *inputs, **attrs), new.constant(match.perm), T=match.dtype, Tperm=INT32)
 
 
-LOWER_ONE_HOT = Rewrite("lower_one_hot", frozenset({"OneHot"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"OneHot"}), _match, _apply)

@@ -54,4 +54,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Reshape", data, new.constant([-1, *match.made]), T=dtype, Tshape=INT32)
 
 
-LOWER_POOL3D = Rewrite("lower_pool3d", frozenset({"AvgPool3D", "MaxPool3D"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"AvgPool3D", "MaxPool3D"}), _match, _apply)

@@ -72,4 +72,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Reshape", data, shape, T=FLOAT32, Tshape=INT32)
 
 
-LOWER_RESIZE = Rewrite("lower_resize", frozenset({"ResizeArea", "ResizeBicubic", "ScaleAndTranslate"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"ResizeArea", "ResizeBicubic", "ScaleAndTranslate"}), _match, _apply)

@@ -54,4 +54,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("GatherNd", x, indices, Tparams=node.attrs["T"], Tindices=INT32)
 
 
-LOWER_REVERSE_SEQUENCE = Rewrite("lower_reverse_sequence", frozenset({"ReverseSequence"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"ReverseSequence"}), _match, _apply)

@@ -53,4 +53,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Identity", x, T=dtype)
 
 
-LOWER_ROLL = Rewrite("lower_roll", frozenset({"Roll"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Roll"}), _match, _apply)

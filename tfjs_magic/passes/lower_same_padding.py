@@ -66,6 +66,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace(node.op, data, *others, **attrs)
 
 
-LOWER_SAME_PADDING = Rewrite(
-    "lower_same_padding", frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative"}), _match, _apply
-)
+PASS = Rewrite(__name__, frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative"}), _match, _apply)

@@ -34,4 +34,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(node.name, Node(node.name, "RealDiv", [x, sum_.name], dict(attrs)))
 
 
-LOWER_SOFTSIGN = Rewrite("lower_softsign", frozenset({"Softsign"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Softsign"}), _match, _apply)

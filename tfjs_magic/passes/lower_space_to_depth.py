@@ -44,4 +44,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Reshape", data, shape, T=dtype, Tshape=INT32)
 
 
-LOWER_SPACE_TO_DEPTH = Rewrite("lower_space_to_depth", frozenset({"SpaceToDepth"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"SpaceToDepth"}), _match, _apply)

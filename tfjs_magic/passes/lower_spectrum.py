@@ -246,4 +246,4 @@ def _transposed(new: Lowering, data: str, order: list[int]) -> str:
     return new.add("Transpose", data, new.constant(order), T=FLOAT32, Tperm=INT32)
 
 
-LOWER_SPECTRUM = Rewrite("lower_spectrum", frozenset(_TRANSFORMS), _match, _apply)
+PASS = Rewrite(__name__, frozenset(_TRANSFORMS), _match, _apply)

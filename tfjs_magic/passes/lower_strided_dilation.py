@@ -49,6 +49,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace(node.op, node.inputs[0], kernel, **{**node.attrs, "dilations": ones})
 
 
-LOWER_STRIDED_DILATION = Rewrite(
-    "lower_strided_dilation", frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative"}), _match, _apply
-)
+PASS = Rewrite(__name__, frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative"}), _match, _apply)

@@ -57,4 +57,4 @@ def _compare(graph: Graph, name: str, op: str, index: str, k: int) -> str:
     return graph.add(Node(graph.fresh_name(name), op, [index, number], attrs)).name
 
 
-LOWER_SWITCH_N = Rewrite("lower_switch_n", frozenset({"_SwitchN"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"_SwitchN"}), _match, _apply)

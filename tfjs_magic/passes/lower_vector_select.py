@@ -52,4 +52,4 @@ def _computed_shape(new: Lowering, condition: str, data: str) -> str:
     return new.add("ConcatV2", sides, ones, new.constant(0), T=INT32, Tidx=INT32, N=2)
 
 
-LOWER_VECTOR_SELECT = Rewrite("lower_vector_select", frozenset({"Select"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Select"}), _match, _apply)

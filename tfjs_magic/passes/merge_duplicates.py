@@ -65,4 +65,4 @@ def _constant_key(node: Node) -> Hashable | None:
     return *kind, value.strides, value.__array_interface__["data"][0] if value.nbytes else node.name
 
 
-MERGE_DUPLICATES = GraphPass("merge_duplicates", _run)
+PASS = GraphPass(__name__, _run)

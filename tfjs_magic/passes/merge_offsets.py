@@ -51,4 +51,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(match.outer.name, Node(match.outer.name, "AddV2", [match.data, total], attrs))
 
 
-MERGE_OFFSETS = Rewrite("merge_offsets", ADD_OPS, _match, _apply)
+PASS = Rewrite(__name__, ADD_OPS, _match, _apply)

@@ -71,4 +71,4 @@ def _apply(graph: Graph, match: _Match) -> None:
         new.replace("Transpose", moved, inner.inputs[1], **types)
 
 
-MERGE_TRANSPOSES = Rewrite("merge_transposes", frozenset({"Transpose", *_UNARY}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Transpose", *_UNARY}), _match, _apply)

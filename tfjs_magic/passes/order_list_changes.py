@@ -73,4 +73,4 @@ def _pad(graph: Graph, node: Node, length: str) -> None:
     new.replace("ConcatV2", rows, zeros, new.constant(0), N=2, T=dtype, Tidx=INT32)
 
 
-ORDER_LIST_CHANGES = GraphPass("order_list_changes", _run)
+PASS = GraphPass(__name__, _run)

@@ -86,4 +86,4 @@ def _moved(key: str, value: Attr, order: list[int]) -> Attr:
     return value
 
 
-PUT_CHANNELS_LAST = Rewrite("put_channels_last", frozenset(_DATA), _match, _apply)
+PASS = Rewrite(__name__, frozenset(_DATA), _match, _apply)

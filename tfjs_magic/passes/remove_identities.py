@@ -37,8 +37,8 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_uses(match.node.name, match.node.inputs[0])
 
 
-REMOVE_IDENTITIES = Rewrite(
-    "remove_identities",
+PASS = Rewrite(
+    __name__,
     frozenset({"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics", "EnsureShape"}),
     _match,
     _apply,

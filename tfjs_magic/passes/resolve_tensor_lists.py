@@ -254,4 +254,4 @@ def _set(graph: Graph, item: _Item, dtype: DType) -> str:
     return f"{name}:{item.index}" if item.index else name
 
 
-RESOLVE_TENSOR_LISTS = Rewrite("resolve_tensor_lists", _READERS, _match, _apply)
+PASS = Rewrite(__name__, _READERS, _match, _apply)

@@ -29,24 +29,34 @@ class Rewrite(Generic[M]):
     """A local match and its edit.
 
     Attributes:
-        name: Verb and object; the name of its module.
+        module: Its ``__name__``, whose last part, verb and object, names the pass.
         anchors: Op types that a match may start from.
         match: Reads only. None where the pattern is not there at all, a :class:`Miss` where it is but must stay.
         apply: Edits only, through the verbs of :class:`Graph`; everything is decided already.
     """
 
-    name: str
+    module: str
     anchors: frozenset[str]
     match: Callable[[Graph, Node], M | Miss | None]
     apply: Callable[[Graph, M], None]
 
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.module.rpartition(".")[2]
+
 
 @dataclasses.dataclass(frozen=True)
 class GraphPass:
-    """A step over the whole graph; ``run`` gives how many places it changed."""
+    """A step over the whole graph; ``run`` returns how many places it changed, ``module`` is as in :class:`Rewrite`."""
 
-    name: str
+    module: str
     run: Callable[[Graph], int]
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.module.rpartition(".")[2]
 
 
 Pass = Rewrite[Any] | GraphPass

@@ -33,4 +33,4 @@ def _types(source: Node) -> dict[str, Attr]:
     return {"T": next((source.attrs[key] for key in keys if key in source.attrs), DType("float32"))}
 
 
-SEPARATE_OUTPUTS = GraphPass("separate_outputs", _run)
+PASS = GraphPass(__name__, _run)

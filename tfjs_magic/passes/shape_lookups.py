@@ -26,4 +26,4 @@ def _apply(graph: Graph, node: Node) -> None:
     new.replace("Reshape", found, new.shape(keys), T=node.attrs["Tout"], Tshape=INT32)
 
 
-SHAPE_LOOKUPS = Rewrite("shape_lookups", frozenset({"LookupTableFind", "LookupTableFindV2"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"LookupTableFind", "LookupTableFindV2"}), _match, _apply)

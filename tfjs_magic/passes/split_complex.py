@@ -193,6 +193,4 @@ _TAKEN: dict[str, Callable[[Lowering, Node, _Pair], None]] = {
     "Shape": lambda new, node, pair: new.replace("Shape", pair[0], **{**node.attrs, "T": FLOAT32}),
 }
 
-SPLIT_COMPLEX = Rewrite(
-    "split_complex", frozenset({"Complex", "Const", *_ARITHMETIC, *_LINEAR, *_TAKEN}), _match, _apply
-)
+PASS = Rewrite(__name__, frozenset({"Complex", "Const", *_ARITHMETIC, *_LINEAR, *_TAKEN}), _match, _apply)

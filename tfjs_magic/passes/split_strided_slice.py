@@ -73,4 +73,4 @@ def _bits(mask: int, kept: list[int]) -> int:
     return sum(1 << position for position, i in enumerate(kept) if mask >> i & 1)
 
 
-SPLIT_STRIDED_SLICE = Rewrite("split_strided_slice", frozenset({"StridedSlice"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"StridedSlice"}), _match, _apply)

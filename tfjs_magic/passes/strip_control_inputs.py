@@ -92,4 +92,4 @@ def _pivot(graph: Graph, node: Node) -> str | None:
     return None
 
 
-STRIP_CONTROL_INPUTS = GraphPass("strip_control_inputs", _run)
+PASS = GraphPass(__name__, _run)

@@ -56,4 +56,4 @@ def _apply(graph: Graph, match: _Match) -> None:
     graph.replace_node(match.mul.name, Node(match.mul.name, "AddV2", [mul.name, offset], dict(match.mul.attrs)))
 
 
-SWAP_OFFSET_AND_SCALE = Rewrite("swap_offset_and_scale", frozenset({"Mul"}), _match, _apply)
+PASS = Rewrite(__name__, frozenset({"Mul"}), _match, _apply)
