@@ -19,9 +19,10 @@ import numpy as np
 
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
 from tests.conformance.node import NodeBackend, TfjsNode
-from tfjs_magic.artifacts import Array, ConversionReport, PassReport, TensorInfo, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import Array, ConversionReport, PassReport, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape
 from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology, shape_json
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.weights.pack import pack_weights
 
@@ -149,14 +150,12 @@ def tfjs_model(graph: Graph) -> TfjsModel:
         format="graph-model",
         inputs=inputs,
         outputs=outputs,
-        model_json={
-            "format": "graph-model",
+        topology=graph_topology(graph),
+        header={
             "signature": {
                 "inputs": {info.name: rows[info.name] for info in inputs},
                 "outputs": {info.name: rows[info.name] for info in outputs},
-            },
-            "modelTopology": graph_topology(graph),
-            "weightsManifest": [group.to_json()],
+            }
         },
         groups=(group,),
         report=ConversionReport(source="graph text"),

@@ -153,7 +153,7 @@ def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys
         (["convert", "--no_such_flag", "IN", "OUT"], 2, "--no-such-flag"),
         (["convert", "--input_format=onnx", "IN", "OUT"], 2, "invalid choice: 'onnx'"),
         (["convert", "--strip_debug_ops=maybe", "IN", "OUT"], 2, "'maybe' is neither true nor false"),
-        (["convert", "--input", "x", "IN", "OUT"], 2, "'x' is no NAME=SHAPE"),
+        (["convert", "--input", "x", "IN", "OUT"], 2, "--input is 'x'; expected NAME=SHAPE"),
         (["convert", "--metadata", "a:nowhere.json", "IN", "OUT"], 2, "'nowhere.json' cannot be read"),
         (["convert", "--weight_shard_size_bytes=0", "IN", "OUT"], 2, "weight_shard_size_bytes is 0"),
         (["convert", "--quantization_bytes=1", "--quantize_uint8=*", "IN", "OUT"], 2, "exclude each other"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tfjs_magic.options import BenchmarkOptions, ConvertOptions, quantize_patterns
+from tfjs_magic.options import BenchmarkOptions, ConvertOptions
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions, quantize_patter
         pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
+        pytest.param({"quantize": 8}, "quantize is 8; expected one of float16, uint8, uint16, or a dict", id="number"),
         pytest.param({"metadata": {"a": float("nan")}}, "metadata cannot be written as JSON", id="nan-in-metadata"),
         pytest.param({"metadata": {"a": object()}}, "metadata cannot be written as JSON", id="object-in-metadata"),
     ],
@@ -50,7 +51,7 @@ def test_benchmark_refuses(options: dict[str, Any], message: str) -> None:
     ],
 )
 def test_patterns(given: Any, expected: dict[str, tuple[str, ...]]) -> None:
-    assert quantize_patterns(given) == expected
+    assert ConvertOptions(quantize=given).quantize == expected
 
 
 def test_progress_is_told_the_step_and_does_not_count_for_equality() -> None:

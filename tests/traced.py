@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from tests.graph_text import tfjs_model
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.trace import trace
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.ops.check import check_ops
 from tfjs_magic.passes import PIPELINE, run_passes
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import (
     ConversionError,
+    OptionError,
     PassError,
     RunError,
     SaveError,
@@ -24,16 +25,17 @@ from tfjs_magic.errors import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tfjs_magic.artifacts import TfjsModel
     from tfjs_magic.bench.result import BenchmarkResult
-    from tfjs_magic.bench.widget import Benchmark, benchmark
+    from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.benchmarking import benchmark
+    from tfjs_magic.model import TfjsModel, load
     from tfjs_magic.pipeline import convert
-    from tfjs_magic.sources.tfjs import load
 
 __all__ = [
     "Benchmark",
     "BenchmarkResult",
     "ConversionError",
+    "OptionError",
     "PassError",
     "RunError",
     "SaveError",
@@ -51,10 +53,10 @@ __all__ = [
 _HOMES = {
     "Benchmark": "tfjs_magic.bench.widget",
     "BenchmarkResult": "tfjs_magic.bench.result",
-    "TfjsModel": "tfjs_magic.artifacts",
-    "benchmark": "tfjs_magic.bench.widget",
+    "TfjsModel": "tfjs_magic.model",
+    "benchmark": "tfjs_magic.benchmarking",
     "convert": "tfjs_magic.pipeline",
-    "load": "tfjs_magic.sources.tfjs",
+    "load": "tfjs_magic.model",
 }
 
 

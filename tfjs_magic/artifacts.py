@@ -1,4 +1,4 @@
-"""A converted model in memory, and what it is made of.
+"""What a converted model is made of: data only.
 
 Format authority: tfjs ``tfjs-core/src/io/types.ts`` (``ModelJSON``, ``WeightsManifestConfig``), 4.22.
 """
@@ -9,15 +9,11 @@ import bisect
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from tfjs_magic.errors import UnsupportedModelError
-
-if TYPE_CHECKING:
-    from tfjs_magic.bench.widget import Benchmark
+from tfjs_magic._version import __version__
 
 ModelFormat = Literal["layers-model", "graph-model"]
 Array = NDArray[Any]
@@ -166,7 +162,7 @@ class Reference:
     """The source as Python runs it, to compare the browser with.
 
     Attributes:
-        call: Input name → array in, output name → array out; the names of the TfjsModel.
+        call: Input name → array in, output name → array out; the names of the model.
         changed: Whether the source's weights are no longer those that were converted.
     """
 
@@ -179,14 +175,15 @@ class Reference:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class TfjsModel:
-    """A TF.js web-format model in memory: a snapshot, training the source changes nothing in it.
+class Artifacts:
+    """What a TF.js model in memory is made of: a snapshot, training the source changes nothing in it.
 
     Attributes:
         format: "layers-model" or "graph-model".
         inputs: The user's names, in the user's order.
         outputs: The user's names, in the user's order.
-        model_json: Exactly what ``model.json`` holds.
+        topology: ``modelTopology`` of ``model.json``.
+        header: What else ``model.json`` says; see :func:`model_header`.
         groups: The weight bytes; one group unless it was loaded from files with more.
         reference: Python's side of the comparison, or None if there is no source.
     """
@@ -194,22 +191,26 @@ class TfjsModel:
     format: ModelFormat
     inputs: Sequence[TensorInfo]
     outputs: Sequence[TensorInfo]
-    model_json: Mapping[str, Any]
+    topology: Mapping[str, Any]
+    header: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     groups: tuple[ManifestGroup, ...]
     report: ConversionReport
     reference: Reference | None = None
 
     @property
+    def model_json(self) -> dict[str, Any]:
+        """Exactly what ``model.json`` holds."""
+        return {
+            "format": self.format,
+            **self.header,
+            "modelTopology": self.topology,
+            "weightsManifest": [group.to_json() for group in self.groups],
+        }
+
+    @property
     def nbytes(self) -> int:
         """Length of the weight files, in bytes."""
         return sum(group.nbytes for group in self.groups)
-
-    @property
-    def weights(self) -> dict[str, Array]:
-        """Weight name → array as TF.js will hold it (quantized ones decoded). Views where nothing is decoded."""
-        from tfjs_magic.weights.pack import unpack_weights  # noqa: PLC0415 - facade, see CONTRIBUTING
-
-        return {entry.name: entry.data for group in self.groups for entry in unpack_weights(group)}
 
     def read_weights(self, offset: int, length: int) -> bytes:
         """Copy ``length`` bytes from ``offset`` of all groups' bytes end to end (fewer at the end)."""
@@ -221,57 +222,29 @@ class TfjsModel:
             offset = max(offset - group.nbytes, 0)
         return b"".join(pieces)
 
-    def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
-        """Write ``model.json`` and the shards; see :func:`tfjs_magic.writers.directory.write_directory`."""
-        from tfjs_magic.writers.directory import write_directory  # noqa: PLC0415
 
-        return write_directory(self, directory, overwrite=overwrite)
+def model_header(
+    *,
+    generated_by: str,
+    signature: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    initializer: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the keys of ``model.json`` beside format, topology and weights; those without a value are left out.
 
-    def to_keras(self) -> Any:
-        """Return a layers model as a Keras 3 model with the same layer names and weights (quantized ones decoded).
-
-        TF.js's hard sigmoid, which Keras 3 does not have, comes as a function registered as "tfjs_magic>hard_sigmoid".
-        ``convert`` reads a file that holds it; for ``keras.models.load_model`` name it in ``custom_objects``, as
-        ``tfjs_magic.layers.tfjs_functions.hard_sigmoid``.
-
-        Raises:
-            UnsupportedModelError: It is a graph model; or Keras cannot hold a layer or an option of it.
-        """
-        from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
-
-        self._check_layers("become a Keras model")
-        return keras_model(self.model_json["modelTopology"], self.weights)
-
-    def weights_into(self, model: Any) -> None:
-        """Load the weights of a layers model, trained in TF.js, into the Keras 3 model that it was converted from.
-
-        Args:
-            model: That model, or one with the same layers under the same names.
-
-        Raises:
-            UnsupportedModelError: Names or shapes differ; nothing is loaded then.
-        """
-        from tfjs_magic.layers.topology import fill_weights  # noqa: PLC0415
-
-        self._check_layers("give its weights to a Keras model")
-        fill_weights(model, self.weights)
-
-    def _check_layers(self, purpose: str) -> None:
-        if self.format != "layers-model":
-            raise UnsupportedModelError(f"A graph model cannot {purpose}: it holds a graph, not layers.")
-
-    def benchmark(self, **options: Any) -> Benchmark:
-        """Run it in this notebook's browser; see :func:`tfjs_magic.benchmark`."""
-        from tfjs_magic.bench.widget import benchmark  # noqa: PLC0415
-
-        return benchmark(self, **options)
-
-    def _repr_html_(self) -> str:
-        from tfjs_magic.writers.summary import summary_html  # noqa: PLC0415
-
-        return summary_html(self)
-
-    def __repr__(self) -> str:
-        from tfjs_magic.writers.summary import summary_text  # noqa: PLC0415
-
-        return summary_text(self)
+    Args:
+        generated_by: What the source came from: "keras v3.15.1" or "2.21.0" for a graph.
+        signature: For a graph model: {"inputs": …, "outputs": …} as JSON of a ``SignatureDef``.
+        metadata: ``userDefinedMetadata``.
+        initializer: ``modelInitializer``: a topology that TF.js runs before the first inference.
+        training: ``trainingConfig`` of a layers model: loss, metrics and optimizer.
+    """
+    given = {
+        "signature": signature,
+        "userDefinedMetadata": metadata or None,
+        "modelInitializer": initializer,
+        "trainingConfig": training,
+    }
+    header = {"generatedBy": generated_by, "convertedBy": f"tfjs_magic v{__version__}"}
+    return header | {key: value for key, value in given.items() if value is not None}

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfjs_magic._version import __version__
-from tfjs_magic.errors import TfjsMagicError, raised_by_us
-from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, FORMATS, QUANTIZATION_DTYPES, UNROLL
+from tfjs_magic.errors import OptionError, TfjsMagicError
+from tfjs_magic.flags import RESULT, SOURCE, hyphenated, merged, names, sentence
+from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.sources.paths import Kind, kind_of
 
 if TYPE_CHECKING:
-    from tfjs_magic.artifacts import TfjsModel
+    from tfjs_magic.model import TfjsModel
 
 #: The official input formats and what each may become; the first is its default.
 _PAIRS: Mapping[str, tuple[str, ...]] = {
@@ -38,12 +40,12 @@ _PAIRS: Mapping[str, tuple[str, ...]] = {
 _FORMATS = {"tfjs_layers_model": "layers", "tfjs_graph_model": "graph"}
 _OUTPUT_FORMATS = (*_FORMATS, "keras", "keras_keras", "keras_saved_model")
 #: What a path holds → the official formats that mean it.
-_KINDS: Mapping[str, tuple[str, ...]] = {
-    "a Keras file": ("keras", "keras_keras"),
-    "a SavedModel": ("keras_saved_model", "tf_saved_model", "tf_hub"),
-    "a TF Hub module": ("tf_hub",),
-    "a frozen graph": ("tf_frozen_model",),
-    "a TensorFlow.js model": ("tfjs_layers_model",),
+_KINDS: Mapping[Kind, tuple[str, ...]] = {
+    "Keras file": ("keras", "keras_keras"),
+    "SavedModel": ("keras_saved_model", "tf_saved_model", "tf_hub"),
+    "TF Hub module": ("tf_hub",),
+    "frozen graph": ("tf_frozen_model",),
+    "TensorFlow.js model": ("tfjs_layers_model",),
 }
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
@@ -74,13 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced():
             arguments.run(arguments)
-    except (TfjsMagicError, ValueError) as error:
+    except TfjsMagicError as error:
         if arguments.traceback:
             traceback.print_exc()
-        elif not isinstance(error, TfjsMagicError) and not raised_by_us(error):
-            raise
         print(f"tfjs-magic: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1 if isinstance(error, TfjsMagicError) else 2
+        return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
         print("tfjs-magic: interrupted; nothing was written.", file=sys.stderr)
         return 130
@@ -119,7 +119,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if wanted is None:
         _convert_back(arguments)
         return
-    if wanted == "layers" and _kind(arguments.input_path) == "a SavedModel":
+    if wanted == "layers" and kind_of(arguments.input_path) == "SavedModel":
         raise TfjsMagicError(
             f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
             "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."
@@ -135,33 +135,30 @@ def _convert(arguments: argparse.Namespace) -> None:
     model = convert(
         arguments.input_path,
         format=wanted,
-        signature=arguments.signature_name,
-        tags=arguments.saved_model_tags,
-        inputs=dict(arguments.input) or None,
-        outputs=arguments.output_node_names,
         quantize=_quantize(arguments),
-        weight_shard_size_bytes=arguments.weight_shard_size_bytes,
-        strip_debug_ops=arguments.strip_debug_ops,
-        skip_op_check=arguments.skip_op_check,
-        unroll=UNROLL[arguments.unroll],
-        metadata=arguments.metadata,
-        trust=arguments.trust,
         progress=_show_step if sys.stderr.isatty() else None,
+        **_given(arguments),
     )
     target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
     _print_report(model, target, as_json=arguments.json)
 
 
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the shared options that were given; the others have ``convert``'s own defaults."""
+    values = {row.argument: getattr(arguments, row.argument) for row in (*SOURCE, *RESULT)}
+    return {name: merged(v) if isinstance(v, list) else v for name, v in values.items() if v is not None}
+
+
 def _convert_back(arguments: argparse.Namespace) -> None:
     """Write a TF.js layers model as a Keras file, or as a SavedModel."""
-    if (kind := _kind(arguments.input_path)) not in {None, "a TensorFlow.js model"}:
-        raise _UsageError(
-            f"'{arguments.input_path}' is {kind}; --output_format={arguments.output_format} takes a TensorFlow.js "
+    if (kind := kind_of(arguments.input_path)) not in {None, "TensorFlow.js model"}:
+        raise OptionError(
+            f"'{arguments.input_path}' is a {kind}; --output_format={arguments.output_format} takes a TensorFlow.js "
             "layers model back to Keras."
         )
     if _quantize(arguments):
-        raise _UsageError("Keras files hold no quantized weights; leave the --quantize_… flags out.")
-    from tfjs_magic.sources.tfjs import load  # noqa: PLC0415 - imports numpy
+        raise OptionError("Keras files hold no quantized weights; leave the --quantize_… flags out.")
+    from tfjs_magic.model import load  # noqa: PLC0415 - imports numpy
     from tfjs_magic.writers.keras_files import check_keras_target, write_keras  # noqa: PLC0415
 
     if not arguments.dry_run:
@@ -175,38 +172,9 @@ def _convert_back(arguments: argparse.Namespace) -> None:
 
 
 def _inspect(arguments: argparse.Namespace) -> None:
-    from tfjs_magic.ops.check import supported  # noqa: PLC0415
-    from tfjs_magic.sources.tfjs import load  # noqa: PLC0415 - imports numpy
+    from tfjs_magic.model import load  # noqa: PLC0415 - imports numpy
 
-    model = load(arguments.directory)
-    topology = model.model_json["modelTopology"]
-    if model.format == "layers-model":
-        ops, backends = _counted(_layer_classes(topology)), {}
-    else:
-        graphs = [topology["node"], *(f["nodeDef"] for f in (topology.get("library") or {}).get("function", ()))]
-        ops = _counted(node["op"] for nodes in graphs for node in nodes)
-        table = supported()
-        unknown = ops.keys() - set(table["ops"])
-        backends = {name: tuple(sorted(unknown | (ops.keys() & set(m)))) for name, m in table["missing"].items()}
-    report = dataclasses.replace(model.report, ops=ops, backends=backends)
-    _print_report(dataclasses.replace(model, report=report), None, as_json=arguments.json)
-
-
-def _layer_classes(config: object) -> Iterator[str]:
-    """Yield the class of every layer, nested ones too."""
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if key == "layers" and isinstance(value, list):
-                yield from (layer["class_name"] for layer in value)
-            yield from _layer_classes(value)
-    elif isinstance(config, list):
-        for item in config:
-            yield from _layer_classes(item)
-
-
-def _counted(names: Iterator[str]) -> dict[str, int]:
-    counts = collections.Counter(name for name in names if name not in {"Const", "Placeholder", "InputLayer"})
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    _print_report(load(arguments.directory), None, as_json=arguments.json)
 
 
 def _show_step(name: str) -> None:
@@ -243,20 +211,9 @@ def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
 
 def _check_input(path: str, input_format: str | None) -> None:
     """Refuse a path that is plainly not what ``--input_format`` says; what is not there is the conversion's to say."""
-    kind = _kind(path)
+    kind = kind_of(path)
     if input_format is not None and kind is not None and input_format not in _KINDS[kind]:
-        raise _UsageError(f"'{path}' is {kind}; --input_format={input_format} reads another. Leave the flag out.")
-
-
-def _kind(path: str) -> str | None:
-    source = Path(path).expanduser()
-    if "://" in path or path.endswith((".tar.gz", ".tgz")):
-        return "a TF Hub module"
-    if source.is_dir():
-        return "a TensorFlow.js model" if (source / "model.json").is_file() else "a SavedModel"
-    kinds = {".json": "a TensorFlow.js model", ".pb": "a frozen graph"}
-    kinds |= dict.fromkeys((".keras", ".h5", ".hdf5"), "a Keras file")
-    return kinds.get(source.suffix) if source.is_file() else None
+        raise OptionError(f"'{path}' is a {kind}; --input_format={input_format} reads another. Leave the flag out.")
 
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
@@ -269,7 +226,7 @@ def _wanted_format(arguments: argparse.Namespace) -> Any:
         arguments.output_format = _PAIRS[arguments.input_format][0]  # as the official converter has it
     if arguments.input_format is not None and arguments.output_format not in _PAIRS[arguments.input_format]:
         expected = ", ".join(_PAIRS[arguments.input_format])
-        raise _UsageError(
+        raise OptionError(
             f"{arguments.input_format} cannot become {arguments.output_format}; expected one of {expected}."
         )
     return _FORMATS.get(arguments.output_format)
@@ -287,15 +244,11 @@ def _quantize(arguments: argparse.Namespace) -> dict[Any, tuple[str, ...]] | Non
     wanted: dict[Any, tuple[str, ...]] = {dtype: patterns for dtype, patterns in asked.items() if patterns is not None}
     if arguments.quantization_bytes is not None:
         if wanted:
-            raise _UsageError("--quantization_bytes and --quantize_… exclude each other; keep the latter.")
+            raise OptionError("--quantization_bytes and --quantize_… exclude each other; keep the latter.")
         wanted = {"uint8" if arguments.quantization_bytes == 1 else "uint16": ("*",)}
     if sum(patterns == ("*",) for patterns in wanted.values()) > 1:
-        raise _UsageError("two --quantize_… flags without patterns take the same weights; keep one.")
+        raise OptionError("two --quantize_… flags without patterns take the same weights; keep one.")
     return wanted or None
-
-
-class _UsageError(ValueError):
-    """A wrong combination of arguments."""
 
 
 # ---------------------------------------------------------------------- grammar
@@ -303,12 +256,12 @@ class _UsageError(ValueError):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"tfjs-magic: error: {message}. '{self.prog} --help' shows how.\n")
+        self.exit(2, f"tfjs-magic: error: {sentence(message).rstrip('.?')}. '{self.prog} --help' shows how.\n")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     if argv[:1] == ["convert"]:
-        return _parse_convert([_spelled(word) for word in argv[1:]])
+        return _parse_convert([hyphenated(word) for word in argv[1:]])
     if argv[:1] == ["inspect"]:
         return _inspect_parser().parse_args(argv[1:])
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
@@ -348,12 +301,6 @@ def _is_path(word: str) -> bool:
     return bool(word) and Path(word).expanduser().exists()
 
 
-def _spelled(word: str) -> str:
-    """Accept the official converter's spelling: --skip_op_check."""
-    flag, equals, value = word.partition("=")
-    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
-
-
 def _inspect_parser() -> argparse.ArgumentParser:
     about = "Show what a TensorFlow.js model holds: format, inputs, outputs, sizes, ops, backends, quantization."
     parser = _Parser("tfjs-magic inspect", description=about, allow_abbrev=False)
@@ -384,12 +331,8 @@ def _convert_parser() -> argparse.ArgumentParser:
     )
     source = parser.add_argument_group("source").add_argument
     source("--input-format", choices=tuple(_PAIRS), metavar="FORMAT", help=f"{', '.join(_PAIRS)}; found out by default")
-    source("--signature-name", metavar="NAME", help="signature of a SavedModel")
-    source("--saved-model-tags", metavar="TAGS", type=_names, default=("serve",), help="its tags, by commas")
-    shape = "fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated"
-    source("--input", metavar="NAME=SHAPE", type=_input, action="append", default=[], help=shape)
-    source("--output-node-names", metavar="NAMES", type=_names, help="outputs to keep, by commas")
-    source("--trust", action="store_true", help="run code that a model file brings along (Lambda layers)")
+    for row in SOURCE:
+        row.add_to(source, row.names[-1])
     result = parser.add_argument_group("result").add_argument
     formats = (
         f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph; of a "
@@ -398,15 +341,10 @@ def _convert_parser() -> argparse.ArgumentParser:
     result("--output-format", choices=(*_OUTPUT_FORMATS, *FORMATS), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights"
-        result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_names, help=some)
+        result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=names, help=some)
     result("--quantization-bytes", type=int, choices=(1, 2), help="deprecated: 1 is uint8, 2 is uint16")
-    shard = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
-    size = {"type": int, "default": DEFAULT_SHARD_SIZE_BYTES}
-    result("--weight-shard-size-bytes", metavar="BYTES", help=shard, **size)  # type: ignore[arg-type]
-    result("--metadata", metavar="KEY:FILE.json,…", type=_metadata, help="goes into model.json")
-    unroll = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
-    result("--unroll", choices=tuple(UNROLL), default="auto", help=unroll)
-    result("--skip-op-check", action="store_true", help="keep ops that TensorFlow.js lacks")
+    for row in RESULT:
+        row.add_to(result)
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
     _add_output(parser)
@@ -427,34 +365,3 @@ def _boolean(word: str) -> bool:
         msg = f"'{word}' is neither true nor false"
         raise argparse.ArgumentTypeError(msg)
     return _TRUTH[word.lower()]
-
-
-def _names(word: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in word.split(",") if name.strip())
-
-
-def _input(word: str) -> tuple[str, tuple[int | None, ...]]:
-    name, _, sides = word.rpartition("=")
-    try:
-        shape = tuple(None if side.lower() in {"?", "none", "-1"} else int(side) for side in _names(sides))
-    except ValueError:
-        name = ""
-    if not name:
-        msg = f"'{word}' is no NAME=SHAPE, for example image=1,224,224,3"
-        raise argparse.ArgumentTypeError(msg)
-    return name, shape
-
-
-def _metadata(word: str) -> dict[str, Any]:
-    merged = {}
-    for pair in _names(word):
-        key, colon, path = pair.partition(":")
-        try:
-            merged[key] = json.loads(Path(path).read_text(encoding="utf-8")) if colon else None
-        except (OSError, ValueError) as error:
-            msg = f"'{path}' cannot be read as JSON: {error}"
-            raise argparse.ArgumentTypeError(msg) from None
-        if not colon:
-            msg = f"'{pair}' is no KEY:FILE.json"
-            raise argparse.ArgumentTypeError(msg)
-    return merged

@@ -6,6 +6,7 @@ TfjsMagicError(Exception)
 │  ├─ UnsupportedOpsError       .ops: mapping op → node names (all of them, sorted)
 │  ├─ WeightError               dtype with no TF.js form, int64 out of the int32 range, duplicate name
 │  └─ PassError                 our bug: invariant broken by a pass
+├─ OptionError(ValueError)      an option or an argument has a value that does not exist
 ├─ SaveError                    the target cannot be written; what was there before is untouched
 └─ RunError                     browser could not load or run; carries JS name, message, stack
 
@@ -26,7 +27,7 @@ class ConversionError(TfjsMagicError):
     """A model could not be converted.
 
     Attributes:
-        stage: The step that failed: "source", "trace", "layers", "passes", "ops", "weights".
+        stage: The step that failed: "source", "trace", "graph", "layers", "passes", "ops", "weights".
         node: The graph node or Keras layer concerned, if there is one.
     """
 
@@ -69,6 +70,10 @@ class PassError(ConversionError):
         super().__init__(message, stage="passes", node=node)
 
 
+class OptionError(TfjsMagicError, ValueError):
+    """An option or an argument has a value that does not exist."""
+
+
 class SaveError(TfjsMagicError):
     """The target of ``save`` cannot be written."""
 
@@ -85,14 +90,6 @@ class RunError(TfjsMagicError):
         super().__init__(message)
         self.js_name = js_name
         self.js_stack = js_stack
-
-
-def raised_by_us(error: ValueError) -> bool:
-    """Whether this package raised it, about an option; another's ValueError keeps its traceback."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("tfjs_magic.")
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -16,9 +16,18 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.display import display, publish_display_data
 
-from tfjs_magic.errors import TfjsMagicError, raised_by_us
+from tfjs_magic.errors import TfjsMagicError
+from tfjs_magic.flags import merged
 from tfjs_magic.notebook.body import AwaitTransform, Body
-from tfjs_magic.notebook.line import Expander, Later, MagicLine, benchmark_line, convert_line
+from tfjs_magic.notebook.line import (
+    BENCHMARK_ARGUMENTS,
+    CONVERT_ARGUMENTS,
+    Expander,
+    Later,
+    MagicLine,
+    benchmark_line,
+    convert_line,
+)
 from tfjs_magic.notebook.names import convertible_in, find_source, models_in
 
 if TYPE_CHECKING:
@@ -27,38 +36,14 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tfjs_magic.artifacts import TfjsModel
     from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.model import TfjsModel
 
 #: A step that takes longer than this is named while it lasts.
 STATUS_DELAY_S = 1.0
 
 _CONVERT = convert_line()
 _BENCHMARK = benchmark_line()
-
-# Option of the line → argument of the Python twin; options that are not given leave the twin's own defaults.
-_CONVERT_ARGUMENTS = {
-    "format": "format",
-    "signature": "signature",
-    "tags": "tags",
-    "input": "inputs",
-    "output": "outputs",
-    "quantize": "quantize",
-    "weight_shard_size_bytes": "weight_shard_size_bytes",
-    "strip_debug_ops": "strip_debug_ops",
-    "skip_op_check": "skip_op_check",
-    "unroll": "unroll",
-    "metadata": "metadata",
-    "trust": "trust",
-}
-_BENCHMARK_ARGUMENTS = {
-    "backend": "backends",
-    "runs": "runs",
-    "warmup": "warmup",
-    "samples": "samples",
-    "tolerance": "tolerance",
-    "seed": "seed",
-}
 
 _CONVERT_HELP = f"""Convert a model to TensorFlow.js and benchmark it in this notebook's browser.
 
@@ -153,7 +138,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         with _one_line_errors():
             self._close_earlier(line)
             found, note = self._source(arguments.source, body)
-            options = _given(arguments, _CONVERT_ARGUMENTS, self.shell.user_ns)
+            options = _given(arguments, CONVERT_ARGUMENTS, self.shell.user_ns)
             benchmarking = self._benchmark_options(arguments)
             self._check_target(arguments)
             with _Status() as status:
@@ -199,10 +184,10 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     def _benchmark_options(self, arguments: Namespace) -> Mapping[str, Any]:
         """Read them before the conversion: a mistake in ``--samples`` should not cost one."""
-        return _given(arguments, _BENCHMARK_ARGUMENTS, self.shell.user_ns)
+        return _given(arguments, BENCHMARK_ARGUMENTS, self.shell.user_ns)
 
     def _benchmark(self, models: object, options: Mapping[str, Any], line: str) -> Benchmark:
-        from tfjs_magic.bench.widget import benchmark  # noqa: PLC0415 - imports anywidget
+        from tfjs_magic.benchmarking import benchmark  # noqa: PLC0415 - imports anywidget
 
         bench = benchmark(models, **options)
         key, execution = self._cell(line)
@@ -321,10 +306,6 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except TfjsMagicError as error:
         raise UsageError(str(error)) from error
-    except ValueError as error:
-        if not raised_by_us(error):
-            raise
-        raise UsageError(str(error)) from error
 
 
 #: A model's directory and the identity of the model.json in it.
@@ -341,9 +322,9 @@ def _stamp(directory: str | Path) -> _Stamp | None:
     return str(target), file.st_ino, file.st_mtime_ns
 
 
-def _given(arguments: Namespace, names: Mapping[str, str], namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that the line states, under the Python twin's names."""
-    values = {name: _resolved(getattr(arguments, option), namespace) for option, name in names.items()}
+def _given(arguments: Namespace, names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the line states; those that it does not leave the Python twin's own defaults."""
+    values = {name: _resolved(getattr(arguments, name), namespace) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -351,12 +332,5 @@ def _resolved(value: Any, namespace: Mapping[str, Any]) -> Any:
     if isinstance(value, Later):
         return value.resolve(Expander(namespace))
     if isinstance(value, list):
-        return _merged([_resolved(item, namespace) for item in value])
+        return merged([_resolved(item, namespace) for item in value])
     return value
-
-
-def _merged(parts: list[Any]) -> Any:
-    """Join the values of an option that was repeated: mappings into one, names into one tuple."""
-    if isinstance(parts[0], Mapping):
-        return {key: value for part in parts for key, value in part.items()}
-    return tuple(name for part in parts for name in part)

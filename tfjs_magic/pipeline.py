@@ -10,22 +10,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tfjs_magic.artifacts import ConversionReport, TensorInfo, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, model_header
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import Refusal
+from tfjs_magic.layers.topology import LayersTopology, Refused, layers_topology
+from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
-from tfjs_magic.options import (
-    DEFAULT_SHARD_SIZE_BYTES,
-    ConvertOptions,
-    Format,
-    Progress,
-    quantize_patterns,
-)
-from tfjs_magic.sources.kinds import FunctionSource, GraphSource, KerasSource, Source, TfjsSource
+from tfjs_magic.options import BACKENDS, DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
 from tfjs_magic.sources.resolve import resolve
-from tfjs_magic.weights.pack import pack_weights
-from tfjs_magic.writers.model_json import model_json
+from tfjs_magic.sources.source import FixedSource, GraphSource, KerasSource, Source
+from tfjs_magic.sources.tfjs_graph import decoded_notes
+from tfjs_magic.weights.pack import pack_weights, unpack_groups
 
 
 def convert(
@@ -38,7 +34,6 @@ def convert(
     outputs: Sequence[str] | None = None,
     quantize: str | Mapping[str, Any] | None = None,
     weight_shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES,
-    strip_debug_ops: bool = True,
     skip_op_check: bool = False,
     metadata: Mapping[str, Any] | None = None,
     unroll: bool | Literal["auto"] = "auto",
@@ -61,7 +56,6 @@ def convert(
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
             weight's name or what follows a slash in it; a pattern takes biases too.
         weight_shard_size_bytes: Length of the weight files.
-        strip_debug_ops: Taken for compatibility: TF.js has no assertions and prints, so they are always dropped.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
         unroll: "auto" unrolls loops of known length unless they are long, so that TF.js runs the model with
@@ -79,12 +73,11 @@ def convert(
     options = ConvertOptions(
         format=format,
         signature=signature,
-        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        tags=tags,
         inputs=inputs,
-        outputs=(outputs,) if isinstance(outputs, str) else None if outputs is None else tuple(outputs),
-        quantize=quantize_patterns(quantize),
+        outputs=outputs,
+        quantize=quantize,
         weight_shard_size_bytes=weight_shard_size_bytes,
-        strip_debug_ops=strip_debug_ops,
         skip_op_check=skip_op_check,
         metadata=metadata,
         unroll=unroll,
@@ -94,75 +87,67 @@ def convert(
     clock = _Clock(options)
     with clock.stage("load"):
         resolved = resolve(source, options)
-    if isinstance(resolved, TfjsSource) and resolved.unchanged is not None:
-        return _repacked(resolved, resolved.unchanged, options, clock)
-    if isinstance(resolved, KerasSource) and options.format != "graph":
-        model, reasons = _layers_model(resolved, options, clock)
-        if model is not None:
-            return model
-        if options.format == "layers":
-            raise UnsupportedModelError(" ".join(reasons), stage="layers")
-        return _graph_model(resolved, options, clock, reasons)
-    known = getattr(resolved, "reason", "")
+    if isinstance(resolved, FixedSource):
+        return _packed_again(resolved, options, clock)
+    found = _layers(resolved, options, clock)
+    if isinstance(found, LayersTopology):
+        assert isinstance(resolved, KerasSource)
+        return _layers_model(resolved, found, options, clock)
     if options.format == "layers":
-        raise UnsupportedModelError(
-            known
-            or f"{resolved.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
-            "format='graph', or convert the Keras model that it was saved from.",
-            stage="layers",
-        )
-    asked = "Graph format was asked for." if options.format == "graph" else ""
-    reasons = (asked or known or f"{resolved.description} is a graph.",)
-    return _graph_model(resolved, options, clock, reasons)
+        raise UnsupportedModelError(" ".join(found), stage="layers")
+    return _graph_model(resolved.to_graph(options, clock.stage), found, options, clock)
 
 
 # ---------------------------------------------------------------------- layers
 
 
-def _layers_model(
-    source: KerasSource, options: ConvertOptions, clock: _Clock
-) -> tuple[TfjsModel | None, tuple[str, ...]]:
-    """Return the layers model, or None and why TF.js's layers cannot hold it."""
+def _layers(source: Source, options: ConvertOptions, clock: _Clock) -> LayersTopology | tuple[str, ...]:
+    """Return the topology of a layers model, or why it becomes a graph model."""
+    if options.format == "graph":
+        return ("Graph format was asked for.",)
+    if not isinstance(source, KerasSource):
+        is_graph = f"{source.description} is a graph."
+        if options.format == "layers":
+            is_graph = (
+                f"{source.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
+                "format='graph', or convert the Keras model that it was saved from."
+            )
+        return (source.reason or is_graph,)
     if options.inputs or options.outputs is not None:
-        return None, (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
-    from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - loads no TensorFlow
-
+        return (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
     with clock.stage("layers"):
         found = layers_topology(source.model)
     if isinstance(found, Refused):
-        return None, (f"{source.description} cannot become a layers model.", *_refusals(found.refusals, options))
+        return (f"{source.description} cannot become a layers model.", *_refusals(found.refusals, options))
+    return found
+
+
+def _layers_model(source: KerasSource, found: LayersTopology, options: ConvertOptions, clock: _Clock) -> TfjsModel:
     with clock.stage("pack"):
         group = pack_weights(found.weights, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     asked = "Layers format was asked for." if options.format == "layers" else "Every layer is exact in TF.js layers."
-    report = ConversionReport(
-        source=source.description,
-        reasons=(asked,),
-        trainable=True,
-        ops=found.classes,
-        backends=dict.fromkeys(("cpu", "wasm", "webgl", "webgpu"), ()),
-        notes=(*found.notes, *_lossy_notes(found.weights)),
-        advice=advise(group, graph=None, inputs=found.inputs),
-        seconds=clock.seconds,
-    )
-    document = model_json(
-        "layers-model",
+    return TfjsModel(
+        format="layers-model",
+        inputs=found.inputs,
+        outputs=found.outputs,
         topology=found.topology,
-        groups=(group,),
-        generated_by=f"keras v{found.topology['keras_version']}",
-        metadata=options.metadata,
-        training=found.training,
-    )
-    return (
-        TfjsModel(
-            format="layers-model",
-            inputs=found.inputs,
-            outputs=found.outputs,
-            model_json=document,
-            groups=(group,),
-            report=report,
-            reference=None if found.stateful else source.reference,
+        header=model_header(
+            generated_by=f"keras v{found.topology['keras_version']}",
+            metadata=options.metadata,
+            training=found.training,
         ),
-        (),
+        groups=(group,),
+        report=ConversionReport(
+            source=source.description,
+            reasons=(asked,),
+            trainable=True,
+            ops=found.classes,
+            backends=dict.fromkeys(BACKENDS, ()),
+            notes=(*found.notes, *_lossy_notes(found.weights)),
+            advice=advise(group, graph=None, inputs=found.inputs),
+            seconds=clock.seconds,
+        ),
+        reference=None if found.stateful else source.reference,
     )
 
 
@@ -179,79 +164,36 @@ def _refusals(refusals: Sequence[Refusal], options: ConvertOptions) -> Iterator[
 # ---------------------------------------------------------------------- weights alone
 
 
-def _repacked(source: TfjsSource, reason: str, options: ConvertOptions, clock: _Clock) -> TfjsModel:
+def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -> TfjsModel:
     """Pack the weights of a TF.js model again; its topology and its signature stay as they are."""
-    from tfjs_magic.sources.tfjs_graph import decoded_notes, executed, unpacked  # noqa: PLC0415
-
-    model = source.model
+    model = source.artifacts
     with clock.stage("pack"):
         group = pack_weights(
-            unpacked(model), patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes
+            [*unpack_groups(model.groups)],
+            patterns=options.quantize,
+            shard_size_bytes=options.weight_shard_size_bytes,
         )
-    document = {**model.model_json, "weightsManifest": [group.to_json()]}
-    if options.metadata:
-        document["userDefinedMetadata"] = {**(document.get("userDefinedMetadata") or {}), **options.metadata}
     layers = model.format == "layers-model"
+    header = dict(model.header)
+    if options.metadata:
+        header["userDefinedMetadata"] = {**(header.get("userDefinedMetadata") or {}), **options.metadata}
     report = ConversionReport(
         source=source.description,
-        reasons=(reason,),
+        reasons=(source.reason,),
         trainable=layers,
-        ops=executed(model),
-        backends=dict.fromkeys(("cpu", "wasm", "webgl", "webgpu"), ()) if layers else {},
-        notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_UNCHECKED_NOTE,))),
+        notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_PACKED_AGAIN,))),
         advice=advise(group, graph=None, inputs=model.inputs),
         seconds=clock.seconds,
     )
-    return dataclasses.replace(model, model_json=document, groups=(group,), report=report)
-
-
-_UNCHECKED_NOTE = "Only the weights were packed again: the ops were neither optimised nor checked."
+    again = dataclasses.replace(with_verbs(model), header=header, groups=(group,), report=report)
+    return dataclasses.replace(again, report=op_report(again))
 
 
 # ---------------------------------------------------------------------- graph
 
 
-def _graph_model(source: Source, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
-    if isinstance(source, TfjsSource):
-        from tfjs_magic.sources.tfjs_graph import graph_of_tfjs  # noqa: PLC0415
-
-        with clock.stage("graph"):
-            read = graph_of_tfjs(source, _kept(source.description, source.model.outputs, options.outputs))
-        return _optimised(read, options, clock, reasons)
-    return _optimised(_traced(source, options, clock), options, clock, reasons)
-
-
-def _traced(source: KerasSource | FunctionSource, options: ConvertOptions, clock: _Clock) -> GraphSource:
-    import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
-
-    from tfjs_magic.graph.ir import node_of  # noqa: PLC0415
-    from tfjs_magic.graph.trace import graph_def_function, trace  # noqa: PLC0415
-    from tfjs_magic.graph.unroll import unroll_loops  # noqa: PLC0415
-
-    with clock.stage("trace"):
-        function = source.to_function() if isinstance(source, KerasSource) else source
-        kept = _kept(function.description, function.outputs, options.outputs)
-    outputs = tuple(function.outputs[i] for i in kept)
-    inputs = dict(zip((info.name for info in function.inputs), function.placeholders, strict=True))
-    results = {function.outputs[i].name: function.results[i] for i in kept}
-    with clock.stage("grappler"):
-        keep = [*inputs.values(), *map(node_of, results.values())]
-        flat, unrolled = unroll_loops(graph_def_function(function.function), keep=keep, mode=options.unroll)
-        graph = trace(flat, inputs=inputs, outputs=results)
-    return GraphSource(
-        graph=graph,
-        inputs=function.inputs,
-        outputs=outputs,
-        description=function.description,
-        reference=function.reference,
-        generated_by=tf.__version__,
-        structured_keys=tuple(info.name for info in outputs) if function.dict_output else None,
-        notes=unrolled,
-    )
-
-
-def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reasons: tuple[str, ...]) -> TfjsModel:
-    """Run the passes over the graph and write it."""
+def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: ConvertOptions, clock: _Clock) -> TfjsModel:
+    """Run the passes over the graph and take what is left."""
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
@@ -260,7 +202,7 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
 
     graph = source.graph
     with clock.stage("passes"):
-        passes = tuple(report for passes in PIPELINE.values() for report in run_passes(graph, passes))
+        passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()
     if not options.skip_op_check:
         check_ops(graph)
@@ -270,24 +212,21 @@ def _optimised(source: GraphSource, options: ConvertOptions, clock: _Clock, reas
         entries = [WeightEntry(name, array) for part in graphs for name, array in graph_constants(part)]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     bounds = index_bounds(graph)
-    inputs = [dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs]
-    document = model_json(
-        "graph-model",
-        topology=graph_topology(graph),
-        groups=(group,),
-        generated_by=source.generated_by,
-        signature={
-            "inputs": {info.name: _signature_row(info, graph.inputs[info.name]) for info in inputs},
-            "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in source.outputs},
-        },
-        metadata=_metadata(source, options),
-        initializer=None if filling is None else graph_topology(filling),
-    )
+    inputs = tuple(dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs)
     return TfjsModel(
         format="graph-model",
-        inputs=tuple(inputs),
+        inputs=inputs,
         outputs=source.outputs,
-        model_json=document,
+        topology=graph_topology(graph),
+        header=model_header(
+            generated_by=source.generated_by,
+            signature={
+                "inputs": {info.name: _signature_row(info, graph.inputs[info.name]) for info in inputs},
+                "outputs": {info.name: _signature_row(info, graph.outputs[info.name]) for info in source.outputs},
+            },
+            metadata=_metadata(source, options),
+            initializer=None if filling is None else graph_topology(filling),
+        ),
         groups=(group,),
         report=ConversionReport(
             source=source.description,
@@ -319,25 +258,11 @@ def _graph_notes(graph: Graph) -> Iterator[str]:
         yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
 
 
+_PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."
 _ASYNC_NOTE = (
     "The graph holds loops, conditions or shapes that depend on values: call 'await model.executeAsync(inputs)', not "
     "'model.predict(inputs)'."
 )
-
-
-def _kept(description: str, outputs: Sequence[TensorInfo], wanted: tuple[str, ...] | None) -> tuple[int, ...]:
-    """Return the positions of the outputs that were asked for, in the order asked for; "y:0" asks for "y"."""
-    positions = {info.name: i for i, info in enumerate(outputs)}
-    if wanted is None:
-        return tuple(range(len(outputs)))
-    wanted = tuple(name if name in positions else name.removesuffix(":0") for name in wanted)
-    if unknown := [name for name in wanted if name not in positions]:
-        raise UnsupportedModelError(f"{description} has no output '{unknown[0]}'; it has {quoted_list(positions)}.")
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise UnsupportedModelError(
-            f"outputs names {list(wanted)}; expected each of {quoted_list(positions)} at most once."
-        )
-    return tuple(positions[name] for name in wanted)
 
 
 def _signature_row(info: TensorInfo, ref: str) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
-from tfjs_magic.artifacts import Quantization, TfjsModel
+from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset, load_assets, load_esm
 from tfjs_magic.bench.feeds import seeded_feeds
 from tfjs_magic.bench.outputs import MAX_WAITING_BYTES
 from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Contender, Session
 from tfjs_magic.errors import RunError
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BenchmarkOptions
 
 JOB = {"model": 0, "backend": "wasm"}

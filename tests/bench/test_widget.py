@@ -16,7 +16,8 @@ from ipywidgets import Widget
 
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench import widget as module
-from tfjs_magic.bench.widget import Benchmark, benchmark
+from tfjs_magic.bench.widget import Benchmark
+from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import RunError
 
 JOB = {"model": 0, "backend": "wasm"}
@@ -215,7 +216,6 @@ def test_several_models_are_told_apart_by_label() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"headless": True}, "open it in JupyterLab"),
         ({"backends": "cuda"}, "backend 'cuda' does not exist"),
         ({"runs": 0}, "runs is 0"),
         ({"warmup": -1}, "warmup is -1"),

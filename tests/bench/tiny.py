@@ -13,9 +13,9 @@ from tfjs_magic.artifacts import (
     Quantization,
     Reference,
     TensorInfo,
-    TfjsModel,
     WeightSpec,
 )
+from tfjs_magic.model import TfjsModel
 
 KERNEL = np.arange(12, dtype=np.float32).reshape(4, 3) / 10
 BIAS = np.array([1, 2, 3], np.float32)
@@ -41,7 +41,7 @@ def tiny_model(
         format="layers-model",
         inputs=[TensorInfo("x", "float32", (None, 4))],
         outputs=[TensorInfo("y", "float32", (None, 3))],
-        model_json={"format": "layers-model", "modelTopology": {}, "weightsManifest": [group.to_json()]},
+        topology={},
         groups=(group,),
         report=ConversionReport(source=name),
         reference=None if call is None else Reference(call, lambda: changed),

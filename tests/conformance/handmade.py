@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, ConversionReport, ManifestGroup, ModelFormat, TensorInfo, TfjsModel, WeightSpec
+from tfjs_magic.artifacts import Array, ConversionReport, ManifestGroup, ModelFormat, TensorInfo, WeightSpec
+from tfjs_magic.model import TfjsModel
 
 GRAPH_DTYPES = {
     "float32": "DT_FLOAT",
@@ -25,7 +26,7 @@ def handmade_model(
     weights: Mapping[str, Array],
     inputs: Sequence[TensorInfo],
     outputs: Sequence[TensorInfo],
-    **model_json: Any,
+    **header: Any,
 ) -> TfjsModel:
     """Make a model, with more keys of model.json; its shards have 16 bytes, so that they cut through tensors."""
     group = ManifestGroup(
@@ -37,12 +38,8 @@ def handmade_model(
         format=model_format,
         inputs=inputs,
         outputs=outputs,
-        model_json={
-            "format": model_format,
-            "modelTopology": topology,
-            "weightsManifest": [group.to_json()],
-            **model_json,
-        },
+        topology=topology,
+        header=header,
         groups=(group,),
         report=ConversionReport(source="hand-made"),
     )

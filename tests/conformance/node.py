@@ -19,7 +19,8 @@ from typing import IO, Any, Literal, cast
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
+from tfjs_magic.model import TfjsModel
 
 NodeBackend = Literal["cpu", "wasm"]
 

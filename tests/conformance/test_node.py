@@ -11,7 +11,8 @@ import pytest
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.handmade import graph_model, handmade_model, node
 from tests.conformance.node import JsError, NodeBackend, TfjsNode
-from tfjs_magic.artifacts import Array, TensorInfo, TfjsModel
+from tfjs_magic.artifacts import Array, TensorInfo
+from tfjs_magic.model import TfjsModel
 
 BACKENDS: tuple[NodeBackend, ...] = ("cpu", "wasm")
 

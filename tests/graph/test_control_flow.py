@@ -13,8 +13,8 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tfjs_magic import convert
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedOpsError
+from tfjs_magic.model import TfjsModel
 
 F = tf.float32
 W = tf.Variable(np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32), name="w")

@@ -15,10 +15,11 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.traced import converted, python_outputs, traced
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.topology import graph_constants
+from tfjs_magic.model import TfjsModel
 
 X = tf.TensorSpec([2, 3], tf.float32, name="x")
 INDEX = tf.TensorSpec([4], tf.int32, name="i")
@@ -47,7 +48,7 @@ def _weights(graph: Graph) -> dict[str, Array]:
 
 
 def _ops(model: TfjsModel) -> set[str]:
-    return {node["op"] for node in model.model_json["modelTopology"]["node"]}
+    return {node["op"] for node in model.topology["node"]}
 
 
 # ---- weights

@@ -16,8 +16,8 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.models import randomised, samples_of
 from tfjs_magic import convert
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.model import TfjsModel
 
 layers = keras.layers
 LOOPS = {"Enter", "Exit", "LoopCond", "NextIteration"}

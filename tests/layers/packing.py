@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfjs_magic.artifacts import ConversionReport, TfjsModel
+from tfjs_magic.artifacts import ConversionReport, model_header
 from tfjs_magic.layers.topology import LayersTopology, Refused, layers_topology
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
 from tfjs_magic.weights.pack import pack_weights
 
@@ -24,14 +25,8 @@ def packed(result: LayersTopology) -> TfjsModel:
         format="layers-model",
         inputs=list(result.inputs),
         outputs=list(result.outputs),
-        model_json={
-            "format": "layers-model",
-            "generatedBy": "keras",
-            "convertedBy": "tfjs_magic",
-            "modelTopology": result.topology,
-            **({} if result.training is None else {"trainingConfig": result.training}),
-            "weightsManifest": [group.to_json()],
-        },
+        topology=result.topology,
+        header=model_header(generated_by="keras", training=result.training),
         groups=(group,),
         report=ConversionReport(source="test"),
     )

@@ -19,8 +19,9 @@ from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, on
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
 from tfjs_magic import UnsupportedModelError, convert, load
-from tfjs_magic.artifacts import ConversionReport, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import ConversionReport, WeightEntry
 from tfjs_magic.layers.to_keras import keras_model
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.weights.pack import pack_weights
 
 
@@ -125,17 +126,13 @@ def _official(model: Any, directory: Path) -> Path:
     topology = {"keras_version": "2.15.0", "backend": "tensorflow", "model_config": json.loads(model.to_json())}
     entries = [WeightEntry(variable.name.removesuffix(":0"), variable.numpy()) for variable in model.weights]
     group = pack_weights(entries, patterns={}, shard_size_bytes=2**22)
-    document = {
-        "format": "layers-model",
-        "generatedBy": "keras v2.15.0",
-        "convertedBy": "TensorFlow.js Converter v4.22.0",
-    }
-    document |= {"modelTopology": topology, "weightsManifest": [group.to_json()]}
+    header = {"generatedBy": "keras v2.15.0", "convertedBy": "TensorFlow.js Converter v4.22.0"}
     written = TfjsModel(
         format="layers-model",
         inputs=(),
         outputs=(),
-        model_json=document,
+        topology=topology,
+        header=header,
         groups=(group,),
         report=ConversionReport("test"),
     )
@@ -279,7 +276,7 @@ def test_a_graph_model_has_no_layers() -> None:
 
 def test_missing_and_left_over_weights_are_told() -> None:
     converted_model = convert(on(LINE, layers.Dense(3, name="head")))
-    topology, weights = converted_model.model_json["modelTopology"], converted_model.weights
+    topology, weights = converted_model.topology, converted_model.weights
     with pytest.raises(UnsupportedModelError, match="no weight 'head/bias'"):
         keras_model(topology, {"head/kernel": weights["head/kernel"]})
     with pytest.raises(UnsupportedModelError, match="'other/kernel' belong to no layer"):

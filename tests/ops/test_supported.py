@@ -14,7 +14,8 @@ import pytest
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, relative_error
 from tests.conformance.handmade import graph_model, node
 from tests.conformance.node import JS_DIR, JsError, NodeBackend, TfjsNode, find_node
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BACKENDS
 
 TABLE_FILE = Path(__file__).parents[2] / "tfjs_magic" / "ops" / "supported.json"

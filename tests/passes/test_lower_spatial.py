@@ -100,7 +100,7 @@ def test_channels_first_matches_channels_last(tfjs_node: TfjsNode, case: str) ->
 def test_between_layers_no_transpose_is_left() -> None:
     function, _ = FIRST["bias-relu-pool"]
     model = converted(function, tf.TensorSpec((2, 4, 9, 8), tf.float32, name="x"))
-    ops = [node["op"] for node in model.model_json["modelTopology"]["node"]]
+    ops = [node["op"] for node in model.topology["node"]]
     assert ops.count("Transpose") == 2
 
 

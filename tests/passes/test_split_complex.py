@@ -152,7 +152,7 @@ def test_real_numbers_are_left_alone() -> None:
 
 def _check(node: TfjsNode, function: Callable[..., Any], *specs: tf.TensorSpec) -> None:
     model = converted(function, *specs)
-    assert not {"Complex", "Real", "Imag"} & {row["op"] for row in model.model_json["modelTopology"]["node"]}
+    assert not {"Complex", "Real", "Imag"} & {row["op"] for row in model.topology["node"]}
     feed: Mapping[str, Array] = {
         spec.name: RNG.normal(size=[2 if side is None else side for side in spec.shape]).astype(np.float32)
         for spec in specs

@@ -196,7 +196,7 @@ def test_assertions_and_prints_go(tfjs_node: TfjsNode) -> None:
             return x * 2
 
     model = converted(function, X)
-    assert {node["op"] for node in model.model_json["modelTopology"]["node"]} == {"Placeholder", "Const", "Mul"}
+    assert {node["op"] for node in model.topology["node"]} == {"Placeholder", "Const", "Mul"}
     _check(tfjs_node, function, (X,), [{"x": DATA}, {"x": -DATA}])
 
 

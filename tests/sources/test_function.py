@@ -15,8 +15,9 @@ from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tfjs_magic import convert
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.model import TfjsModel
 
 F32 = tf.float32
 Spec = tf.TensorSpec

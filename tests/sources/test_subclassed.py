@@ -15,8 +15,8 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tfjs_magic import convert
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.model import TfjsModel
 
 
 class _ConvNorm(keras.Model):

@@ -16,8 +16,8 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.sources.v1_models import save_v1
 from tfjs_magic import convert, load
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedModelError, WeightError
+from tfjs_magic.model import TfjsModel
 
 v1 = tf.compat.v1
 lookup = tf.lookup

@@ -18,8 +18,8 @@ from tests.graph_text import BACKENDS
 from tests.models import samples_of
 from tests.sources.v1_models import published, published_sample
 from tfjs_magic import convert
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.model import TfjsModel
 
 tf_keras = pytest.importorskip("tf_keras", reason="tf_keras, the extra keras2, is not installed")
 layers = tf_keras.layers

@@ -15,8 +15,9 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, parse_graph, tfjs_model
 from tests.passes.operands import operands
 from tfjs_magic import load
-from tfjs_magic.artifacts import ManifestGroup, TensorInfo, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import ManifestGroup, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.weights.pack import pack_weights
 
 

@@ -18,8 +18,9 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, parse_graph, tfjs_model
 from tests.passes.operands import operands
 from tfjs_magic import convert, load
-from tfjs_magic.artifacts import Array, ManifestGroup, Quantization, TensorInfo, TfjsModel, WeightEntry, WeightSpec
+from tfjs_magic.artifacts import Array, ManifestGroup, Quantization, TensorInfo, WeightEntry, WeightSpec
 from tfjs_magic.errors import UnsupportedModelError, UnsupportedOpsError
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.weights.pack import pack_weights
 
 
@@ -199,8 +200,7 @@ def test_quantized_integers_are_integers_again(tfjs_node: TfjsNode, tmp_path: Pa
     model = tfjs_model(parse_graph(text, {"table": np.array([0, 0, 0], np.int32)}))
     spec = WeightSpec("table", (3,), "int32", Quantization("uint8", scale=1.5, min=-4.0))
     group = ManifestGroup((spec,), (memoryview(bytes([1, 200, 255])),), 64)
-    document = {**model.model_json, "weightsManifest": [group.to_json()]}
-    saved = dataclasses.replace(model, groups=(group,), model_json=document).save(tmp_path / "web")
+    saved = dataclasses.replace(model, groups=(group,)).save(tmp_path / "web")
     again = convert(saved)
     assert again.weights["table"].tolist() == [-2, 296, 379]
     for backend in BACKENDS:
@@ -258,7 +258,7 @@ def test_a_graph_beyond_us_stays_as_it_is(
     saved = _official(tmp_path, edit)
     again = convert(saved, weight_shard_size_bytes=64)
     assert reason in again.report.reasons[0]
-    assert any("neither optimised nor checked" in note for note in again.report.notes)
+    assert any("Only the weights were packed again: the graph was not optimised" in note for note in again.report.notes)
     assert again.model_json["modelTopology"] == load(saved).model_json["modelTopology"]
     assert len(again.groups[0].shard_names) > 1
     _check_same_outputs(tfjs_node, load(saved), again)

@@ -14,7 +14,8 @@ import tensorflow as tf
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
+from tfjs_magic.model import TfjsModel
 
 v1 = tf.compat.v1
 REPOSITORY = Path(__file__).parents[2]

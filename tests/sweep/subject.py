@@ -13,8 +13,9 @@ from tests.conformance.compare import assert_matches, relative_error
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tfjs_magic import TfjsMagicError, convert
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import reason_of
+from tfjs_magic.model import TfjsModel
 
 Domain = Literal["normal", "image", "tokens", "words", "coins"]
 

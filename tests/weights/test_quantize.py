@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,9 @@ from tests.conformance.compare import assert_matches
 from tests.conformance.handmade import graph_model, node
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
-from tfjs_magic.artifacts import Array, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import Array, WeightEntry
 from tfjs_magic.errors import WeightError
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import QUANTIZATION_DTYPES, QuantizationDtype
 from tfjs_magic.weights.pack import pack_weights
 from tfjs_magic.weights.quantize import dequantize, quantization_of, quantize
@@ -108,15 +111,7 @@ def _sum_with(weight: Array, dtype: QuantizationDtype) -> TfjsModel:
     nodes = [node("x", "Placeholder"), node("w", "Const"), node("y", "AddV2", "x", "w")]
     model = graph_model(nodes, {"w": weight}, y="float32")
     group = pack_weights([WeightEntry("w", weight)], patterns={dtype: ("w",)}, shard_size_bytes=5)
-    document = {**model.model_json, "weightsManifest": [group.to_json()]}
-    return TfjsModel(
-        format=model.format,
-        inputs=model.inputs,
-        outputs=model.outputs,
-        model_json=document,
-        groups=(group,),
-        report=model.report,
-    )
+    return dataclasses.replace(model, groups=(group,))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -16,8 +16,8 @@ import pytest
 
 from tests.graph_text import parse_graph, tfjs_model
 from tests.passes.operands import operands
-from tfjs_magic.artifacts import TfjsModel
 from tfjs_magic.errors import SaveError
+from tfjs_magic.model import TfjsModel
 from tfjs_magic.writers import directory as module
 
 
@@ -158,7 +158,7 @@ def test_refuses_a_parent_without_permission(tmp_path: Path, monkeypatch: pytest
 
 def _fail_at(monkeypatch: pytest.MonkeyPatch, call: int, code: int) -> None:
     """Let the n-th rename fail."""
-    real, calls = Path.rename, iter(range(99))
+    real, calls = Path.replace, iter(range(99))
 
     def rename(self: Path, target: Any) -> Path:
         if next(calls) == call:
@@ -166,6 +166,7 @@ def _fail_at(monkeypatch: pytest.MonkeyPatch, call: int, code: int) -> None:
         return real(self, target)
 
     monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", rename)
 
 
 @pytest.mark.parametrize("call", [0, 1])
@@ -190,7 +191,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "move_into_place", interrupted)
+    monkeypatch.setattr(module, "_write_files", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _model().save(tmp_path / "web")
     assert _names(tmp_path) == set()

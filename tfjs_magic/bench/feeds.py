@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array, TensorInfo
-from tfjs_magic.errors import quoted_list
+from tfjs_magic.errors import OptionError, quoted_list
 
 Feed = dict[str, Array]
 
@@ -32,7 +32,7 @@ def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
     """Draw ``SEEDED_FEEDS`` feeds: normal numbers, valid indices, both booleans; an unknown batch is 1.
 
     Raises:
-        ValueError: An input is text or of unknown rank, so that no sample can be drawn.
+        OptionError: An input is text or of unknown rank, so that no sample can be drawn.
     """
     generator = np.random.default_rng(seed)
     return [{info.name: _draw(info, generator) for info in inputs} for _ in range(SEEDED_FEEDS)]
@@ -48,21 +48,21 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
         inputs: What the model expects.
 
     Raises:
-        ValueError: A name, dtype or shape that the model does not take; one line, expected and found.
+        OptionError: A name, dtype or shape that the model does not take; one line, expected and found.
     """
     arrays = _by_name(samples, inputs)
     checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
     counts = {info.name: _feed_count(checked[info.name], info) for info in inputs if checked[info.name].ndim}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"'{name}': {count}" for name, count in counts.items())
-        raise ValueError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
+        raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
     count = min(next(iter(counts.values()), 1), MAX_FEEDS)
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
 def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
     if info.shape is None:
-        raise ValueError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
+        raise OptionError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
     shape = tuple(_side(info.shape, axis) if side is None else side for axis, side in enumerate(info.shape))
     if info.dtype == "float32" and info.upper_bound is not None:  # a keras.Input is float32 even before an Embedding
         return generator.integers(0, info.upper_bound, shape).astype(np.float32)
@@ -74,7 +74,7 @@ def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
         return generator.integers(0, 2, shape).astype(np.bool_)
     if info.dtype == "complex64":
         return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(np.complex64)
-    raise ValueError(f"input '{info.name}' is {info.dtype}, for which no valid sample can be drawn: pass samples=.")
+    raise OptionError(f"input '{info.name}' is {info.dtype}, for which no valid sample can be drawn: pass samples=.")
 
 
 def _side(shape: tuple[int | None, ...], axis: int) -> int:
@@ -87,9 +87,9 @@ def _by_name(samples: Any, inputs: Sequence[TensorInfo]) -> Mapping[str, Any]:
     names = [info.name for info in inputs]
     if isinstance(samples, Mapping):
         if unknown := set(samples) - set(names):
-            raise ValueError(f"samples name {quoted_list(map(str, unknown))}; the model's inputs are {names}.")
+            raise OptionError(f"samples name {quoted_list(map(str, unknown))}; the model's inputs are {names}.")
         if missing := set(names) - set(samples):
-            raise ValueError(f"samples lack {quoted_list(missing)}; the model's inputs are {names}.")
+            raise OptionError(f"samples lack {quoted_list(missing)}; the model's inputs are {names}.")
         return samples
     if len(names) == 1:
         (info,) = inputs
@@ -100,7 +100,7 @@ def _by_name(samples: Any, inputs: Sequence[TensorInfo]) -> Mapping[str, Any]:
         return {info.name: samples}
     if not isinstance(samples, (list, tuple)) or len(samples) != len(names):
         found = f"{len(samples)} arrays" if isinstance(samples, (list, tuple)) else f"a {type(samples).__name__}"
-        raise ValueError(f"samples are {found}; expected one array for each of the inputs {names}, or a dict.")
+        raise OptionError(f"samples are {found}; expected one array for each of the inputs {names}, or a dict.")
     return dict(zip(names, samples, strict=True))
 
 
@@ -108,14 +108,14 @@ def _checked(value: Any, info: TensorInfo) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"samples for '{info.name}' are no array ({error}).") from error
+        raise OptionError(f"samples for '{info.name}' are no array ({error}).") from error
     if info.shape is not None:
         fits = array.ndim == len(info.shape) and all(
             want is None or have == want or (axis == 0 and want > 0)
             for axis, (have, want) in enumerate(zip(array.shape, info.shape, strict=True))
         )
         if not fits:
-            raise ValueError(_shape_message(array, info))
+            raise OptionError(_shape_message(array, info))
     return _cast(array, info)
 
 
@@ -136,7 +136,7 @@ def _axis_name(side: int | None, axis: int) -> str:
 
 def _cast(array: Array, info: TensorInfo) -> Array:
     kind = array.dtype.kind
-    refusal = ValueError(f"samples for '{info.name}' are {array.dtype}; expected {info.dtype}.")
+    refusal = OptionError(f"samples for '{info.name}' are {array.dtype}; expected {info.dtype}.")
     if info.dtype == "string":
         if kind not in "USO" or not all(isinstance(text, (str, bytes)) for text in array.flat):
             raise refusal
@@ -149,7 +149,7 @@ def _cast(array: Array, info: TensorInfo) -> Array:
         if kind == "b" or (kind in "iu" and _within(array, _INT32.max)):
             return np.asarray(array, np.int32, order="C")
         if kind in "iu":
-            raise ValueError(f"samples for '{info.name}' hold integers beyond int32, all that TensorFlow.js has.")
+            raise OptionError(f"samples for '{info.name}' hold integers beyond int32, all that TensorFlow.js has.")
         raise refusal
     if (info.dtype == "bool" and kind == "b") or (info.dtype == "complex64" and kind in "fc"):
         return np.asarray(array, np.dtype(info.dtype), order="C")
@@ -167,7 +167,7 @@ def _group(info: TensorInfo) -> int:
 def _feed_count(array: Array, info: TensorInfo) -> int:
     group = _group(info)
     if not array.shape[0] or array.shape[0] % group:
-        raise ValueError(
+        raise OptionError(
             f"samples for '{info.name}' hold {array.shape[0]} examples; expected a positive multiple of {group}"
             f"{', the batch that the model fixes' if group > 1 else ''}."
         )

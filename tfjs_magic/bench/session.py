@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, TfjsModel
+from tfjs_magic.artifacts import Array, Artifacts
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
@@ -44,7 +44,7 @@ class Contender:
     """A model in the benchmark: its label, and the feeds that browser and Python both run."""
 
     label: str
-    model: TfjsModel
+    model: Artifacts
     feeds: Sequence[Feed]
 
     @property

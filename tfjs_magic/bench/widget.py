@@ -7,14 +7,13 @@ import sys
 import time
 import uuid
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anywidget
 import traitlets
 from IPython.display import display, publish_display_data
 
-from tfjs_magic.artifacts import TfjsModel
+from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
 from tfjs_magic.bench.feeds import sample_feeds, seeded_feeds
 from tfjs_magic.bench.protocol import FromKernel, Snapshot, WireError
@@ -23,7 +22,7 @@ from tfjs_magic.bench.session import ENDED, Buffers, Contender, Session
 from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.static_output import static_html
 from tfjs_magic.errors import RunError
-from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions
+from tfjs_magic.options import BenchmarkOptions
 
 #: ``await`` gives up when the kernel could answer but no page has said a word for so long.
 NO_BROWSER_TIMEOUT_S = 30.0
@@ -64,6 +63,21 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         )
         self.on_msg(self._receive)
         self._tick_on_kernel_loop()
+
+    @classmethod
+    def of(cls, models: Mapping[str, Artifacts], options: BenchmarkOptions) -> Benchmark:
+        """Make a benchmark of models by label.
+
+        Raises:
+            ValueError: The samples do not fit a model, or none can be drawn for it.
+        """
+        feeds = {
+            label: seeded_feeds(model.inputs, seed=options.seed)
+            if options.samples is None
+            else sample_feeds(options.samples, model.inputs)
+            for label, model in models.items()
+        }
+        return cls([Contender(label, model, feeds[label]) for label, model in models.items()], options)
 
     @property
     def status(self) -> str:
@@ -185,88 +199,6 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
                 loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
 
         loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
-
-
-def benchmark(
-    models: object,
-    *,
-    backends: Backend | Sequence[Backend] | None = None,
-    runs: int = DEFAULT_RUNS,
-    warmup: int | Literal["auto"] = "auto",
-    samples: object = None,
-    headless: bool = False,
-    tolerance: float | None = None,
-    seed: int = 0,
-) -> Benchmark:
-    """Make a widget that runs models in this notebook's browser and compares them with Python.
-
-    Args:
-        models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these or a
-            mapping label → one of these.
-        backends: "webgpu", "webgl", "wasm", "cpu": one or several, in the order to run; None for the fastest that
-            works on real hardware.
-        runs: Timed runs per model and backend.
-        warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
-        samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
-        headless: Not supported: the widget runs in the browser that shows the notebook.
-        tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
-        seed: Seeds the samples.
-
-    Raises:
-        ValueError: An option or the samples do not fit.
-        TfjsMagicError: A model cannot be loaded or converted, or the browser files are not built.
-    """
-    if headless:
-        raise ValueError("headless is True; benchmarks run in the page that shows the notebook: open it in JupyterLab.")
-    options = BenchmarkOptions(
-        backends=(backends,) if isinstance(backends, str) else tuple(backends) if backends is not None else None,
-        runs=runs,
-        warmup=warmup,
-        samples=samples,
-        tolerance=tolerance,
-        seed=seed,
-    )
-    converted = {label: _as_model(model) for label, model in _labelled(models).items()}
-    return Benchmark([_contender(label, model, options) for label, model in converted.items()], options)
-
-
-def _contender(label: str, model: TfjsModel, options: BenchmarkOptions) -> Contender:
-    if options.samples is None:
-        return Contender(label, model, seeded_feeds(model.inputs, seed=options.seed))
-    return Contender(label, model, sample_feeds(options.samples, model.inputs))
-
-
-def _labelled(models: object) -> dict[str, object]:
-    if isinstance(models, Mapping):
-        labelled = {str(label): model for label, model in models.items()}
-    else:
-        sequence = models if isinstance(models, (list, tuple)) else [models]
-        labelled = {}
-        for model in sequence:
-            label = _label(model)
-            taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
-            labelled[f"{label} ({taken + 1})" if taken else label] = model
-    if not labelled:
-        raise ValueError("models is empty; expected at least one model.")
-    return labelled
-
-
-def _label(model: object) -> str:
-    if isinstance(model, TfjsModel):
-        return model.report.source
-    if isinstance(model, (str, Path)):
-        return Path(model).name or str(model)
-    return str(getattr(model, "name", type(model).__name__))
-
-
-def _as_model(source: object) -> TfjsModel:
-    if isinstance(source, TfjsModel):
-        return source
-    from tfjs_magic import convert, load  # noqa: PLC0415 - they import TensorFlow, which a TfjsModel does not need
-
-    if isinstance(source, (str, Path)) and (Path(source).suffix == ".json" or (Path(source) / "model.json").exists()):
-        return load(source)
-    return convert(source)
 
 
 def _run_error(error: WireError) -> RunError:

@@ -75,7 +75,7 @@ def convertible_in(namespace: Mapping[str, Any]) -> list[str]:
 # Module and class: looked up only where the module is loaded already, so that nothing heavy is imported.
 _KERAS = (("keras", "Model"), ("tf_keras", "Model"))
 _MODULES = (("tensorflow", "Module"),)
-_CONVERTED = (("tfjs_magic.artifacts", "TfjsModel"),)
+_CONVERTED = (("tfjs_magic.model", "TfjsModel"),)
 
 
 def _is_instance(value: object, classes: tuple[tuple[str, str], ...]) -> bool:

@@ -58,14 +58,16 @@ def check_ops(graph: Graph) -> None:
     raise UnsupportedOpsError(" ".join(sentences), ops={**unknown, **wrong})
 
 
-def missing_per_backend(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Return backend → the graph's ops that it has no kernel for, or computes wrongly."""
-    ops = {node.op for node in graph}
-    lacking = {backend: ops.intersection(lacks) for backend, lacks in supported()["missing"].items()}
-    for node in graph:
-        for _, backends in _wrong_ways(graph, node):
-            for backend in backends:
-                lacking[backend].add(node.op)
+def missing_per_backend(*graphs: Graph) -> dict[str, tuple[str, ...]]:
+    """Return backend → the graphs' ops that it has no kernel for, or computes wrongly."""
+    ops = {node.op for graph in graphs for node in graph}
+    unknown = ops - set(supported()["ops"]) - {"Placeholder"}
+    lacking = {backend: ops.intersection(lacks) | unknown for backend, lacks in supported()["missing"].items()}
+    for graph in graphs:
+        for node in graph:
+            for _, backends in _wrong_ways(graph, node):
+                for backend in backends:
+                    lacking[backend].add(node.op)
     return {backend: tuple(sorted(names)) for backend, names in lacking.items()}
 
 
@@ -79,9 +81,10 @@ def random_ops(graph: Graph) -> tuple[str, ...]:
     return tuple(sorted({node.op for node in graph if node.op in _RANDOM}))
 
 
-def count_ops(graph: Graph) -> dict[str, int]:
+def count_ops(*graphs: Graph) -> dict[str, int]:
     """Count the executed nodes per op type, most frequent first: constants and inputs are not executed."""
-    counts = collections.Counter(node.op for node in graph if node.op not in {"Const", "Placeholder"})
+    ops = (node.op for graph in graphs for node in graph)
+    counts = collections.Counter(op for op in ops if op not in {"Const", "Placeholder"})
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

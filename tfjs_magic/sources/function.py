@@ -10,20 +10,35 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfjs_magic.artifacts import Array, Reference, TensorInfo
+from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import FunctionSource
-from tfjs_magic.sources.shapes import check_names, wanted_shape
-from tfjs_magic.weights.dtypes import stored_dtype
+from tfjs_magic.sources.source import Endpoint, FunctionSource
+from tfjs_magic.sources.tensors import (
+    change_detector,
+    check_names,
+    chosen_signature,
+    dims,
+    op_name,
+    tensor_info,
+    unique_names,
+    wanted_shape,
+)
 
 _CONCRETE = tf.types.experimental.ConcreteFunction
 _POLYMORPHIC = tf.types.experimental.PolymorphicFunction
-_DEFAULT_SIGNATURE = "serving_default"
 
 
-def function_source(function: Any, options: ConvertOptions, description: str | None = None) -> FunctionSource:
+def function_source(
+    function: Any, options: ConvertOptions, description: str | None = None, *, owner: object = None
+) -> FunctionSource:
     """Take a ``tf.function`` or a concrete function.
+
+    Args:
+        function: Taken as it is if it is concrete, else its one trace.
+        options: ``inputs`` and, for a function that is not traced, their types.
+        description: For messages and the report; by default the function's name.
+        owner: Kept alive with the source: what a function of a loaded SavedModel reads.
 
     Raises:
         UnsupportedModelError: Its inputs are unknown, or an input or output is no tensor that TF.js has.
@@ -40,13 +55,12 @@ def function_source(function: Any, options: ConvertOptions, description: str | N
     names = unique_names([name for name, _ in rows])
     check_names(description, names, options.inputs)
     specs = {
-        name: tf.TensorSpec(wanted_shape(name, _shape(leaf), options.inputs), leaf.dtype)
+        name: tf.TensorSpec(wanted_shape(name, dims(leaf), options.inputs), leaf.dtype)
         for name, leaf in zip(names, leaves, strict=True)
     }
 
-    def run(tensors: Sequence[Any]) -> Any:
-        rest = iter(tensors)
-        args, keywords = _filled(signature, rest)
+    def run(tensors: Sequence[Any], _: object = owner) -> Any:  # the default keeps the owner alive
+        args, keywords = _filled(signature, iter(tensors))
         return concrete(*args, **keywords)
 
     return traced_source(run, specs, description=description)
@@ -82,61 +96,61 @@ def traced_source(
     specs: Mapping[str, Any],
     *,
     description: str,
-    changed: Callable[[], bool] | None = None,
     output_names: Sequence[str] | None = None,
+    dict_output: bool | None = None,
 ) -> FunctionSource:
     """Trace ``run`` on flat tensors; every output gets a node of its own, so that passing an input on is no exception.
 
     Args:
-        run: Takes the tensors in the order of ``specs``; gives a tensor or a nested structure of them.
+        run: Takes the tensors in the order of ``specs``; returns a tensor or a nested structure of them.
         specs: Input name → ``tf.TensorSpec``.
         description: For messages and the report.
-        changed: Compares the weights; by default every variable that the trace reads.
         output_names: One per tensor of the result; by default its keys or positions.
+        dict_output: Whether ``predict`` returns a dict; by default where ``run`` returns one of several tensors.
 
     Raises:
         UnsupportedModelError: It cannot be traced, or an input or output is no tensor that TF.js has.
     """
-    structure: list[Any] = []
+    if not specs:
+        raise UnsupportedModelError(f"{description} has no tensor inputs; expected at least one.", stage="trace")
+    inputs = [tensor_info(name, spec, description) for name, spec in specs.items()]
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def serving(*tensors: Any) -> Any:
-        result = run(tensors)
-        structure.append(isinstance(result, Mapping))
-        rows = list(_named_outputs(result))
-        _check_tensors(description, rows)
-        structure.append(unique_names([name for name, _ in rows]) if output_names is None else list(output_names))
-        return [tf.identity(tensor) for _, tensor in rows]
+        return _with_own_nodes(run(tensors))
 
-    if not specs:
-        raise UnsupportedModelError(f"{description} has no tensor inputs; expected at least one.", stage="trace")
-    for name, spec in specs.items():
-        _check_dtype(description, f"Input '{name}'", spec.dtype)
-    named = [tf.TensorSpec(spec.shape, spec.dtype, name=_op_name(name)) for name, spec in specs.items()]
+    named = [tf.TensorSpec(spec.shape, spec.dtype, name=op_name(name)) for name, spec in specs.items()]
     function = _trace(serving, named, description)
-    returns_dict, names = structure[-2:]
-    reference = _reference(run, specs, names, function, changed)
+    rows = list(_named_outputs(function.structured_outputs))
+    names = unique_names([name for name, _ in rows]) if output_names is None else list(output_names)
+    _check_outputs(description, dict(zip(names, (tensor for _, tensor in rows), strict=True)))
+    if dict_output is None:
+        dict_output = isinstance(function.structured_outputs, Mapping) and len(names) > 1
     return FunctionSource(
         function=function,
-        inputs=tuple(_info(name, spec) for name, spec in specs.items()),
-        placeholders=tuple(tensor.op.name for tensor in function.inputs[: len(specs)]),
-        outputs=tuple(_info(name, tensor) for name, tensor in zip(names, function.outputs, strict=True)),
-        results=tuple(tensor.name.removesuffix(":0") for tensor in function.outputs),
-        reference=reference,
+        inputs=tuple(
+            Endpoint(info, tensor.op.name) for info, tensor in zip(inputs, function.inputs[: len(inputs)], strict=True)
+        ),
+        outputs=tuple(
+            Endpoint(tensor_info(name, tensor, description), tensor.name.removesuffix(":0"))
+            for name, tensor in zip(names, function.outputs, strict=True)
+        ),
+        reference=_reference(run, specs, names, function),
         description=description,
-        dict_output=returns_dict and len(names) > 1,
+        dict_output=dict_output,
     )
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Number the later of equal names, the same at every conversion."""
-    unique: list[str] = []
-    for name in names:
-        candidate, number = name, 1
-        while candidate in unique or (number > 1 and candidate in names):
-            candidate, number = f"{name}_{number}", number + 1
-        unique.append(candidate)
-    return unique
+def _with_own_nodes(node: Any) -> Any:
+    """Let every tensor of a structure come out of a node of its own; the structure becomes one of Python's own."""
+    if node is None:
+        return None
+    if isinstance(node, Mapping):
+        return {str(key): _with_own_nodes(node[key]) for key in node}
+    if isinstance(node, (list, tuple)):
+        items = [_with_own_nodes(child) for child in node]
+        return type(node)(*items) if hasattr(node, "_fields") else items
+    return tf.identity(node)
 
 
 def _trace(serving: Any, specs: Sequence[Any], description: str) -> Any:
@@ -154,31 +168,18 @@ def _trace(serving: Any, specs: Sequence[Any], description: str) -> Any:
 
 
 def _described(specs: Sequence[Any]) -> str:
-    return ", ".join(f"'{spec.name}' {spec.dtype.name} {_shape(spec)}" for spec in specs)
+    return ", ".join(f"'{spec.name}' {spec.dtype.name} {dims(spec)}" for spec in specs)
 
 
 def _reference(
-    run: Callable[[Sequence[Any]], Any],
-    specs: Mapping[str, Any],
-    outputs: Sequence[str],
-    function: Any,
-    changed: Callable[[], bool] | None,
+    run: Callable[[Sequence[Any]], Any], specs: Mapping[str, Any], outputs: Sequence[str], function: Any
 ) -> Reference:
-    variables = [] if changed else [(v, np.asarray(v.read_value())) for v in function.graph.variables]
-
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
         result = run([tf.convert_to_tensor(inputs[name], spec.dtype) for name, spec in specs.items()])
         arrays = [np.asarray(tf.convert_to_tensor(tensor)) for _, tensor in _named_outputs(result)]
         return dict(zip(outputs, arrays, strict=True))
 
-    def compare() -> bool:
-        return not all(_same(array, np.asarray(v.read_value())) for v, array in variables)
-
-    return Reference(call, changed or compare)
-
-
-def _same(first: Array, second: Array) -> bool:
-    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+    return Reference(call, change_detector(function.graph.variables, lambda v: np.asarray(v.read_value())))
 
 
 # ---------------------------------------------------------------------- which function
@@ -233,7 +234,7 @@ def _functions(module: Any) -> dict[str, Any]:
 def _obvious(module: Any, candidates: Mapping[str, Any], options: ConvertOptions) -> str | None:
     signatures = _signatures(module)
     if signatures:
-        return _DEFAULT_SIGNATURE if _DEFAULT_SIGNATURE in signatures or len(signatures) > 1 else next(iter(signatures))
+        return chosen_signature("The loaded SavedModel", signatures, None)
     if "__call__" in candidates or len(candidates) == 1:
         return "__call__" if "__call__" in candidates else next(iter(candidates))
     ready = [name for name, function in candidates.items() if _is_ready(function)]
@@ -313,39 +314,13 @@ def _filled(node: Any, tensors: Iterator[Any]) -> Any:
     return node
 
 
-# ---------------------------------------------------------------------- tensors
-
-
-def _check_tensors(description: str, rows: Sequence[tuple[str, Any]]) -> None:
-    if not rows:
+def _check_outputs(description: str, outputs: Mapping[str, Any]) -> None:
+    if not outputs:
         raise UnsupportedModelError(f"{description} returns no tensors; expected at least one.", stage="trace")
-    for name, tensor in rows:
-        if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices)):
+    for name, tensor in outputs.items():
+        if not isinstance(tensor, tf.Tensor):
             raise UnsupportedModelError(
                 f"{description} returns a {type(tensor).__name__} as '{name}'; expected dense tensors. Convert it "
-                "inside the function, with to_tensor() or tf.sparse.to_dense().",
+                "inside the model, with to_tensor() or tf.sparse.to_dense().",
                 stage="trace",
             )
-        _check_dtype(description, f"Output '{name}'", tf.convert_to_tensor(tensor).dtype)
-
-
-def _check_dtype(description: str, what: str, dtype: Any) -> None:
-    if dtype != tf.string and stored_dtype(np.dtype(dtype.as_numpy_dtype)) is None:
-        raise UnsupportedModelError(
-            f"{what} of {description} has dtype {dtype.name}; TensorFlow.js has float32, int32, bool, complex64 and "
-            "string. Cast it inside the function.",
-            stage="trace",
-        )
-
-
-def _shape(spec: Any) -> tuple[int | None, ...] | None:
-    return None if spec.shape.rank is None else tuple(spec.shape.as_list())
-
-
-def _info(name: str, tensor: Any) -> TensorInfo:
-    dtype = "string" if tensor.dtype == tf.string else stored_dtype(np.dtype(tensor.dtype.as_numpy_dtype))
-    return TensorInfo(name, dtype or tensor.dtype.name, _shape(tensor))
-
-
-def _op_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.]", "_", name).lstrip("_.") or "input"

@@ -10,24 +10,28 @@ from pathlib import Path, PurePosixPath
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import FunctionSource
+from tfjs_magic.sources.paths import ARCHIVE_SUFFIXES, saved_model_in
 from tfjs_magic.sources.saved_model import saved_model_source
-
-_ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+from tfjs_magic.sources.source import FunctionSource
 
 #: A file that unpacks to more is no model: the largest on TF Hub have a few GB.
 _LARGEST_BYTES = 16 * 2**30
 _MOST_MEMBERS = 10_000
 
 
-def archive_source(path: Path, options: ConvertOptions) -> FunctionSource:
-    """Unpack a ``.tar.gz`` into a temporary directory, load the SavedModel in it, and remove the directory.
+def hub_source(source: Path | str, options: ConvertOptions) -> FunctionSource:
+    """Take an archive, which is a path, or a handle, which is text.
 
     Raises:
-        UnsupportedModelError: It is damaged, holds what no model archive has, or no SavedModel.
+        UnsupportedModelError: It cannot be unpacked or fetched, or holds no SavedModel.
     """
+    return _of_handle(source, options) if isinstance(source, str) else _of_archive(source, options)
+
+
+def _of_archive(path: Path, options: ConvertOptions) -> FunctionSource:
+    """Unpack a ``.tar.gz`` into a temporary directory, load the SavedModel in it, and remove the directory."""
     name = path.name
-    for suffix in _ARCHIVE_SUFFIXES:
+    for suffix in ARCHIVE_SUFFIXES:
         name = name.removesuffix(suffix)
     with tempfile.TemporaryDirectory(prefix="tfjs_magic_") as temporary:
         directory = Path(temporary) / (name or "model")
@@ -39,12 +43,8 @@ def archive_source(path: Path, options: ConvertOptions) -> FunctionSource:
             raise UnsupportedModelError(message, stage=error.stage, node=error.node) from error
 
 
-def handle_source(handle: str, options: ConvertOptions) -> FunctionSource:
-    """Let tensorflow_hub fetch an ``https://`` handle into its own cache, and load what it got.
-
-    Raises:
-        UnsupportedModelError: tensorflow_hub is not installed, or cannot fetch the handle.
-    """
+def _of_handle(handle: str, options: ConvertOptions) -> FunctionSource:
+    """Let tensorflow_hub fetch an ``https://`` handle into its own cache, and load what it got."""
     try:
         import tensorflow_hub  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -62,8 +62,8 @@ def handle_source(handle: str, options: ConvertOptions) -> FunctionSource:
 def _saved_model_in(source: Path | str, directory: Path) -> Path:
     """Return the directory with the SavedModel: this one, or the only one in it."""
     for candidate in (directory, *sorted(path for path in directory.iterdir() if path.is_dir())):
-        if (candidate / "saved_model.pb").is_file():
-            return candidate
+        if (found := saved_model_in(candidate)) is not None:
+            return found
     raise UnsupportedModelError(f"'{source}' holds no saved_model.pb; expected a SavedModel in it.")
 
 

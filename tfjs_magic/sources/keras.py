@@ -11,13 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Reference, TensorInfo
-from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
+from tfjs_magic.artifacts import Array, Reference
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.functional import input_names, output_names
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import FunctionSource, KerasSource
-from tfjs_magic.sources.shapes import check_names, wanted_shape
-from tfjs_magic.weights.dtypes import stored_dtype
+from tfjs_magic.sources.source import FunctionSource, KerasSource
+from tfjs_magic.sources.tensors import change_detector, check_names, wanted_shape
 
 #: What TensorFlow takes as the name of an op; anything else cannot be traced.
 _OP_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
@@ -36,9 +35,9 @@ def keras_source(model: Any, options: ConvertOptions) -> KerasSource:
         )
     if not getattr(model, "inputs", None):
         return _subclassed_source(model, options)
-    reference = Reference(_caller(model), _change_detector(model))
+    reference = Reference(_caller(model), change_detector(model.variables, _view))
     description = f"Keras model '{model.name}'"
-    return KerasSource(model, reference, description, lambda: _function_source(model, options, reference, description))
+    return KerasSource(model, reference, description, lambda: _function_source(model, options, description))
 
 
 def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
@@ -55,7 +54,7 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
         _check_traceable(model)
         variables = len(model.variables)
         tensor_specs = {name: tf.TensorSpec(shape, dtype) for name, (shape, dtype) in specs.items()}
-        source = traced_source(run, tensor_specs, description=description, changed=_change_detector(model))
+        source = traced_source(run, tensor_specs, description=description)
         if len(model.variables) != variables:
             raise UnsupportedModelError(
                 f"{description} made new weights while it was traced: it was never called. Call it on an example, "
@@ -73,7 +72,7 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
         return traced().reference(inputs)
 
     traced = functools.cache(to_function)
-    return KerasSource(model, Reference(call, _change_detector(model)), description, traced)
+    return KerasSource(model, Reference(call, change_detector(model.variables, _view)), description, traced)
 
 
 _Specs = dict[str, tuple[tuple[int | None, ...], Any]]
@@ -179,58 +178,35 @@ def _caller(model: Any) -> Any:
     return call
 
 
-def _change_detector(model: Any) -> Any:
-    """Compare with views of today's weights: a later assignment gives the variable a buffer of its own."""
-    taken = [(variable, _view(variable)) for variable in model.variables if not _is_random_state(variable)]
-
-    def changed() -> bool:
-        return any(not np.array_equal(array, _view(v), equal_nan=array.dtype.kind == "f") for v, array in taken)
-
-    return changed
-
-
-def _is_random_state(variable: Any) -> bool:
-    return str(variable.name) == "seed_generator_state"
-
-
 def _view(variable: Any) -> Array:
+    """Return a view of today's value: a later assignment gives the variable a buffer of its own."""
     read = getattr(variable.value, "read_value", None)
     return np.asarray(read()) if read is not None else np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
-def _function_source(model: Any, options: ConvertOptions, reference: Reference, description: str) -> FunctionSource:
+def _function_source(model: Any, options: ConvertOptions, description: str) -> FunctionSource:
     _check_backend(description)
     import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
+
+    from tfjs_magic.sources.function import traced_source  # noqa: PLC0415
 
     names = input_names(model)
     _check_traceable(model)
     check_names(description, names, options.inputs)
-    specs = [
-        tf.TensorSpec(wanted_shape(name, tuple(tensor.shape), options.inputs), tensor.dtype, name=_op_name(name))
+    specs = {
+        name: tf.TensorSpec(wanted_shape(name, tuple(tensor.shape), options.inputs), tensor.dtype)
         for name, tensor in zip(names, model.inputs, strict=True)
-    ]
+    }
     structure = _input_structure(model)
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def serving(*tensors: Any) -> Any:
-        return keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
+    def run(tensors: Sequence[Any]) -> Any:
+        return keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
 
-    try:
-        function = serving.get_concrete_function(*specs)
-    except Exception as error:  # Keras raises whatever the layers provoke
-        reason = reason_of(error)
-        msg = f"{description} cannot be traced, Keras itself fails on it: {type(error).__name__}: {reason}."
-        raise UnsupportedModelError(msg, stage="trace") from error
-    _check_dense(description, output_names(model), function.structured_outputs)
-    tensors = function.inputs[: len(specs)]
-    return FunctionSource(
-        function=function,
-        inputs=tuple(_info(name, spec) for name, spec in zip(names, specs, strict=True)),
-        placeholders=tuple(tensor.op.name for tensor in tensors),
-        outputs=tuple(_info(name, tensor) for name, tensor in zip(output_names(model), function.outputs, strict=True)),
-        results=tuple(tensor.name.removesuffix(":0") for tensor in function.outputs),
-        reference=reference,
+    return traced_source(
+        run,
+        specs,
         description=description,
+        output_names=output_names(model),
         dict_output=isinstance(_output_structure(model), dict),
     )
 
@@ -266,23 +242,3 @@ def _loses_time(layer: Any) -> bool:
     if not isinstance(layer, keras.layers.TimeDistributed):
         return False
     return any(tensor.shape[1] is None for node in layer._inbound_nodes for tensor in node.input_tensors[:1])  # noqa: SLF001
-
-
-def _check_dense(description: str, names: Sequence[str], outputs: Sequence[Any]) -> None:
-    for name, output in zip(names, outputs, strict=True):
-        if (kind := type(output).__name__.removesuffix("Spec")) in {"RaggedTensor", "SparseTensor", "IndexedSlices"}:
-            raise UnsupportedModelError(
-                f"{description} gives a {kind} as '{name}'; expected dense tensors. Turn it into one with to_tensor() "
-                "or tf.sparse.to_dense() in a last layer.",
-                stage="trace",
-            )
-
-
-def _op_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.]", "_", name).lstrip("_") or "input"
-
-
-def _info(name: str, tensor: Any) -> TensorInfo:
-    dtype = "string" if tensor.dtype.name == "string" else stored_dtype(np.dtype(tensor.dtype.as_numpy_dtype))
-    shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
-    return TensorInfo(name, dtype or tensor.dtype.name, shape)

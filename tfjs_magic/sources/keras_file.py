@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import FunctionSource, KerasSource
+from tfjs_magic.sources.source import FunctionSource, KerasSource
 
 _Suffix = Literal[".keras", ".h5"]
 

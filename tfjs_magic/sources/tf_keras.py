@@ -6,7 +6,7 @@ They become layers models through the Keras 3 model that computes the same, if t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from tfjs_magic.artifacts import Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.function import traced_source, unique_names
+from tfjs_magic.sources.function import traced_source
 from tfjs_magic.sources.keras import keras_source
-from tfjs_magic.sources.kinds import FunctionSource, KerasSource
-from tfjs_magic.sources.shapes import check_names, wanted_shape
+from tfjs_magic.sources.source import FunctionSource, KerasSource
+from tfjs_magic.sources.tensors import change_detector, check_names, dims, unique_names, wanted_shape
 
 
 def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | KerasSource:
@@ -39,8 +39,10 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     except UnsupportedModelError as error:
         function = _function_source(model, options)
         return dataclasses.replace(function, reason=f"{description} cannot become a layers model. {error}")
-    reference = Reference(source.reference.call, _changed(model))
-    return KerasSource(twin, reference, description, lambda: _function_source(model, options))
+    changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
+    return KerasSource(
+        twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
+    )
 
 
 def _twin(model: Any, specs: dict[str, Any]) -> Any:
@@ -70,8 +72,8 @@ def _computes_the_same(model: Any, twin: Any, specs: dict[str, Any]) -> bool:
     """Run both on two examples; an unknown side gets 32."""
     rng = np.random.default_rng(0)
     shapes = {
-        name: (dims[0] or 2, *(side or 32 for side in dims[1:]))
-        for name, dims in ((name, _dims(spec)) for name, spec in specs.items())
+        name: (sides[0] or 2, *(side or 32 for side in sides[1:]))
+        for name, sides in ((name, dims(spec) or ()) for name, spec in specs.items())
     }
     drawn = [rng.uniform(0, 2, shapes[name]).astype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
     structure = _input_structure(model)
@@ -98,7 +100,7 @@ def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
     specs = _specs(model, description)
     check_names(description, list(specs), options.inputs)
     specs = {
-        name: tf.TensorSpec(wanted_shape(name, _dims(spec), options.inputs), spec.dtype) for name, spec in specs.items()
+        name: tf.TensorSpec(wanted_shape(name, dims(spec), options.inputs), spec.dtype) for name, spec in specs.items()
     }
 
     def run(tensors: Sequence[Any]) -> Any:
@@ -107,13 +109,7 @@ def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
         return tf.nest.flatten(model(given, training=False))
 
     names = unique_names(list(model.output_names)) if getattr(model, "output_names", None) else None
-    return traced_source(run, specs, description=description, changed=_changed(model), output_names=names)
-
-
-def _changed(model: Any) -> Callable[[], bool]:
-    """Return a function that tells whether the weights are no longer what they are now."""
-    taken = [(variable, np.asarray(variable.read_value())) for variable in model.variables]
-    return lambda: not all(np.array_equal(array, np.asarray(v.read_value()), equal_nan=True) for v, array in taken)
+    return traced_source(run, specs, description=description, output_names=names, dict_output=False)
 
 
 def _input_structure(model: Any) -> Any:
@@ -139,7 +135,3 @@ def _specs(model: Any, description: str) -> dict[str, Any]:
 
 def _spec(tensor: Any) -> Any:
     return getattr(tensor, "type_spec", None) or tf.TensorSpec(tensor.shape, tensor.dtype)
-
-
-def _dims(spec: Any) -> tuple[int | None, ...]:
-    return tuple(spec.shape.as_list())

@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from tfjs_magic.artifacts import (
+    Artifacts,
     ConversionReport,
     ManifestGroup,
     ModelFormat,
     Quantization,
     TensorInfo,
-    TfjsModel,
     WeightSpec,
 )
 from tfjs_magic.errors import UnsupportedModelError
@@ -33,14 +33,11 @@ _DAMAGES = (
 _ITEM_BYTES = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8, "uint8": 1, "uint16": 2, "float16": 2}
 
 
-def load(path: str | Path) -> TfjsModel:
-    """Read a TF.js model into memory.
+def read_tfjs(path: str | Path) -> Artifacts:
+    """Read a TF.js model into memory; it has no reference, since the files do not say what they were converted from.
 
     Args:
         path: A ``model.json``, or the directory that holds one.
-
-    Returns:
-        The model; its ``reference`` is None, since the files do not say what they were converted from.
 
     Raises:
         UnsupportedModelError: It is missing, damaged, or points outside its directory.
@@ -60,12 +57,12 @@ def load(path: str | Path) -> TfjsModel:
     except _DAMAGES as error:
         reason = f"{type(error).__name__}: {error}"
         raise UnsupportedModelError(f"'{file}' is damaged or no TF.js model: {reason}.") from error
-    return TfjsModel(
+    return Artifacts(
         format=model_format,
         inputs=inputs,
         outputs=outputs,
-        # Saved again, the files get our names and sizes.
-        model_json={**document, "weightsManifest": [group.to_json() for group in groups]},
+        topology=document["modelTopology"],
+        header={key: value for key, value in document.items() if key not in _OWN_KEYS},
         groups=groups,
         report=ConversionReport(
             source=f"TF.js model '{given.name}'",
@@ -76,6 +73,8 @@ def load(path: str | Path) -> TfjsModel:
     )
 
 
+#: What :class:`Artifacts` writes itself: saved again, the files get our names and sizes.
+_OWN_KEYS = frozenset({"format", "modelTopology", "weightsManifest"})
 _OPTIMIZER_NOTE = "The state of the optimizer, saved with the model by TF.js, is left out."
 
 
@@ -155,13 +154,13 @@ def _byte_length(spec: WeightSpec, rest: memoryview) -> int:
 # ---------------------------------------------------------------------- inputs and outputs
 
 
-def graph_signature(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def graph_signature(topology: Mapping[str, Any], header: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the rows of the inputs and the outputs by name, as TF.js finds them.
 
     Without a signature every placeholder is an input, and every result that no node uses an output.
     """
-    signature = (document.get("userDefinedMetadata") or {}).get("signature") or document.get("signature") or {}
-    nodes = document["modelTopology"]["node"]
+    signature = (header.get("userDefinedMetadata") or {}).get("signature") or header.get("signature") or {}
+    nodes = topology["node"]
     by_name = {node["name"]: node for node in nodes}
     inputs = {name: row for name, row in (signature.get("inputs") or {}).items() if "resourceId" not in row}
     if not inputs:
@@ -205,7 +204,7 @@ def _result_dtype(node: Mapping[str, Any]) -> Any:
 
 
 def _graph_signature(document: Mapping[str, Any]) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
-    inputs, outputs = graph_signature(document)
+    inputs, outputs = graph_signature(document["modelTopology"], document)
     return tuple(map(_info, inputs, inputs.values())), tuple(map(_info, outputs, outputs.values()))
 
 

@@ -5,37 +5,39 @@ Source: tfjs-converter ``src/executor/graph_model.ts`` and ``src/operations/oper
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import ManifestGroup, TfjsModel, WeightEntry
+from tfjs_magic.artifacts import Artifacts, ManifestGroup, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.from_topology import graph_from_topology
+from tfjs_magic.graph.ir import Graph
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.kinds import GraphSource, KerasSource, TfjsSource
-from tfjs_magic.sources.tfjs import graph_signature, load
-from tfjs_magic.weights.pack import unpack_weights
+from tfjs_magic.sources.source import FixedSource, GraphSource, KerasSource, TfjsSource
+from tfjs_magic.sources.tfjs import graph_signature, read_tfjs
+from tfjs_magic.weights.pack import stand_ins, unpack_groups, unpack_weights
 
 _TABLES = ("HashTable", "LookupTable", "InitializeTable")
 #: float16 keeps 11 bits of a number.
 _FLOAT16_HALF_STEP = 2.0**-11
 
 
-def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource | KerasSource:
+def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource | FixedSource | KerasSource:
     """Read a ``model.json``, or the directory that holds one.
 
     Raises:
         UnsupportedModelError: It is damaged, or an option does not fit it.
     """
-    return _source(load(path), f"TF.js model '{path.name}'", options)
+    return _source(read_tfjs(path), f"TF.js model '{path.name}'", options)
 
 
-def tfjs_source(model: TfjsModel, options: ConvertOptions) -> TfjsSource | KerasSource:
+def tfjs_source(model: Artifacts, options: ConvertOptions) -> TfjsSource | FixedSource | KerasSource:
     """Take a model in memory; its reference stays.
 
     Raises:
@@ -45,12 +47,13 @@ def tfjs_source(model: TfjsModel, options: ConvertOptions) -> TfjsSource | Keras
     return _source(model, known if known.startswith("TF.js model") else f"TF.js model of {known}", options)
 
 
-def _source(model: TfjsModel, description: str, options: ConvertOptions) -> TfjsSource | KerasSource:
+def _source(model: Artifacts, description: str, options: ConvertOptions) -> TfjsSource | FixedSource | KerasSource:
     if model.format == "layers-model" and options.format == "graph":
-        from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415 - imports TensorFlow
+        from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
+        from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415
 
-        return dataclasses.replace(keras_source(model.to_keras(), options), description=description)
-    unchanged = _unchanged(model, description)
+        rebuilt = keras_model(model.topology, {entry.name: entry.data for entry in unpack_groups(model.groups)})
+        return dataclasses.replace(keras_source(rebuilt, options), description=description)
     if options.signature is not None:
         raise UnsupportedModelError(f"{description} has one signature without a name; leave signature='…' out.")
     if options.inputs:
@@ -63,59 +66,91 @@ def _source(model: TfjsModel, description: str, options: ConvertOptions) -> Tfjs
             "convert the Keras model that it was made from.",
             stage="layers",
         )
-    if unchanged is not None and options.outputs is not None:
-        raise UnsupportedModelError(f"{unchanged} So it keeps all of its outputs; leave outputs=… out.")
-    return TfjsSource(model, description, unchanged)
+    if (fixed := _why_fixed(model, description)) is None:
+        return TfjsSource(model, description, functools.partial(_read_graph, model, description))
+    if options.outputs is not None:
+        raise UnsupportedModelError(f"{fixed} So it keeps all of its outputs; leave outputs=… out.")
+    return FixedSource(model, description, fixed)
 
 
-def _unchanged(model: TfjsModel, description: str) -> str | None:
+def _why_fixed(model: Artifacts, description: str) -> str | None:
     """Say why the topology must stay as it is, if it must."""
     if model.format == "layers-model":
         return f"{description} is a layers model."
-    document = model.model_json
-    topology = document["modelTopology"]
-    if (topology.get("library") or {}).get("function"):
+    if (model.topology.get("library") or {}).get("function"):
         return f"{description} calls functions, so its graph stays as it was written."
-    resources = any(row["op"].startswith(_TABLES) for row in topology["node"])
-    if resources or document.get("modelInitializer") or document.get("initializerSignature"):
+    resources = any(row["op"].startswith(_TABLES) for row in model.topology["node"])
+    if resources or model.header.get("modelInitializer") or model.header.get("initializerSignature"):
         return f"{description} uses lookup tables, so its graph stays as it was written."
     return None
 
 
-def graph_of_tfjs(source: TfjsSource, kept: Sequence[int]) -> GraphSource:
-    """Read the graph of a graph model.
+def graph_of(model: Artifacts, outputs: Sequence[TensorInfo], weights: Iterable[WeightEntry]) -> Graph:
+    """Return the graph of a graph model.
 
     Args:
-        source: What ``unchanged`` is None of.
-        kept: Positions of the outputs that the result has.
+        model: Of format "graph-model"; the functions that it calls are left out.
+        outputs: Those that the result has.
+        weights: One per constant.
 
     Raises:
         UnsupportedModelError: Its topology is damaged.
     """
-    model, document = source.model, source.model.model_json
-    inputs, outputs = graph_signature(document)
-    outputs_kept = tuple(model.outputs[i] for i in kept)
-    graph = graph_from_topology(
-        document["modelTopology"],
-        {entry.name: entry.data for entry in unpacked(model)},
-        inputs={name: _ref(name, row) for name, row in inputs.items()},
-        outputs={info.name: _ref(info.name, outputs[info.name]) for info in outputs_kept},
+    input_rows, output_rows = graph_signature(model.topology, model.header)
+    return graph_from_topology(
+        model.topology,
+        {entry.name: entry.data for entry in weights},
+        inputs={name: _ref(name, row) for name, row in input_rows.items()},
+        outputs={info.name: _ref(info.name, output_rows[info.name]) for info in outputs},
     )
-    metadata = dict(document.get("userDefinedMetadata") or {})
+
+
+def graphs_of(model: Artifacts) -> list[Graph]:
+    """Return the graph of a graph model and of each function that it calls, without the values of quantized weights.
+
+    Raises:
+        UnsupportedModelError: Its topology is damaged.
+    """
+    weights = [*stand_ins(model.groups)]
+    functions = (model.topology.get("library") or {}).get("function") or ()
+    return [graph_of(model, model.outputs, weights), *(_function_graph(function, weights) for function in functions)]
+
+
+def _function_graph(function: Mapping[str, Any], weights: Iterable[WeightEntry]) -> Graph:
+    """Read a ``FunctionDef``, whose refs name an output before its number: "node:output:0"."""
+    arguments = [
+        {"name": row["name"], "op": "Placeholder", "attr": {"dtype": {"type": row["type"]}}}
+        for row in function["signature"].get("inputArg") or ()
+    ]
+    nodes = [
+        {**row, "input": [re.sub(r":\w+:", ":", ref) for ref in row.get("input") or ()]} for row in function["nodeDef"]
+    ]
+    return graph_from_topology(
+        {"node": [*arguments, *nodes]},
+        {entry.name: entry.data for entry in weights},
+        inputs={row["name"]: row["name"] for row in arguments},
+        outputs={name: re.sub(r":\w+:", ":", ref) for name, ref in (function.get("ret") or {}).items()},
+    )
+
+
+def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> GraphSource:
+    outputs = tuple(model.outputs[i] for i in kept)
+    graph = graph_of(model, outputs, unpack_groups(model.groups))
+    metadata = dict(model.header.get("userDefinedMetadata") or {})
     metadata.pop("signature", None)  # TF.js would take it for the one that is written
     keys = metadata.pop("structuredOutputKeys", None)
     if keys is not None and len(keys) != len(model.outputs):
         raise UnsupportedModelError(
-            f"{source.description} names {len(keys)} structuredOutputKeys for {len(model.outputs)} outputs; expected "
-            "one each. Correct them in model.json."
+            f"{description} names {len(keys)} structuredOutputKeys for {len(model.outputs)} outputs; expected one "
+            "each. Correct them in model.json."
         )
     return GraphSource(
         graph=graph,
         inputs=tuple(model.inputs),
-        outputs=outputs_kept,
-        description=source.description,
+        outputs=outputs,
+        description=description,
         reference=model.reference,
-        generated_by=str(document.get("generatedBy") or "unknown"),
+        generated_by=str(model.header.get("generatedBy") or "unknown"),
         metadata=metadata,
         structured_keys=None if keys is None else tuple(keys[i] for i in kept),
         notes=tuple(decoded_notes(model.groups)),
@@ -127,23 +162,6 @@ def _ref(name: str, row: Mapping[str, Any]) -> str:
     if not isinstance(ref, str):
         raise UnsupportedModelError(f"'{name}' in the signature of model.json names no tensor; expected 'name'.")
     return ref
-
-
-def unpacked(model: TfjsModel) -> list[WeightEntry]:
-    """Return the weights of all groups as TF.js decodes them; views where nothing is decoded."""
-    return [entry for group in model.groups for entry in unpack_weights(group)]
-
-
-def executed(model: TfjsModel) -> dict[str, int]:
-    """Count the layers per class, or the executed nodes per op type; nested models and functions are not entered."""
-    topology = model.model_json["modelTopology"]
-    if model.format == "graph-model":
-        kinds = [row["op"] for row in topology["node"] if row["op"] not in {"Const", "Placeholder"}]
-    else:
-        config = topology.get("model_config", topology)["config"]
-        rows = config if isinstance(config, list) else config["layers"]
-        kinds = [row["class_name"] for row in rows if row["class_name"] != "InputLayer"]
-    return dict(sorted(collections.Counter(kinds).items()))
 
 
 def decoded_notes(groups: Sequence[ManifestGroup]) -> Iterator[str]:

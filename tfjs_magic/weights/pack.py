@@ -6,6 +6,7 @@ Source: tfjs-core ``src/io/io_utils.ts`` (``decodeWeights``), 4.22. Strings: 32-
 from __future__ import annotations
 
 import collections
+import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -46,6 +47,21 @@ def unpack_weights(group: ManifestGroup) -> Iterator[WeightEntry]:
     """Yield the group's weights as TF.js will hold them; views of the group's bytes where nothing is decoded."""
     for spec, part in zip(group.specs, group.parts, strict=True):
         yield WeightEntry(spec.name, _unpack(spec, part))
+
+
+def unpack_groups(groups: Sequence[ManifestGroup]) -> Iterator[WeightEntry]:
+    """Yield the weights of all groups, likewise."""
+    return itertools.chain.from_iterable(map(unpack_weights, groups))
+
+
+def stand_ins(groups: Sequence[ManifestGroup]) -> Iterator[WeightEntry]:
+    """Yield the weights with zeros for quantized floats, which then take no memory: for those who look at shapes."""
+    for group in groups:
+        for spec, part in zip(group.specs, group.parts, strict=True):
+            if spec.quantization is not None and spec.dtype == "float32":
+                yield WeightEntry(spec.name, np.broadcast_to(np.float32(0), spec.shape))
+            else:
+                yield WeightEntry(spec.name, _unpack(spec, part))
 
 
 def _pack(entry: WeightEntry, patterns: Mapping[QuantizationDtype, tuple[str, ...]]) -> tuple[WeightSpec, memoryview]:

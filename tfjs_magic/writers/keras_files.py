@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from tfjs_magic.errors import SaveError, reason_of
-from tfjs_magic.writers.directory import move_into_place
+from tfjs_magic.writers.staging import staged, writable
 
 KerasFormat = Literal["keras", "keras_keras", "keras_saved_model"]
 _SUFFIXES = {"keras": ".h5", "keras_keras": ".keras", "keras_saved_model": ""}
@@ -20,7 +18,7 @@ def check_keras_target(path: str | Path, *, overwrite: bool = False) -> Path:
     Raises:
         SaveError: It exists, and may not be overwritten or is a directory with other things than a SavedModel.
     """
-    target = Path(path).expanduser().absolute()
+    target = writable(path)
     if not target.exists():
         return target
     if not overwrite:
@@ -44,23 +42,15 @@ def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, over
         SaveError: See :func:`check_keras_target`; or Keras cannot write it.
     """
     target = check_keras_target(path, overwrite=overwrite)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    except OSError as error:
-        raise SaveError(f"'{target}' cannot be created: {error.strerror}. Choose another path.") from error
-    written = staging / f"model{_SUFFIXES[keras_format]}"
-    try:
-        if keras_format == "keras_saved_model":
-            model.export(str(written), verbose=False)
-        else:
-            model.save(written)
-        if target.is_dir():
-            move_into_place(written, target)
-        else:
-            written.replace(target)
-    except Exception as error:  # whatever Keras or the disk say
-        raise SaveError(f"'{target}' was not written: {reason_of(error)}.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with staged(target, suffix=_SUFFIXES[keras_format]) as place:
+        try:
+            if keras_format == "keras_saved_model":
+                model.export(str(place), verbose=False)
+            else:
+                model.save(place)
+        except OSError:
+            raise
+        except Exception as error:  # whatever Keras says
+            msg = f"'{target}' was not written: {reason_of(error)}. What was there before is unchanged."
+            raise SaveError(msg) from error
     return target

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import html
 from collections.abc import Iterator
 
-from tfjs_magic.artifacts import TensorInfo, TfjsModel
+from tfjs_magic.artifacts import Artifacts, ConversionReport, TensorInfo
 
 _LOAD_CALL = {"layers-model": "tf.loadLayersModel", "graph-model": "tf.loadGraphModel"}
 _MOST_OPS = 12
 _MOST_REASONS = 12
+_MOST_MISSES = 3
 
 
-def summary_text(model: TfjsModel) -> str:
+def summary_text(model: Artifacts) -> str:
     """Return the summary as plain text, for a terminal and a screen reader."""
     lines = [
         f"{model.report.source} → TensorFlow.js {model.format.replace('-', ' ')}, {size_text(model.nbytes)} of weights"
@@ -21,7 +23,7 @@ def summary_text(model: TfjsModel) -> str:
     return "\n".join(lines)
 
 
-def summary_html(model: TfjsModel) -> str:
+def summary_html(model: Artifacts) -> str:
     """Return the summary as HTML that follows the notebook's theme."""
     rows = "".join(
         f'<tr><th scope="row" style="{_HEAD}">{html.escape(label)}</th>'
@@ -39,7 +41,7 @@ _HEAD = "text-align:left;vertical-align:top;font-weight:600;padding:2px 12px 2px
 _CELL = "text-align:left;vertical-align:top;padding:2px 0;overflow-wrap:anywhere;white-space:pre-wrap;max-width:72ch"
 
 
-def _title(model: TfjsModel) -> str:
+def _title(model: Artifacts) -> str:
     kind = model.format.replace("-", " ")
     return f"{model.report.source} → TensorFlow.js {kind}, {size_text(model.nbytes)} of weights"
 
@@ -52,7 +54,7 @@ def size_text(nbytes: int) -> str:
     return f"{nbytes} bytes"
 
 
-def _rows(model: TfjsModel) -> Iterator[tuple[str, str]]:
+def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
     report = model.report
     reasons = list(report.reasons[:_MOST_REASONS])
     if hidden := len(report.reasons) - len(reasons):
@@ -87,6 +89,8 @@ def _rows(model: TfjsModel) -> Iterator[tuple[str, str]]:
                 for name, missing in report.backends.items()
             ),
         )
+    if misses := _misses(report):
+        yield "passes", misses
     if report.notes:
         yield "notes", "\n".join(report.notes)
     if report.advice:
@@ -96,12 +100,24 @@ def _rows(model: TfjsModel) -> Iterator[tuple[str, str]]:
         yield "converted in", f"{sum(report.seconds.values()):.2f} s ({split})"
 
 
+def _misses(report: ConversionReport) -> str:
+    """Say where passes found their pattern and had to leave it, the most frequent reasons first."""
+    counts: collections.Counter[str] = collections.Counter()
+    for one in report.passes:
+        counts.update(one.misses)
+    reasons = [f"{reason} ({count})" for reason, count in counts.most_common(_MOST_MISSES)]
+    if hidden := len(counts) - len(reasons):
+        reasons.append(f"{hidden} other reasons")
+    total = sum(counts.values())
+    return f"{total} fold{'s' * (total != 1)} did not apply: {', '.join(reasons)}; see .report.passes" if counts else ""
+
+
 def _tensor_text(info: TensorInfo) -> str:
     shape = "any shape" if info.shape is None else f"[{', '.join('?' if d is None else str(d) for d in info.shape)}]"
     return f"{info.name}: {info.dtype} {shape}"
 
 
-def _quantization_text(model: TfjsModel) -> str:
+def _quantization_text(model: Artifacts) -> str:
     dtypes: dict[str, int] = {}
     for group in model.groups:
         for spec in group.specs:

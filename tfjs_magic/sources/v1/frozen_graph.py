@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.graph_v1 import Endpoints, graph_source
-from tfjs_magic.sources.kinds import FunctionSource
-from tfjs_magic.sources.nodes_v1 import closure, data_inputs, node_and_port
-from tfjs_magic.sources.tables_v1 import table_contents
+from tfjs_magic.sources.source import FunctionSource
+from tfjs_magic.sources.v1.graph import Endpoints, graph_source
+from tfjs_magic.sources.v1.nodes import closure, data_inputs, node_and_port
+from tfjs_magic.sources.v1.tables import table_contents
 
 #: Nodes that nothing consumes and that are no result.
 _NO_RESULTS = frozenset({"NoOp", "Const", "Placeholder", "PlaceholderWithDefault", "Assert", "SaveV2"})
@@ -87,7 +87,7 @@ def _pass_the_directory(path: Path) -> str:
     return f"'{path}' is part of a SavedModel, no frozen graph; pass its directory: '{path.parent}'."
 
 
-def _outputs(description: str, nodes: Mapping[str, Any], wanted: tuple[str, ...] | None) -> dict[str, str]:
+def _outputs(description: str, nodes: Mapping[str, Any], wanted: Sequence[str] | None) -> dict[str, str]:
     if wanted:
         if unknown := [name for name in wanted if node_and_port(name)[0] not in nodes]:
             raise UnsupportedModelError(

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfjs_magic.artifacts import Array, Reference, TensorInfo
+from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.graph.graph_def import Handle
 from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.trace import GraphDefFunction
-from tfjs_magic.sources.kinds import FunctionSource
-from tfjs_magic.sources.nodes_v1 import closure, control_inputs, data_inputs, node_and_port
-from tfjs_magic.sources.shapes import check_names, wanted_shape
-from tfjs_magic.sources.tables_v1 import TableContents, is_table
-from tfjs_magic.sources.variables_v1 import (
+from tfjs_magic.sources.source import Endpoint, FunctionSource
+from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
+from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
+from tfjs_magic.sources.v1.tables import TableContents, is_table
+from tfjs_magic.sources.v1.variables import (
     CALLS,
     Values,
     bind_variables,
@@ -27,7 +27,6 @@ from tfjs_magic.sources.variables_v1 import (
     telling_branches,
     written_variables,
 )
-from tfjs_magic.weights.dtypes import stored_dtype
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,16 +82,13 @@ def graph_source(
     check_loops(kept, endpoints.description)
     graph = _imported(kept, endpoints)
     wanted = {
-        name: wanted_shape(name, _dims(graph.get_tensor_by_name(f"{placeholder}:0")), shapes)
+        name: wanted_shape(name, dims(graph.get_tensor_by_name(f"{placeholder}:0")), shapes)
         for name, placeholder in placeholders.items()
     }
     _set_shapes(kept, {placeholders[name]: shape for name, shape in wanted.items()})
     graph = _imported(kept, endpoints)
     tensors = {name: _output(graph, endpoints, name, ref) for name, ref in fetches.items()}
     feeds = {name: graph.get_tensor_by_name(f"{placeholder}:0") for name, placeholder in placeholders.items()}
-    infos = [
-        tuple(_info(endpoints.description, name, tensor) for name, tensor in rows.items()) for rows in (feeds, tensors)
-    ]
     traced = graph.as_graph_def()  # with the attributes that older writers left to their defaults
     _set_shapes(traced, {placeholders[name]: shape for name, shape in wanted.items()})
     return FunctionSource(
@@ -102,13 +98,18 @@ def graph_source(
             [node.name for node in traced.node if node.op in CALLS],
             {name: functools.partial(_content, rows) for name, rows in contents.items()},
         ),
-        inputs=infos[0],
-        placeholders=tuple(placeholders.values()),
-        outputs=infos[1],
-        results=tuple(ref.removesuffix(":0") for ref in fetches.values()),
+        inputs=_public(feeds, endpoints.description),
+        outputs=_public(tensors, endpoints.description),
         reference=_reference(feeds, tensors, functools.partial(_session, graph, handles, contents)),
         description=endpoints.description,
         dict_output=dict_output,
+    )
+
+
+def _public(tensors: Mapping[str, Any], description: str) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(tensor_info(name, tensor, description), tensor.name.removesuffix(":0"))
+        for name, tensor in tensors.items()
     )
 
 
@@ -296,25 +297,6 @@ def _set_shapes(graph_def: Any, shapes: Mapping[str, tuple[int | None, ...] | No
     for node in graph_def.node:
         if node.name in shapes:
             node.attr["shape"].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
-
-
-def _dims(tensor: Any) -> tuple[int | None, ...] | None:
-    return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
-
-
-def _info(description: str, name: str, tensor: Any) -> TensorInfo:
-    known = tensor.dtype not in (tf.resource, tf.variant)
-    if tensor.dtype == tf.string:
-        dtype: str | None = "string"
-    else:
-        dtype = stored_dtype(np.dtype(tensor.dtype.as_numpy_dtype)) if known else None
-    if dtype is None:
-        raise UnsupportedModelError(
-            f"Tensor '{name}' of {description} has dtype {tensor.dtype.name}; TensorFlow.js has float32, int32, bool, "
-            "complex64 and string. Name another tensor.",
-            stage="trace",
-        )
-    return TensorInfo(name, dtype, _dims(tensor))
 
 
 def _reference(feeds: Mapping[str, Any], fetches: Mapping[str, Any], opened: Callable[[], Any]) -> Reference:

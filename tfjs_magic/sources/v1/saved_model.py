@@ -14,14 +14,13 @@ from google.protobuf import message_factory, text_format  # type: ignore[import-
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.graph_v1 import Endpoints, graph_source
-from tfjs_magic.sources.kinds import FunctionSource
-from tfjs_magic.sources.nodes_v1 import closure, control_inputs, data_inputs, node_and_port
-from tfjs_magic.sources.tables_v1 import table_contents
-from tfjs_magic.sources.variables_v1 import variable_behind, written_variables
+from tfjs_magic.sources.source import FunctionSource
+from tfjs_magic.sources.tensors import chosen_signature
+from tfjs_magic.sources.v1.graph import Endpoints, graph_source
+from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
+from tfjs_magic.sources.v1.tables import table_contents
+from tfjs_magic.sources.v1.variables import variable_behind, written_variables
 
-#: The default of the SavedModel, then that of a TF Hub module.
-_DEFAULT_SIGNATURES = ("serving_default", "default")
 _INIT_SIGNATURE = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
@@ -55,7 +54,9 @@ def saved_model_v1_source(path: Path, meta_graph: Any, options: ConvertOptions) 
         UnsupportedModelError: It has no such signature, a tensor of it is sparse, or a variable that the outputs need
             is not in the checkpoint, or changes while the model loads or runs.
     """
-    name, signature = _signature(path, meta_graph, options.signature)
+    signatures = {name: row for name, row in meta_graph.signature_def.items() if name != _INIT_SIGNATURE}
+    name = chosen_signature(f"The SavedModel '{path}'", signatures, options.signature)
+    signature = signatures[name]
     description = f"SavedModel '{path.name}', signature '{name}'"
     if not signature.outputs or not signature.inputs:
         raise UnsupportedModelError(f"{description} has no inputs or no outputs; expected at least one of each.")
@@ -89,20 +90,6 @@ def _meta_graphs(path: Path) -> list[Any]:
     except Exception:  # noqa: BLE001 - protobuf raises an error of its own for each implementation
         return []
     return list(saved_model.meta_graphs)
-
-
-def _signature(path: Path, meta_graph: Any, wanted: str | None) -> tuple[str, Any]:
-    signatures = {name: row for name, row in meta_graph.signature_def.items() if name != _INIT_SIGNATURE}
-    if wanted is None:
-        defaults = [name for name in _DEFAULT_SIGNATURES if name in signatures]
-        only = list(signatures) if len(signatures) == 1 else []
-        wanted = (*defaults, *only, _DEFAULT_SIGNATURES[0])[0]
-    if wanted not in signatures:
-        found = f"it has {quoted_list(signatures)}" if signatures else "it has none"
-        raise UnsupportedModelError(
-            f"The SavedModel '{path}' has no signature '{wanted}'; {found}. Name one with signature=."
-        )
-    return wanted, signatures[wanted]
 
 
 def _tensor(description: str, key: str, info: Any) -> str:

@@ -12,7 +12,7 @@ from google.protobuf import message_factory  # type: ignore[import-untyped]  # w
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, reason_of
-from tfjs_magic.sources.nodes_v1 import closure, data_inputs, node_and_port
+from tfjs_magic.sources.v1.nodes import closure, data_inputs, node_and_port
 
 #: Names of the tables → name → keys (N,) and values (N,).
 TableContents = Callable[[Iterable[str]], Mapping[str, tuple[Array, Array]]]

@@ -1,27 +1,29 @@
-"""``model.json`` has the keys that the official converter writes, in its order."""
+"""``model.json`` has the keys that the official converter writes."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import WeightEntry
+from tfjs_magic.artifacts import Artifacts, ConversionReport, ManifestGroup, ModelFormat, WeightEntry, model_header
 from tfjs_magic.weights.pack import pack_weights
-from tfjs_magic.writers.model_json import model_json
+
+
+def _document(kind: ModelFormat, topology: dict[str, Any], header: dict[str, Any], *groups: ManifestGroup) -> Any:
+    report = ConversionReport(source="test")
+    artifacts = Artifacts(
+        format=kind, inputs=(), outputs=(), topology=topology, header=header, groups=groups, report=report
+    )
+    return artifacts.model_json
 
 
 def test_graph_model() -> None:
     group = pack_weights([WeightEntry("w", np.zeros((2, 2), np.float32))], patterns={"uint8": ("*",)})
-    document = model_json(
-        "graph-model",
-        topology={"node": []},
-        groups=[group],
-        generated_by="2.21.0",
-        signature={"inputs": {}, "outputs": {}},
-        metadata={"labels": ["a"]},
-    )
+    header = model_header(generated_by="2.21.0", signature={"inputs": {}, "outputs": {}}, metadata={"labels": ["a"]})
+    document = _document("graph-model", {"node": []}, header, group)
     assert list(document) == [
         *("format", "generatedBy", "convertedBy", "signature", "userDefinedMetadata"),
         *("modelTopology", "weightsManifest"),
@@ -39,5 +41,5 @@ def test_graph_model() -> None:
 
 
 def test_layers_model_has_no_signature() -> None:
-    document = model_json("layers-model", topology={}, groups=[], generated_by="keras v3.15.1")
+    document = _document("layers-model", {}, model_header(generated_by="keras v3.15.1"))
     assert list(document) == ["format", "generatedBy", "convertedBy", "modelTopology", "weightsManifest"]

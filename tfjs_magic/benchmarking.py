@@ -1,0 +1,84 @@
+"""``benchmark``: models of any kind, converted where they are not yet, in the notebook's browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tfjs_magic.artifacts import Artifacts
+from tfjs_magic.bench.widget import Benchmark
+from tfjs_magic.errors import OptionError
+from tfjs_magic.model import load
+from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions
+from tfjs_magic.pipeline import convert
+from tfjs_magic.sources.paths import kind_of
+
+
+def benchmark(
+    models: object,
+    *,
+    backends: Backend | Sequence[Backend] | None = None,
+    runs: int = DEFAULT_RUNS,
+    warmup: int | Literal["auto"] = "auto",
+    samples: object = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Benchmark:
+    """Make a widget that runs models in this notebook's browser and compares them with Python.
+
+    Args:
+        models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these or a
+            mapping label → one of these.
+        backends: "webgpu", "webgl", "wasm", "cpu": one or several, in the order to run; None for the fastest that
+            works on real hardware.
+        runs: Timed runs per model and backend.
+        warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
+        samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
+        tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
+        seed: Seeds the samples.
+
+    Raises:
+        ValueError: An option or the samples do not fit.
+        TfjsMagicError: A model cannot be loaded or converted, or the browser files are not built.
+    """
+    options = BenchmarkOptions(
+        backends=[backends] if isinstance(backends, str) else backends,
+        runs=runs,
+        warmup=warmup,
+        samples=samples,
+        tolerance=tolerance,
+        seed=seed,
+    )
+    return Benchmark.of({label: _converted(model) for label, model in _labelled(models).items()}, options)
+
+
+def _labelled(models: object) -> dict[str, object]:
+    if isinstance(models, Mapping):
+        labelled = {str(label): model for label, model in models.items()}
+    else:
+        sequence = models if isinstance(models, (list, tuple)) else [models]
+        labelled = {}
+        for model in sequence:
+            label = _label(model)
+            taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
+            labelled[f"{label} ({taken + 1})" if taken else label] = model
+    if not labelled:
+        raise OptionError("models is empty; expected at least one model.")
+    return labelled
+
+
+def _label(model: object) -> str:
+    if isinstance(model, Artifacts):
+        return model.report.source
+    if isinstance(model, (str, Path)):
+        return Path(model).name or str(model)
+    return str(getattr(model, "name", type(model).__name__))
+
+
+def _converted(source: object) -> Artifacts:
+    if isinstance(source, Artifacts):
+        return source
+    if isinstance(source, (str, Path)) and kind_of(source) == "TensorFlow.js model":
+        return load(source)
+    return convert(source)

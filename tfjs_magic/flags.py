@@ -1,0 +1,262 @@
+"""The flags that the magics and the command line share: each a row, with what reads its words.
+
+Both parsers are argparse's. A reader that cannot read its word raises :func:`_expected`, which argparse hands to the
+parser's ``error`` as "argument --input: is 'x'; expected …"; :func:`sentence` makes that what the user sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import json
+import keyword
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, QUANTIZATION_DTYPES
+
+_UNROLL = {"auto": "auto", "all": True, "none": False}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+        argument: What it is called in ``convert`` or ``benchmark``.
+        names: Its spellings; the last is that of the official converter, where it has the flag.
+        help: One line.
+        metavar: "" for a switch.
+        read: Makes a word into the value.
+        repeats: Whether it may be given several times; the values are merged.
+        choices: The values, where they are few, for completion.
+    """
+
+    argument: str
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] = str
+    repeats: bool = False
+    choices: Sequence[str] = ()
+
+    def add_to(self, add: Callable[..., Any], *names: str, read: Callable[[str], Any] | None = None) -> None:
+        """Add it to a parser through ``add_argument``; absent, it is None.
+
+        Args:
+            add: ``add_argument`` of a parser or a group.
+            names: Other spellings.
+            read: Another reader.
+        """
+        common = {"dest": self.argument, "default": None, "help": self.help}
+        if self.metavar:
+            action = "append" if self.repeats else "store"
+            add(*(names or self.names), type=read or self.read, metavar=self.metavar, action=action, **common)
+        else:
+            add(*(names or self.names), action="store_true", **common)
+
+
+def merged(parts: Sequence[Any]) -> Any:
+    """Join the values of a flag that was repeated: mappings into one, names into one tuple."""
+    if isinstance(parts[0], Mapping):
+        return {key: value for part in parts for key, value in part.items()}
+    return tuple(name for part in parts for name in part)
+
+
+def hyphenated(word: str) -> str:
+    """Accept the official converter's spelling: --skip_op_check."""
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+# ---------------------------------------------------------------------- readers
+
+
+def sentence(message: str) -> str:
+    """Return argparse's message about an option as we say it: "--as is '2x'; …" for "argument -o/--as: is '2x'; …"."""
+    return re.sub(r"^argument (?:-\w/)?(--[\w-]+)\S*:(?= (is ')?)", lambda m: m[1] + ("" if m[2] else ":"), message)
+
+
+def _expected(word: str, what: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"is '{word}'; expected {what}")
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader that takes these words only."""
+
+    def read(word: str) -> str:
+        if word not in choices:
+            close = difflib.get_close_matches(word, choices, n=1)
+            hint = f". Did you mean '{close[0]}'?" if close else ""
+            raise _expected(word, f"one of {', '.join(choices)}{hint}")
+        return word
+
+    return read
+
+
+def number(kind: type[int | float]) -> Callable[[str], Any]:
+    """Return a reader of numbers."""
+
+    def read(word: str) -> Any:
+        try:
+            return kind(word)
+        except ValueError:
+            raise _expected(word, "a whole number" if kind is int else "a number") from None
+
+    return read
+
+
+def names(word: str) -> tuple[str, ...]:
+    """Read names between commas."""
+    return tuple(name.strip() for name in word.split(",") if name.strip())
+
+
+def python_name(word: str) -> str:
+    """Read the name of a variable."""
+    if not word.isidentifier() or keyword.iskeyword(word):
+        raise _expected(word, "a Python name")
+    return word
+
+
+def _input(word: str) -> dict[str, tuple[int | None, ...]]:
+    name, _, sides = word.rpartition("=")
+    try:
+        shape = tuple(None if side.lower() in {"?", "none", "-1"} else int(side) for side in names(sides))
+    except ValueError:
+        name = ""
+    if not name:
+        raise _expected(word, "NAME=SHAPE, for example image=1,224,224,3")
+    return {name: shape}
+
+
+def _quantize(word: str) -> dict[str, tuple[str, ...]]:
+    dtype, _, patterns = word.partition("=")
+    return {one_of(QUANTIZATION_DTYPES)(dtype): names(patterns) or ("*",)}
+
+
+def _metadata(word: str) -> dict[str, Any]:
+    read = {}
+    for pair in names(word):
+        key, colon, path = pair.partition(":")
+        if not colon:
+            raise _expected(word, "KEY:FILE.json")
+        try:
+            read[key] = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _expected(word, f"KEY:FILE.json, but '{path}' cannot be read as JSON: {error}") from None
+    return read
+
+
+def _warmup(word: str) -> Any:
+    return word if word == "auto" else number(int)(word)
+
+
+# ---------------------------------------------------------------------- rows
+
+#: What the source is.
+SOURCE = (
+    Flag(
+        argument="signature",
+        names=("--signature", "--signature-name"),
+        metavar="NAME",
+        help="signature of a SavedModel",
+    ),
+    Flag(
+        argument="tags", names=("--tags", "--saved-model-tags"), metavar="TAGS", read=names, help="its tags, by commas"
+    ),
+    Flag(
+        argument="inputs",
+        names=("--input",),
+        metavar="NAME=SHAPE",
+        read=_input,
+        repeats=True,
+        help="fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated",
+    ),
+    Flag(
+        argument="outputs",
+        names=("--output", "--output-node-names"),
+        metavar="NAMES",
+        read=names,
+        repeats=True,
+        help="outputs to keep, by commas",
+    ),
+    Flag(argument="trust", names=("--trust",), help="run code that a model file brings along (Lambda layers)"),
+)
+#: The command line has the official converter's flags in its place.
+QUANTIZE = Flag(
+    argument="quantize",
+    names=("--quantize",),
+    metavar="DTYPE[=PATTERNS]",
+    read=_quantize,
+    repeats=True,
+    choices=QUANTIZATION_DTYPES,
+    help=f"{', '.join(QUANTIZATION_DTYPES)}; for some weights only: float16=dense*,conv1*; may be repeated",
+)
+#: How it is converted.
+RESULT = (
+    Flag(argument="skip_op_check", names=("--skip-op-check",), help="keep ops that TensorFlow.js lacks"),
+    Flag(
+        argument="unroll",
+        names=("--unroll",),
+        metavar="WHICH",
+        read=lambda word: _UNROLL[one_of(tuple(_UNROLL))(word)],
+        choices=tuple(_UNROLL),
+        help="loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none",
+    ),
+    Flag(
+        argument="weight_shard_size_bytes",
+        names=("--weight-shard-size-bytes",),
+        metavar="BYTES",
+        read=number(int),
+        help=f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})",
+    ),
+    Flag(
+        argument="metadata",
+        names=("--metadata",),
+        metavar="KEY:FILE.json",
+        read=_metadata,
+        help="goes into model.json; several by commas",
+    ),
+)
+#: How it is run. Samples are an expression in a notebook.
+BENCHMARK = (
+    Flag(
+        argument="backends",
+        names=("--backend",),
+        metavar="NAMES",
+        read=lambda word: tuple(map(one_of(BACKENDS), names(word))),
+        choices=BACKENDS,
+        help=f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default",
+    ),
+    Flag(
+        argument="runs",
+        names=("--runs",),
+        metavar="N",
+        read=number(int),
+        help=f"timed runs (default {DEFAULT_RUNS})",
+    ),
+    Flag(
+        argument="warmup",
+        names=("--warmup",),
+        metavar="N",
+        read=_warmup,
+        help="runs before them; auto (default): until stable",
+    ),
+    Flag(
+        argument="samples",
+        names=("--samples",),
+        metavar="EXPR",
+        help="inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}",
+    ),
+    Flag(
+        argument="tolerance",
+        names=("--tolerance",),
+        metavar="X",
+        read=number(float),
+        help="your own bound on the error",
+    ),
+    Flag(argument="seed", names=("--seed",), metavar="N", read=number(int), help="seeds the samples (default 0)"),
+)

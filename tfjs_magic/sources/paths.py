@@ -1,0 +1,50 @@
+"""What a path or a handle holds, told by its name and by what lies there; no file is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["Keras file", "SavedModel", "TF Hub module", "frozen graph", "TensorFlow.js model"]
+
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+_SUFFIXES: dict[str, Kind] = {
+    ".keras": "Keras file",
+    ".h5": "Keras file",
+    ".hdf5": "Keras file",
+    ".pb": "frozen graph",
+    ".json": "TensorFlow.js model",
+}
+#: A TF Hub handle. Without encryption only from this very machine.
+_HANDLE = re.compile(r"https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind | None:
+    """Return what there is to convert; None where there is nothing, or nothing of any known kind."""
+    if is_handle(path):
+        return "TF Hub module"
+    place = Path(path).expanduser()
+    if place.is_dir():
+        if (place / "model.json").is_file():
+            return "TensorFlow.js model"
+        return None if saved_model_in(place) is None else "SavedModel"
+    if not place.is_file():
+        return None
+    return "TF Hub module" if place.name.endswith(ARCHIVE_SUFFIXES) else _SUFFIXES.get(place.suffix)
+
+
+def is_handle(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a TF Hub handle, not a path."""
+    return isinstance(path, str) and _HANDLE.match(path) is not None
+
+
+def saved_model_in(directory: Path) -> Path | None:
+    """Return the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
+    versions = sorted((folder for folder in directory.iterdir() if folder.name.isdigit()), key=lambda f: -int(f.name))
+    return next((folder for folder in (directory, *versions) if _is_saved_model(folder)), None)
+
+
+def _is_saved_model(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))

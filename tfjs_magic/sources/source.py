@@ -1,0 +1,159 @@
+"""What every source becomes: a Keras model, which may still go either way, a function, or a TF.js model."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfjs_magic.artifacts import Artifacts, Reference, TensorInfo
+from tfjs_magic.graph.ir import Graph
+from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.tensors import kept_outputs
+
+#: Name of a step of the conversion → a context that times it and tells the caller.
+Stage = Callable[[str], contextlib.AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A public input or output, and the tensor ref that it has in the graph."""
+
+    info: TensorInfo
+    ref: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GraphSource:
+    """A graph that is not optimised yet: what a traced function and the graph of a TF.js model have in common.
+
+    Attributes:
+        graph: Edited by the passes.
+        inputs: Described in the order of the signature; ``graph.inputs`` has the same names.
+        generated_by: For ``model.json``.
+        metadata: ``userDefinedMetadata`` before the caller's own.
+        structured_keys: Keys of the dict that TF.js's ``predict`` returns, one per output; None for no dict.
+        notes: For the report.
+    """
+
+    graph: Graph
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    description: str
+    reference: Reference | None
+    generated_by: str
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    structured_keys: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FunctionSource:
+    """A concrete function, and what its tensors are called in public.
+
+    Attributes:
+        function: A ``tf.types.experimental.ConcreteFunction``, or a :class:`~tfjs_magic.graph.trace.GraphDefFunction`.
+        inputs: Their refs are names of placeholders.
+        description: For the report: "SavedModel 'my_model', signature 'serving_default'".
+        dict_output: Whether the source returns a dict, so that TF.js's ``predict`` should too.
+        reason: Why it is a graph model, where that is not plain, as sentences.
+    """
+
+    function: Any
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    reference: Reference
+    description: str
+    dict_output: bool = False
+    reason: str = ""
+
+    def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
+        """Unroll its loops and take its graph.
+
+        Raises:
+            UnsupportedModelError: ``options.outputs`` names what it does not have; or it holds what no graph of TF.js
+                can, such as variables that it writes.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
+
+        from tfjs_magic.graph.trace import graph_def_function, trace  # noqa: PLC0415
+        from tfjs_magic.graph.unroll import unroll_loops  # noqa: PLC0415
+
+        kept = kept_outputs(self.description, [end.info.name for end in self.outputs], options.outputs)
+        outputs = [self.outputs[i] for i in kept]
+        inputs = {end.info.name: end.ref for end in self.inputs}
+        with stage("grappler"):
+            keep = [end.ref.partition(":")[0] for end in (*self.inputs, *outputs)]
+            flat, unrolled = unroll_loops(graph_def_function(self.function), keep=keep, mode=options.unroll)
+            graph = trace(flat, inputs=inputs, outputs={end.info.name: end.ref for end in outputs})
+        return GraphSource(
+            graph=graph,
+            inputs=tuple(end.info for end in self.inputs),
+            outputs=tuple(end.info for end in outputs),
+            description=self.description,
+            reference=self.reference,
+            generated_by=tf.__version__,
+            structured_keys=tuple(end.info.name for end in outputs) if self.dict_output else None,
+            notes=unrolled,
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KerasSource:
+    """A built Keras 3 model in memory.
+
+    Attributes:
+        to_function: Trace it; only called when a graph is wanted.
+    """
+
+    model: Any
+    reference: Reference
+    description: str
+    to_function: Callable[[], FunctionSource]
+
+    def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
+        """Trace it and take the graph; raises what :meth:`FunctionSource.to_graph` raises."""
+        with stage("trace"):
+            function = self.to_function()
+        return function.to_graph(options, stage)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TfjsSource:
+    """The graph of a TF.js model, which is optimised again.
+
+    Attributes:
+        read: Reads it, with the outputs at these positions.
+    """
+
+    artifacts: Artifacts
+    description: str
+    read: Callable[[tuple[int, ...]], GraphSource]
+    reason: str = ""
+
+    def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
+        """Read it.
+
+        Raises:
+            UnsupportedModelError: Its topology is damaged, or ``options.outputs`` names what it does not have.
+        """
+        names = [info.name for info in self.artifacts.outputs]
+        with stage("graph"):
+            return self.read(kept_outputs(self.description, names, options.outputs))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FixedSource:
+    """A TF.js model whose topology stays as it is: only its weights are packed again.
+
+    Attributes:
+        reason: Why, as a sentence.
+    """
+
+    artifacts: Artifacts
+    description: str
+    reason: str
+
+
+Source = KerasSource | FunctionSource | TfjsSource | FixedSource
