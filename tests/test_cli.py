@@ -144,6 +144,27 @@ def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys
     assert "hold 5" in capsys.readouterr().err
 
 
+def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of what a backend has and computes wrongly, and of nested models."""
+    x = keras.Input((None, None, None, 2))
+    pooled = keras.Model(x, keras.layers.MaxPooling3D(2, padding="same")(x))
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.ELU()], name="inner")
+    y = keras.Input((4,))
+    nested = keras.Model(y, keras.layers.Dense(2)(inner(y)))
+    for number, (model, form) in enumerate(((pooled, "graph"), (nested, "layers"))):
+        path, target = tmp_path / f"{number}.keras", tmp_path / form
+        model.save(path)
+        assert main(["convert", "--json", f"--output_format=tfjs_{form}_model", str(path), str(target)]) == 0
+        first = json.loads(capsys.readouterr().out)
+        assert main(["inspect", "--json", str(target)]) == 0
+        seen = json.loads(capsys.readouterr().out)
+        again = tfjs_magic.convert(target).report
+        assert seen["ops"] == first["ops"] == dict(again.ops)
+        if form == "graph":
+            assert seen["backends"] == first["backends"]
+            assert "MaxPool3D" in seen["backends"]["wasm"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -285,6 +285,16 @@ def test_saved_model(tfjs_node: TfjsNode, saved_model: Path) -> None:
     _check(tfjs_node, model)
 
 
+def test_nan_among_the_weights_is_no_change(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.weight = tf.Variable([np.nan, 1.0])
+    function = _signature(lambda x: {"y": x * module.weight}, tf.TensorSpec([2], name="x"))
+    for source in (_saved(tmp_path, module, serving_default=function), function):
+        reference = convert(source).reference
+        assert reference is not None
+        assert not reference.changed()
+
+
 def test_another_signature(tfjs_node: TfjsNode, saved_model: Path) -> None:
     model = convert(str(saved_model), signature="other")
     assert [info.name for info in model.outputs] == ["y"]

@@ -1,0 +1,70 @@
+"""Every flag is an option of the Python twin, and both parsers say the same of a wrong word."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+
+from tfjs_magic.benchmarking import benchmark
+from tfjs_magic.cli import main
+from tfjs_magic.flags import BENCHMARK, QUANTIZE, RESULT, SOURCE, sentence
+from tfjs_magic.notebook.line import convert_line
+from tfjs_magic.options import BenchmarkOptions, ConvertOptions
+from tfjs_magic.pipeline import convert
+
+
+@pytest.mark.parametrize(
+    ("rows", "twin", "options"),
+    [((*SOURCE, QUANTIZE, *RESULT), convert, ConvertOptions), (BENCHMARK, benchmark, BenchmarkOptions)],
+)
+def test_rows_are_arguments(rows: Any, twin: Any, options: Any) -> None:
+    arguments = inspect.signature(twin).parameters
+    assert {row.argument for row in rows} <= arguments.keys()
+    fields = options.__dataclass_fields__
+    assert fields.keys() <= arguments.keys()
+    assert {name: fields[name].default for name in fields} == {name: arguments[name].default for name in fields}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--input x", "--input is 'x'; expected NAME=SHAPE, for example image=1,224,224,3"),
+        ("--metadata card", "--metadata is 'card'; expected KEY:FILE.json"),
+        ("--unroll some", "--unroll is 'some'; expected one of auto, all, none"),
+        ("--weight_shard_size_bytes many", "--weight-shard-size-bytes is 'many'; expected a whole number"),
+        ("--signature_name", "expected one argument"),
+    ],
+)
+def test_both_parsers_say_the_same(capsys: pytest.CaptureFixture[str], words: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        convert_line().parse(f"model {words}")
+    assert main(["convert", "in.keras", "out", *words.split()]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("argument -o/--as: is '2x'; expected a Python name", "--as is '2x'; expected a Python name"),
+        ("argument --signature/--signature-name: expected one argument", "--signature: expected one argument"),
+        ("unrecognized arguments: --x", "unrecognized arguments: --x"),
+    ],
+)
+def test_argparse_speaks_our_language(message: str, said: str) -> None:
+    assert sentence(message) == said
+
+
+def test_readers() -> None:
+    read = {row.argument: row.read for row in (*SOURCE, QUANTIZE, *RESULT, *BENCHMARK)}
+    assert read["inputs"]("a=b=1,?,None,-1,3") == {"a=b": (1, None, None, None, 3)}
+    assert read["quantize"]("uint8=a*, b") == {"uint8": ("a*", "b")}
+    assert read["quantize"]("float16") == {"float16": ("*",)}
+    assert [read["unroll"](word) for word in ("auto", "all", "none")] == ["auto", True, False]
+    assert (read["warmup"]("auto"), read["warmup"]("3")) == ("auto", 3)
+    assert read["backends"]("wasm, cpu") == ("wasm", "cpu")
+    with pytest.raises(argparse.ArgumentTypeError):
+        read["inputs"]("=1,2")
