@@ -21,13 +21,13 @@ from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES,
 _UNROLL = {"auto": "auto", "all": True, "none": False}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Flag:
     """One flag.
 
     Attributes:
         argument: What it is called in ``convert`` or ``benchmark``.
-        names: Its spellings; the last is that of the official converter, where it has the flag.
+        spellings: The last is that of the official converter, where it has the flag.
         help: One line.
         metavar: "" for a switch.
         read: Makes a word into the value.
@@ -36,12 +36,17 @@ class Flag:
     """
 
     argument: str
-    names: tuple[str, ...]
+    spellings: str
     help: str
     metavar: str = ""
     read: Callable[[str], Any] = str
-    repeats: bool = False
-    choices: Sequence[str] = ()
+    repeats: bool = dataclasses.field(default=False, kw_only=True)
+    choices: Sequence[str] = dataclasses.field(default=(), kw_only=True)
+
+    @property
+    def names(self) -> list[str]:
+        """Its spellings, one by one."""
+        return self.spellings.split()
 
     def add_to(self, add: Callable[..., Any], *names: str, read: Callable[[str], Any] | None = None) -> None:
         """Add it to a parser through ``add_argument``; absent, it is None.
@@ -51,12 +56,10 @@ class Flag:
             names: Other spellings.
             read: Another reader.
         """
-        common = {"dest": self.argument, "default": None, "help": self.help}
-        if self.metavar:
-            action = "append" if self.repeats else "store"
-            add(*(names or self.names), type=read or self.read, metavar=self.metavar, action=action, **common)
-        else:
-            add(*(names or self.names), action="store_true", **common)
+        valued: dict[str, Any] = {"type": read or self.read, "metavar": self.metavar}
+        action = "store_true" if not self.metavar else "append" if self.repeats else "store"
+        names = names or tuple(self.names)
+        add(*names, dest=self.argument, default=None, help=self.help, action=action, **valued if self.metavar else {})
 
 
 def merged(parts: Sequence[Any]) -> Any:
@@ -156,107 +159,36 @@ def _warmup(word: str) -> Any:
 
 # ---------------------------------------------------------------------- rows
 
+_SHAPE = "fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated"
 #: What the source is.
 SOURCE = (
-    Flag(
-        argument="signature",
-        names=("--signature", "--signature-name"),
-        metavar="NAME",
-        help="signature of a SavedModel",
-    ),
-    Flag(
-        argument="tags", names=("--tags", "--saved-model-tags"), metavar="TAGS", read=names, help="its tags, by commas"
-    ),
-    Flag(
-        argument="inputs",
-        names=("--input",),
-        metavar="NAME=SHAPE",
-        read=_input,
-        repeats=True,
-        help="fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated",
-    ),
-    Flag(
-        argument="outputs",
-        names=("--output", "--output-node-names"),
-        metavar="NAMES",
-        read=names,
-        repeats=True,
-        help="outputs to keep, by commas",
-    ),
-    Flag(argument="trust", names=("--trust",), help="run code that a model file brings along (Lambda layers)"),
+    Flag("signature", "--signature --signature-name", "signature of a SavedModel", "NAME"),
+    Flag("tags", "--tags --saved-model-tags", "its tags, by commas", "TAGS", names),
+    Flag("inputs", "--input", _SHAPE, "NAME=SHAPE", _input, repeats=True),
+    Flag("outputs", "--output --output-node-names", "outputs to keep, by commas", "NAMES", names, repeats=True),
+    Flag("trust", "--trust", "run code that a model file brings along (Lambda layers)"),
 )
+_SOME = f"{', '.join(QUANTIZATION_DTYPES)}; for some weights only: float16=dense*,conv1*; may be repeated"
 #: The command line has the official converter's flags in its place.
 QUANTIZE = Flag(
-    argument="quantize",
-    names=("--quantize",),
-    metavar="DTYPE[=PATTERNS]",
-    read=_quantize,
-    repeats=True,
-    choices=QUANTIZATION_DTYPES,
-    help=f"{', '.join(QUANTIZATION_DTYPES)}; for some weights only: float16=dense*,conv1*; may be repeated",
+    "quantize", "--quantize", _SOME, "DTYPE[=PATTERNS]", _quantize, repeats=True, choices=QUANTIZATION_DTYPES
 )
+_LOOPS = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+_SHARDS = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
 #: How it is converted.
 RESULT = (
-    Flag(argument="skip_op_check", names=("--skip-op-check",), help="keep ops that TensorFlow.js lacks"),
-    Flag(
-        argument="unroll",
-        names=("--unroll",),
-        metavar="WHICH",
-        read=lambda word: _UNROLL[one_of(tuple(_UNROLL))(word)],
-        choices=tuple(_UNROLL),
-        help="loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none",
-    ),
-    Flag(
-        argument="weight_shard_size_bytes",
-        names=("--weight-shard-size-bytes",),
-        metavar="BYTES",
-        read=number(int),
-        help=f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})",
-    ),
-    Flag(
-        argument="metadata",
-        names=("--metadata",),
-        metavar="KEY:FILE.json",
-        read=_metadata,
-        help="goes into model.json; several by commas",
-    ),
+    Flag("skip_op_check", "--skip-op-check", "keep ops that TensorFlow.js lacks"),
+    Flag("unroll", "--unroll", _LOOPS, "WHICH", lambda w: _UNROLL[one_of([*_UNROLL])(w)], choices=tuple(_UNROLL)),
+    Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
+    Flag("metadata", "--metadata", "goes into model.json; several by commas", "KEY:FILE.json", _metadata),
 )
+_WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
 #: How it is run. Samples are an expression in a notebook.
 BENCHMARK = (
-    Flag(
-        argument="backends",
-        names=("--backend",),
-        metavar="NAMES",
-        read=lambda word: tuple(map(one_of(BACKENDS), names(word))),
-        choices=BACKENDS,
-        help=f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default",
-    ),
-    Flag(
-        argument="runs",
-        names=("--runs",),
-        metavar="N",
-        read=number(int),
-        help=f"timed runs (default {DEFAULT_RUNS})",
-    ),
-    Flag(
-        argument="warmup",
-        names=("--warmup",),
-        metavar="N",
-        read=_warmup,
-        help="runs before them; auto (default): until stable",
-    ),
-    Flag(
-        argument="samples",
-        names=("--samples",),
-        metavar="EXPR",
-        help="inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}",
-    ),
-    Flag(
-        argument="tolerance",
-        names=("--tolerance",),
-        metavar="X",
-        read=number(float),
-        help="your own bound on the error",
-    ),
-    Flag(argument="seed", names=("--seed",), metavar="N", read=number(int), help="seeds the samples (default 0)"),
+    Flag("backends", "--backend", _WHICH, "NAMES", lambda w: tuple(map(one_of(BACKENDS), names(w))), choices=BACKENDS),
+    Flag("runs", "--runs", f"timed runs (default {DEFAULT_RUNS})", "N", number(int)),
+    Flag("warmup", "--warmup", "runs before them; auto (default): until stable", "N", _warmup),
+    Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
+    Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
+    Flag("seed", "--seed", "seeds the samples (default 0)", "N", number(int)),
 )

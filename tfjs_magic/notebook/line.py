@@ -219,14 +219,7 @@ class MagicLine:
         return found
 
 
-_FORMAT = Flag(
-    argument="format",
-    names=("--format",),
-    metavar="FORMAT",
-    read=one_of(FORMATS),
-    choices=FORMATS,
-    help="auto (default), layers or graph",
-)
+_FORMAT = Flag("format", "--format", "auto (default), layers or graph", "FORMAT", one_of(FORMATS), choices=FORMATS)
 
 
 _CONVERSION = (_FORMAT, *SOURCE, QUANTIZE, *RESULT)
