@@ -74,13 +74,14 @@ def _move(place: Path, target: Path) -> None:
         place.replace(target)
         return
     # A directory cannot be replaced by rename: the old one steps aside, and comes back if the new one fails.
-    aside = place.with_suffix(".old")
+    aside = place.parent.with_suffix(".old")
     target.rename(aside)
     try:
         place.rename(target)
     except OSError:
         aside.rename(target)
         raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove_empty(directories: list[Path]) -> None:
