@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
-from tests.conformance.node import NodeBackend, TfjsNode
+from tests.conformance.node import TfjsNode
 from tfjs_magic.artifacts import Array, ConversionReport, PassReport, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape
 from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology, shape_json
 from tfjs_magic.model import TfjsModel
+from tfjs_magic.options import Backend
 from tfjs_magic.passes.rewrite import Pass, run_passes
 from tfjs_magic.weights.pack import pack_weights
 
-BACKENDS: tuple[NodeBackend, ...] = ("cpu", "wasm")
+BACKENDS: tuple[Backend, ...] = ("cpu", "wasm")
 
 _FLOAT: dict[str, Attr] = {"T": DType("float32")}
 _CONV: dict[str, Attr] = {

@@ -30,7 +30,10 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfjs_magic.options import Backend
 
 NETWORKS = ("ResNet50", "MobileNetV2")
 TOLERANCE = 1e-5
@@ -86,7 +89,7 @@ def _measure(name: str, form: str) -> dict[str, Any]:
     import numpy as np
 
     from tests.conformance.compare import relative_error
-    from tests.conformance.node import NodeBackend, TfjsNode
+    from tests.conformance.node import TfjsNode
     from tfjs_magic import convert
 
     network = _network(name)
@@ -107,10 +110,10 @@ def _measure(name: str, form: str) -> dict[str, Any]:
     peak = _status_mb("VmHWM") - before
 
     (input_name,), (output_name,) = ([info.name for info in infos] for infos in (model.inputs, model.outputs))
-    errors: dict[NodeBackend, float] = {}
+    errors: dict[Backend, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         node = TfjsNode(Path(scratch))
-        backends: tuple[NodeBackend, ...] = ("cpu", "wasm")
+        backends: tuple[Backend, ...] = ("cpu", "wasm")
         for backend in backends:
             results = node.run_each(model, [{input_name: sample} for sample in samples], backend)
             found = [relative_error(got[output_name], want) for got, want in zip(results, expected, strict=True)]

@@ -1,4 +1,7 @@
-"""Run converted models in real TF.js: one long-lived Node process, see js/conformance/run_models.mjs."""
+"""Run converted models in real TF.js: long-lived processes, Node for cpu and wasm, Chromium for webgl and webgpu.
+
+See js/conformance/run.mjs for what they are asked.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.model import TfjsModel
-
-NodeBackend = Literal["cpu", "wasm"]
+from tfjs_magic.options import Backend
 
 JS_DIR = Path(__file__).parents[2] / "js"
 MIN_NODE_MAJOR = 20
@@ -58,15 +60,15 @@ class NodeResult(dict[str, Array]):
         executed_async: The graph model refused ``execute``, so ``executeAsync`` ran it.
         leaked_tensors: TF.js tensors left once the model was disposed of.
         leaked_per_run: TF.js tensors that the last run left; 0 if the model ran only once.
+        sync_reads: How often a tensor was read from WebGPU at once, which a GPU in software may answer with nothing.
     """
 
-    def __init__(
-        self, outputs: Mapping[str, Array], *, executed_async: bool, leaked_tensors: int, leaked_per_run: int
-    ) -> None:
+    def __init__(self, outputs: Mapping[str, Array], reply: Mapping[str, Any]) -> None:
         super().__init__(outputs)
-        self.executed_async = executed_async
-        self.leaked_tensors = leaked_tensors
-        self.leaked_per_run = leaked_per_run
+        self.executed_async: bool = reply["async"]
+        self.leaked_tensors: int = reply["leaked"]
+        self.leaked_per_run: int = reply["leakedPerRun"]
+        self.sync_reads: int = reply.get("syncReads", 0)
 
 
 def find_node() -> str | None:
@@ -89,75 +91,16 @@ def missing_for_node() -> str | None:
     return None
 
 
-class TfjsNode:
-    """A Node process with TF.js's cpu and wasm backends; starts on first use, and again after a crash.
+class _Process:
+    """A process that answers a line with a line; starts on first use, and again after a crash."""
 
-    Args:
-        scratch: Directory for the models and numbers that pass between the processes.
-    """
-
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, name: str, command: Callable[[], Sequence[str]], scratch: Path) -> None:
+        self._name = name
+        self._command = command
         self._scratch = scratch
         self._ids = itertools.count(1)
         self._process: subprocess.Popen[str] | None = None
         self._stderr: IO[str] | None = None
-
-    def run(self, model: TfjsModel | Path, inputs: Mapping[str, Any], backend: NodeBackend = "cpu") -> NodeResult:
-        """Run a model once; see :meth:`run_each`."""
-        return self.run_each(model, [inputs], backend)[0]
-
-    def run_each(
-        self, model: TfjsModel | Path, feeds: Sequence[Mapping[str, Any]], backend: NodeBackend = "cpu"
-    ) -> list[NodeResult]:
-        """Load a model, run it on every feed, dispose of it.
-
-        Args:
-            model: A model in memory, or the directory with its model.json.
-            feeds: Input name → array. A directory's names: those of the signature for a graph model, TF.js's own
-                for a layers model. float64 and wider integers are narrowed where the values fit.
-            backend: The TF.js backend that runs it.
-
-        Raises:
-            JsError: TF.js threw.
-            RuntimeError: The Node process died or gave no reply in time.
-        """
-        return self._run(model, feeds, backend)
-
-    def train_once(
-        self, model: TfjsModel, inputs: Mapping[str, Any], targets: Sequence[Any], backend: NodeBackend = "cpu"
-    ) -> NodeResult:
-        """Let TF.js take one step of training on a batch, as the model's ``trainingConfig`` says.
-
-        Args:
-            model: A layers model.
-            inputs: Input name → array.
-            targets: One per output.
-            backend: The TF.js backend that trains it.
-
-        Returns:
-            TF.js's name of each weight → its new value.
-        """
-        return self._run(model, [inputs, {str(i): target for i, target in enumerate(targets)}], backend, train=True)[0]
-
-    def _run(
-        self, model: TfjsModel | Path, feeds: Sequence[Mapping[str, Any]], backend: NodeBackend, *, train: bool = False
-    ) -> list[NodeResult]:
-        with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
-            directory, names = _as_directory(model, Path(scratch) / "model")
-            rows, chunks = zip(*(_encode_feed(feed) for feed in feeds), strict=True)
-            tensors = Path(scratch) / "tensors.bin"
-            tensors.write_bytes(b"".join(itertools.chain.from_iterable(chunks)))
-            reply = self._request(
-                {
-                    "model": str(directory),
-                    "backend": backend,
-                    "names": names,
-                    "tensors": str(tensors),
-                    "feeds": rows,
-                    "train": train,
-                }
-            )
-            return _decode_results(reply, memoryview(tensors.read_bytes()))
 
     def close(self) -> None:
         """End the process."""
@@ -169,7 +112,13 @@ class TfjsNode:
             self._stderr.close()
             self._stderr = None
 
-    def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+    def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask; a failure ends the process.
+
+        Raises:
+            JsError: TF.js threw.
+            RuntimeError: The process died or gave no reply in time.
+        """
         if self._process is None:
             self._start()
         process = cast("subprocess.Popen[str]", self._process)
@@ -190,7 +139,7 @@ class TfjsNode:
         reply: dict[str, Any] = json.loads(line)
         if reply["id"] != request["id"]:
             self.close()
-            msg = f"Node answered request {reply['id']}; expected {request['id']}."
+            msg = f"{self._name} answered request {reply['id']}; expected {request['id']}."
             raise RuntimeError(msg)
         if not reply["ok"]:
             # A trap can leave wasm's heap broken, and a failed load its tensors: the next model gets a fresh process.
@@ -200,12 +149,10 @@ class TfjsNode:
         return reply
 
     def _start(self) -> None:
-        if (missing := missing_for_node()) is not None:
-            msg = f"TF.js cannot run in Node: {missing}."
-            raise RuntimeError(msg)
         self._stderr = tempfile.TemporaryFile("w+", dir=self._scratch)  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
-            [cast("str", find_node()), str(JS_DIR / "conformance" / "run_models.mjs")],
+            self._command(),
+            cwd=JS_DIR.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -220,7 +167,108 @@ class TfjsNode:
         stderr.seek(0)
         tail = stderr.read()[-4000:]
         self.close()
-        return f"Node ended with code {code} without a reply (the limit is {REPLY_TIMEOUT_S:g} s). Its stderr: {tail}"
+        limit = f"the limit is {REPLY_TIMEOUT_S:g} s"
+        return f"{self._name} ended with code {code} without a reply ({limit}). Its stderr: {tail}"
+
+
+class TfjsNode:
+    """TF.js: in Node with cpu and wasm, in Chromium with webgl and webgpu, which it computes in software.
+
+    Args:
+        scratch: Directory for the models and numbers that pass between the processes.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._node = _Process("Node", _node_command, scratch)
+        self._page = _Process("The page", _page_command, scratch)
+
+    def run(self, model: TfjsModel | Path, inputs: Mapping[str, Any], backend: Backend = "cpu") -> NodeResult:
+        """Run a model once; see :meth:`run_each`."""
+        return self.run_each(model, [inputs], backend)[0]
+
+    def run_each(
+        self,
+        model: TfjsModel | Path,
+        feeds: Sequence[Mapping[str, Any]],
+        backend: Backend = "cpu",
+        *,
+        forward: bool = True,
+    ) -> list[NodeResult]:
+        """Load a model, run it on every feed, dispose of it.
+
+        Args:
+            model: A model in memory, or the directory with its model.json.
+            feeds: Input name → array. A directory's names: those of the signature for a graph model, TF.js's own
+                for a layers model. float64 and wider integers are narrowed where the values fit.
+            backend: The TF.js backend that runs it.
+            forward: Whether a GPU backend leaves small tensors to the cpu, as it does by default.
+
+        Raises:
+            JsError: TF.js threw, or a shader did not compile.
+            RuntimeError: The process died or gave no reply in time.
+        """
+        return self._run(model, feeds, backend, forward=forward)
+
+    def train_once(
+        self, model: TfjsModel, inputs: Mapping[str, Any], targets: Sequence[Any], backend: Backend = "cpu"
+    ) -> NodeResult:
+        """Let TF.js take one step of training on a batch, as the model's ``trainingConfig`` says.
+
+        Args:
+            model: A layers model.
+            inputs: Input name → array.
+            targets: One per output.
+            backend: The TF.js backend that trains it.
+
+        Returns:
+            TF.js's name of each weight → its new value.
+        """
+        return self._run(model, [inputs, {str(i): target for i, target in enumerate(targets)}], backend, train=True)[0]
+
+    def _run(
+        self,
+        model: TfjsModel | Path,
+        feeds: Sequence[Mapping[str, Any]],
+        backend: Backend,
+        *,
+        train: bool = False,
+        forward: bool = True,
+    ) -> list[NodeResult]:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+            directory, names = _as_directory(model, Path(scratch) / "model")
+            rows, chunks = zip(*(_encode_feed(feed) for feed in feeds), strict=True)
+            tensors = Path(scratch) / "tensors.bin"
+            tensors.write_bytes(b"".join(itertools.chain.from_iterable(chunks)))
+            process = self._node if backend in {"cpu", "wasm"} else self._page
+            reply = process.request(
+                {
+                    "model": str(directory),
+                    "backend": backend,
+                    "forward": forward,
+                    "names": names,
+                    "tensors": str(tensors),
+                    "feeds": rows,
+                    "train": train,
+                }
+            )
+            return _decode_results(reply, memoryview(tensors.read_bytes()))
+
+    def close(self) -> None:
+        """End the processes."""
+        self._node.close()
+        self._page.close()
+
+
+def _node_command() -> Sequence[str]:
+    if (missing := missing_for_node()) is not None:
+        msg = f"TF.js cannot run in Node: {missing}."
+        raise RuntimeError(msg)
+    return (cast("str", find_node()), str(JS_DIR / "conformance" / "node.mjs"))
+
+
+def _page_command() -> Sequence[str]:
+    return (sys.executable, "-m", "tests.conformance.page")
 
 
 def _as_directory(model: TfjsModel | Path, target: Path) -> tuple[Path, dict[str, list[str]] | None]:
@@ -277,14 +325,7 @@ def _decode_results(reply: dict[str, Any], numbers: memoryview) -> list[NodeResu
             end = offset + row["nbytes"]
             outputs[row["name"]] = _decode_tensor(row, numbers[offset:end])
             offset = end
-        results.append(
-            NodeResult(
-                outputs,
-                executed_async=reply["async"],
-                leaked_tensors=reply["leaked"],
-                leaked_per_run=reply["leakedPerRun"],
-            )
-        )
+        results.append(NodeResult(outputs, reply))
     return results
 
 

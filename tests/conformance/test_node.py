@@ -10,11 +10,11 @@ import pytest
 
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.handmade import graph_model, handmade_model, node
-from tests.conformance.node import JsError, NodeBackend, TfjsNode
+from tests.conformance.node import Backend, JsError, TfjsNode
 from tfjs_magic.artifacts import Array, TensorInfo
 from tfjs_magic.model import TfjsModel
 
-BACKENDS: tuple[NodeBackend, ...] = ("cpu", "wasm")
+BACKENDS: tuple[Backend, ...] = ("cpu", "wasm")
 
 
 def _dense_layers_model(kernel: Array, bias: Array) -> TfjsModel:
@@ -69,7 +69,7 @@ def rng() -> np.random.Generator:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_layers_model_agrees_with_numpy(
-    tfjs_node: TfjsNode, backend: NodeBackend, kernel: Array, rng: np.random.Generator
+    tfjs_node: TfjsNode, backend: Backend, kernel: Array, rng: np.random.Generator
 ) -> None:
     """Names are the user's, by position; 40 examples are more than predict's default batch of 32."""
     bias = rng.normal(size=4).astype(np.float32)
@@ -84,7 +84,7 @@ def test_layers_model_agrees_with_numpy(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_graph_model_agrees_with_numpy(
-    tfjs_node: TfjsNode, backend: NodeBackend, kernel: Array, rng: np.random.Generator
+    tfjs_node: TfjsNode, backend: Backend, kernel: Array, rng: np.random.Generator
 ) -> None:
     samples = [rng.normal(size=(2, 3)).astype(np.float32) for _ in range(2)]
     expected = [{"y": sample @ kernel} for sample in samples]
@@ -138,7 +138,7 @@ def test_runs_a_directory(tfjs_node: TfjsNode, kernel: Array, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_data_dependent_shape_runs_async(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_data_dependent_shape_runs_async(tfjs_node: TfjsNode, backend: Backend) -> None:
     nodes = [node("x", "Placeholder", dtype="bool"), node("y", "Where", "x", dtype="bool")]
     result = tfjs_node.run(graph_model(nodes, y="int32"), {"x": np.array([True, False, True])}, backend)
     assert result.executed_async
@@ -175,12 +175,12 @@ def test_wider_integers_are_refused(tfjs_node: TfjsNode) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_js_error_carries_its_message_and_the_next_model_runs(
-    tfjs_node: TfjsNode, backend: NodeBackend, kernel: Array
+    tfjs_node: TfjsNode, backend: Backend, kernel: Array
 ) -> None:
     nodes = [node("x", "Placeholder"), node("y", "Erfc", "x")]
     with pytest.raises(JsError, match="Erfc") as caught:
         tfjs_node.run(graph_model(nodes, y="float32"), {"x": np.zeros(1, np.float32)}, backend)
-    assert "run_models.mjs" in caught.value.stack
+    assert "run.mjs" in caught.value.stack
     x = np.ones((1, 3), np.float32)
     assert_matches(tfjs_node.run(_matmul_graph(kernel), {"x": x}, backend), {"y": x @ kernel})
 
@@ -188,8 +188,8 @@ def test_js_error_carries_its_message_and_the_next_model_runs(
 def test_dead_process_is_said_and_replaced(tfjs_node: TfjsNode, kernel: Array) -> None:
     model, feed = _matmul_graph(kernel), {"x": np.ones((1, 3), np.float32)}
     expected = tfjs_node.run(model, feed)
-    assert tfjs_node._process is not None
-    tfjs_node._process.kill()
+    assert tfjs_node._node._process is not None
+    tfjs_node._node._process.kill()
     with pytest.raises(RuntimeError, match="Node ended with code -9 without a reply"):
         tfjs_node.run(model, feed)
     assert_matches(tfjs_node.run(model, feed), expected, tolerance=0)

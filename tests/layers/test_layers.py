@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.compare import assert_matches, assert_telling
-from tests.conformance.node import NodeBackend, TfjsNode
+from tests.conformance.node import TfjsNode
 from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on, on_two
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
@@ -18,6 +18,7 @@ from tfjs_magic import convert
 from tfjs_magic.layers.operations import OPERATIONS
 from tfjs_magic.layers.registry import MAPPINGS
 from tfjs_magic.layers.topology import Refused, layers_topology
+from tfjs_magic.options import Backend
 
 INITIALIZERS = (
     *("glorot_normal", "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "random_normal", "random_uniform"),
@@ -29,7 +30,7 @@ INITIALIZERS = (
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-def test_layer_gives_keras_numbers(case: str, backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def test_layer_gives_keras_numbers(case: str, backend: Backend, tfjs_node: TfjsNode) -> None:
     model = randomised(CASES[case]())
     result = converted(model)
     feeds = [samples_of(result.inputs, seed) for seed in (0, 1)]
@@ -70,7 +71,7 @@ def test_masked_steps_are_skipped_as_in_keras(tfjs_node: TfjsNode) -> None:
 @pytest.mark.parametrize(
     "layer", [lambda: layers.LSTM(3, stateful=True), lambda: layers.GRU(3, stateful=True, reset_after=False)]
 )
-def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: Backend, tfjs_node: TfjsNode) -> None:
     inputs = keras.Input(batch_shape=(2, 7, 4), name="x")
     model = randomised(keras.Model(inputs, layer()(inputs)))
     result = converted(model)

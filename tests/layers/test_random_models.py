@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.compare import assert_matches
-from tests.conformance.node import NodeBackend, TfjsNode
+from tests.conformance.node import TfjsNode
 from tests.layers.packing import packed
 from tests.models import keras_outputs, layers, randomised, samples_of
 from tfjs_magic.layers.topology import Refused, layers_topology
+from tfjs_magic.options import Backend
 
 ops = keras.ops
 ACTIVATIONS = st.sampled_from(["relu", "tanh", "hard_sigmoid", "softmax", "gelu", "leaky_relu", "hard_silu", None])
@@ -119,7 +120,7 @@ def built(draw: Draw) -> Any:
     return randomised(keras.Model(inputs, outputs))
 
 
-def compare(data: st.DataObject, backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def compare(data: st.DataObject, backend: Backend, tfjs_node: TfjsNode) -> None:
     model = built(data.draw)
     result = layers_topology(model)
     if isinstance(result, Refused):
@@ -137,7 +138,7 @@ ANYHOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(H
 @pytest.mark.filterwarnings("ignore")  # Keras warns of a softmax over one value
 @given(data=st.data(), backend=BACKENDS)
 @settings(max_examples=40, **ANYHOW)
-def test_random_models_give_keras_numbers(data: st.DataObject, backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def test_random_models_give_keras_numbers(data: st.DataObject, backend: Backend, tfjs_node: TfjsNode) -> None:
     compare(data, backend, tfjs_node)
 
 
@@ -145,5 +146,5 @@ def test_random_models_give_keras_numbers(data: st.DataObject, backend: NodeBack
 @pytest.mark.filterwarnings("ignore")
 @given(data=st.data(), backend=BACKENDS)
 @settings(max_examples=1000, **ANYHOW)
-def test_many_random_models_give_keras_numbers(data: st.DataObject, backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def test_many_random_models_give_keras_numbers(data: st.DataObject, backend: Backend, tfjs_node: TfjsNode) -> None:
     compare(data, backend, tfjs_node)

@@ -17,12 +17,13 @@ import pytest
 
 from tests import models
 from tests.conformance.compare import assert_matches, assert_telling
-from tests.conformance.node import NodeBackend, TfjsNode
+from tests.conformance.node import TfjsNode
 from tests.layers.cases import LINE, on
 from tests.layers.other_backend import results
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
 from tfjs_magic.layers.topology import LayersTopology, Refused, layers_topology
+from tfjs_magic.options import Backend
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -166,7 +167,7 @@ WHOLE_MODELS: list[Callable[[], Any]] = [
 
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])
 @pytest.mark.parametrize("build", WHOLE_MODELS, ids=lambda build: build.__name__)
-def test_model_gives_keras_numbers(build: Callable[[], Any], backend: NodeBackend, tfjs_node: TfjsNode) -> None:
+def test_model_gives_keras_numbers(build: Callable[[], Any], backend: Backend, tfjs_node: TfjsNode) -> None:
     model = randomised(build())
     result = converted(model)
     feeds = [samples_of(result.inputs, seed) for seed in (0, 1)]

@@ -13,14 +13,14 @@ import pytest
 
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, relative_error
 from tests.conformance.handmade import graph_model, node
-from tests.conformance.node import JS_DIR, JsError, NodeBackend, TfjsNode, find_node
+from tests.conformance.node import JS_DIR, Backend, JsError, TfjsNode, find_node
 from tfjs_magic.artifacts import Array
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BACKENDS
 
 TABLE_FILE = Path(__file__).parents[2] / "tfjs_magic" / "ops" / "supported.json"
 TABLE: dict[str, Any] = json.loads(TABLE_FILE.read_text(encoding="utf-8"))
-NODE_BACKENDS: tuple[NodeBackend, ...] = ("cpu", "wasm")
+NODE_BACKENDS: tuple[Backend, ...] = ("cpu", "wasm")
 
 #: Activations as TF.js computes them, on float64.
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
@@ -66,7 +66,7 @@ def test_every_wrong_kernel_is_an_op_of_the_converter() -> None:
         assert set(row["backends"]) <= set(BACKENDS)
 
 
-def _is_wrong(op: str, backend: NodeBackend) -> bool:
+def _is_wrong(op: str, backend: Backend) -> bool:
     return any(row["op"] == op and backend in row["backends"] for row in TABLE["wrong"])
 
 
@@ -94,7 +94,7 @@ def _fused_model(op: str, activation: str, weights: dict[str, Array]) -> TfjsMod
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("op", ["_FusedConv2D", "FusedDepthwiseConv2dNative", "_FusedMatMul"])
 def test_fused_activation_is_listed_if_it_is_right(
-    tfjs_node: TfjsNode, op: str, activation: str, backend: NodeBackend
+    tfjs_node: TfjsNode, op: str, activation: str, backend: Backend
 ) -> None:
     """Each output is one weighted sum, as the window covers the whole input; they reach from below 0 to above 6."""
     listed = activation in TABLE["fused_activations"][backend][op]
@@ -127,7 +127,7 @@ def test_leaky_relu_is_not_fused_into_depthwise_convolutions() -> None:
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_other_activations_are_not_fused(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_other_activations_are_not_fused(tfjs_node: TfjsNode, backend: Backend) -> None:
     """Tanh stands for what grappler fuses and TF.js cannot."""
     assert "tanh" not in TABLE["fused_activations"][backend]["_FusedMatMul"]
     weights = {"kernel": np.ones((1, 4), np.float32), "bias": np.ones(4, np.float32)}
@@ -153,7 +153,7 @@ def test_missing_op_fails_on_wasm_and_runs_on_cpu(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_matrix_band_part_is_wrong(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_matrix_band_part_is_wrong(tfjs_node: TfjsNode, backend: Backend) -> None:
     assert _is_wrong("MatrixBandPart", backend)
     bounds = {"lower": np.array(-1, np.int32), "upper": np.array(0, np.int32)}
     nodes = [
@@ -182,7 +182,7 @@ def test_one_hot_of_floats_is_wrong_on_wasm(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_cumsum_over_a_negative_axis_is_wrong(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_cumsum_over_a_negative_axis_is_wrong(tfjs_node: TfjsNode, backend: Backend) -> None:
     assert _is_wrong("Cumsum", backend)
     x = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
 
@@ -200,7 +200,7 @@ def test_cumsum_over_a_negative_axis_is_wrong(tfjs_node: TfjsNode, backend: Node
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_bias_add_ignores_the_data_format(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_bias_add_ignores_the_data_format(tfjs_node: TfjsNode, backend: Backend) -> None:
     assert _is_wrong("BiasAdd", backend)
     bias = np.array([1, 2], np.float32)
     nodes = [node("x", "Placeholder"), node("b", "Const"), node("y", "BiasAdd", "x", "b", data_format="NCHW")]
@@ -226,7 +226,7 @@ def test_nchw_convolution_is_refused_on_wasm(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_transposed_convolution_ignores_dilations(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_transposed_convolution_ignores_dilations(tfjs_node: TfjsNode, backend: Backend) -> None:
     """One pixel in, the kernel out: with dilation 2 its four taps stand two apart."""
     assert _is_wrong("Conv2DBackpropInput", backend)
     kernel = np.arange(1, 5, dtype=np.float32).reshape(2, 2, 1, 1)

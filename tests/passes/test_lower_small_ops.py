@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.compare import assert_matches, assert_telling
-from tests.conformance.node import NodeBackend, TfjsNode
+from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.models import keras_outputs, randomised, samples_of
 from tests.traced import converted, python_outputs, traced
 from tfjs_magic.errors import UnsupportedOpsError
+from tfjs_magic.options import Backend
 from tfjs_magic.passes import PIPELINE, run_passes
 from tfjs_magic.pipeline import convert
 
@@ -132,7 +133,7 @@ def test_matches_tensorflow(tfjs_node: TfjsNode, case: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_free_batch(tfjs_node: TfjsNode, backend: NodeBackend) -> None:
+def test_free_batch(tfjs_node: TfjsNode, backend: Backend) -> None:
     spec = tf.TensorSpec((None, 4, 6), tf.float32, name="x")
     feed = {"x": np.random.default_rng(0).normal(size=(3, 4, 6)).astype(np.float32)}
 
