@@ -9,11 +9,12 @@ Source: tfjs-layers 4.22 ``dist/engine/executor.js`` (``execute``), ``computeMas
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from tfjs_magic.layers.functional import Call, MappedModel, MaskOrigin, TensorRef
+from tfjs_magic.layers.functional import Call, MappedModel, MaskOrigin, ModelGraph, TensorRef
 from tfjs_magic.layers.mapping import Refusal
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
@@ -22,22 +23,10 @@ Mask = MaskOrigin | Literal["other"] | None
 
 #: tfjs classes that hand the mask of their first input on.
 _PASS_ON = frozenset(
-    {
-        "Activation",
-        "AlphaDropout",
-        "BatchNormalization",
-        "Dense",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "LayerNormalization",
-        "PReLU",
-        "ReLU",
-        "SpatialDropout1D",
-        "TimeDistributed",
-    }
+    {"Activation", "AlphaDropout", "BatchNormalization", "Dense", "Dropout", "GaussianDropout", "GaussianNoise"}
+    | {"LayerNormalization", "PReLU", "ReLU", "SpatialDropout1D", "TimeDistributed"}
 )
-#: Those of them that work on each step by itself, LayerNormalization only along the last axis.
+#: Those of them that work on each step by itself, LayerNormalization if it normalises the last axis alone.
 _STEPWISE = _PASS_ON - {"TimeDistributed"}
 _MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"})
 #: tfjs classes that read a mask: in both frameworks nothing else that is mapped does.
@@ -46,119 +35,150 @@ _READERS = frozenset({"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"})
 _TRAINING_READERS = frozenset({"BatchNormalization"})
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scan:
+    """What masks do in one model, as tfjs would follow them; calls by their numbers.
+
+    Attributes:
+        graph: The model.
+        nested: Whether it is called by another one.
+        refusals: Where tfjs's mask would differ.
+        masked: The calls with a masked input.
+        bare: The calls that could read a mask and get none.
+        stateful: The calls with an initial state.
+    """
+
+    graph: ModelGraph
+    nested: bool
+    refusals: list[Refusal] = dataclasses.field(default_factory=list)
+    masked: set[int] = dataclasses.field(default_factory=set)
+    bare: list[int] = dataclasses.field(default_factory=list)
+    stateful: list[int] = dataclasses.field(default_factory=list)
+
+
 def refuse_masks(root: MappedModel) -> list[Refusal]:
     """Refuse every layer at which tfjs's mask would differ from Keras's."""
-    scans = [_Scan(model, nested=model is not root) for model in root.walk()]
-    refusals = [refusal for scan in scans for refusal in scan.refusals]
-    for scan in scans:
-        elsewhere = any(other.masked for other in scans if other is not scan)
-        refusals += scan.refuse_leaks(masked_elsewhere=elsewhere)
+    scans = [scan(model, nested=model is not root) for model in root.walk()]
+    refusals = [refusal for one in scans for refusal in one.refusals]
+    for one in scans:
+        refusals += leaks(one, masked_elsewhere=any(other.masked for other in scans if other is not one))
     return refusals
 
 
-class _Scan:
-    """Follows masks through one model, as tfjs would."""
+def scan(model: MappedModel, *, nested: bool) -> Scan:
+    """Follow masks through one model."""
+    found = Scan(model.graph, nested)
+    masks: dict[TensorRef, Mask] = {}
+    used = {ref.call for call in model.graph.calls for ref in call.inputs}
+    for number, call in enumerate(model.graph.calls):
+        given = [masks.get(ref) for ref in call.inputs]
+        reasons: Iterator[str] = iter(())
+        if any(given):
+            found.masked.add(number)
+        if call.kind == "model":
+            reasons = _at_model(call, given, model.models[id(call.layer)], is_used=number in used)
+        elif call.kind != "input":
+            layers = model.layers[id(call.layer)]
+            steps = _followed(call, given, layers)
+            reasons = _at_layer(call, given, steps)
+            masks |= {TensorRef(number, port): steps[-1].leaving for port in range(len(call.shapes.outputs))}
+            if _reads(layers) and len(call.inputs) > 1:
+                found.stateful.append(number)
+            if _reads(layers) and not call.masked and not any(given):
+                found.bare.append(number)
+        found.refusals.extend(Refusal(call.layer.name, reason) for reason in reasons)
+    found.refusals.extend(_zeroed(model))
+    return found
 
-    def __init__(self, model: MappedModel, *, nested: bool) -> None:
-        self.graph = model.graph
-        self.nested = nested
-        self.refusals: list[Refusal] = []
-        self.masked: set[int] = set()  # calls with a masked input
-        self._bare: list[int] = []  # calls that could read a mask and get none
-        self._stateful: list[int] = []  # calls with an initial state
-        self._masks: dict[TensorRef, Mask] = {}
-        self._zeroed: dict[TensorRef, Call] = {}  # Keras zeroes this tensor's masked steps, tfjs does not; by whom
-        for number, call in enumerate(self.graph.calls):
-            inputs = [self._masks.get(ref) for ref in call.inputs]
-            if any(mask is not None for mask in inputs):
-                self.masked.add(number)
-            if call.kind == "model":
-                self._enter(number, inputs, model.models[id(call.layer)])
-                self._refuse_zeroed(call.inputs)
-            elif call.kind != "input":
-                layers = model.layers[id(call.layer)]
-                self._check(number, call, inputs, layers)
-                mask = self._output(call, inputs, layers)
-                self._masks |= {TensorRef(number, port): mask for port in range(len(call.shapes.outputs))}
-                self._follow_zeroed(number, call, layers)
-        self._refuse_zeroed(self.graph.outputs)
 
-    def _enter(self, number: int, inputs: Sequence[Mask], inner: MappedModel) -> None:
-        call = self.graph.calls[number]
-        if call.masked or any(mask is not None for mask in inputs):
-            self._refuse(call, "A mask enters this nested model, which TF.js does not hand on as Keras does.")
-        is_used = any(ref.call == number for other in self.graph.calls for ref in other.inputs)
-        if is_used and any(_may_leave_masked(inner)):
-            self._refuse(call, "A mask leaves this nested model, which TF.js does not hand on as Keras does.")
+def leaks(found: Scan, *, masked_elsewhere: bool) -> Iterator[Refusal]:
+    """Refuse RNNs that tfjs would give an earlier RNN's mask or initial state."""
+    calls = found.graph.calls
+    for number in found.bare:
+        later = _descendants(found.graph, number) if not found.nested else set()
+        if masked_elsewhere or found.masked - later:
+            reason = "It has no mask, but another layer has; TF.js would give it that layer's mask."
+            yield Refusal(calls[number].layer.name, reason)
+    for number in found.stateful:
+        if found.nested or masked_elsewhere or found.masked:
+            reason = "It has an initial state, which TF.js would also give to other layers of this model."
+            yield Refusal(calls[number].layer.name, reason)
 
-    def _check(self, number: int, call: Call, inputs: Sequence[Mask], layers: TfjsLayers) -> None:
-        if any(layer.class_name in _READERS for layer in layers):
-            has_state = len(call.inputs) > 1
-            if has_state:
-                self._stateful.append(number)
-            if not call.masked and inputs[0] is None:
-                if not any(mask is not None for mask in inputs):
-                    self._bare.append(number)
-            elif call.mask is None or call.mask != inputs[0]:
-                self._refuse(call, "Its mask in Keras is another than the one that TF.js would make up for it.")
-            elif has_state:
-                self._refuse(call, "It has a mask and an initial state; TF.js starts a masked sequence differently.")
-        elif call.masked and _uses_mask(call.layer):
-            self._refuse(call, f"It is given a mask, which TF.js's {type(call.layer).__name__} ignores.")
 
-    def _output(self, call: Call, inputs: Sequence[Mask], layers: TfjsLayers) -> Mask:
-        """Return the mask that tfjs attaches to every output of a call."""
-        made: dict[str, Mask] = {}
-        mask: Mask = None
-        for layer in layers:
-            picks = range(len(inputs)) if layer.inputs is None else layer.inputs
-            given = [made[pick] if isinstance(pick, str) else inputs[pick] for pick in picks]
-            if layer.class_name in _MERGES and _throws(layer, given, call):
-                self._refuse(call, "Only some of its inputs have a mask, at which TF.js fails.")
-            mask = made[layer.role] = _computed_mask(layer, given, call.inputs[0])
-        return mask
+def _descendants(graph: ModelGraph, number: int) -> set[int]:
+    found = {number}
+    for other, call in enumerate(graph.calls):
+        if any(ref.call in found for ref in call.inputs):
+            found.add(other)
+    return found - {number}
 
-    def _follow_zeroed(self, number: int, call: Call, layers: TfjsLayers) -> None:
-        """Follow tensors whose masked steps differ: harmless only until a layer reads the mask that hides them."""
-        zeroed = [ref for ref in call.inputs if ref in self._zeroed]
-        if all(layer.class_name in _READERS for layer in layers):
+
+def _at_model(call: Call, given: Sequence[Mask], inner: MappedModel, *, is_used: bool) -> Iterator[str]:
+    """Yield what stands against a call of a nested model."""
+    if call.masked or any(given):
+        yield "A mask enters this nested model, which TF.js does not hand on as Keras does."
+    if is_used and any(_may_leave_masked(inner)):
+        yield "A mask leaves this nested model, which TF.js does not hand on as Keras does."
+
+
+def _at_layer(call: Call, given: Sequence[Mask], steps: Sequence[_Step]) -> Iterator[str]:
+    """Yield what stands against a call of a layer."""
+    if _reads([step.layer for step in steps]):
+        if (call.masked or given[0] is not None) and (call.mask is None or call.mask != given[0]):
+            yield "Its mask in Keras is another than the one that TF.js would make up for it."
+        elif given[0] is not None and len(call.inputs) > 1:
+            yield "It has a mask and an initial state; TF.js starts a masked sequence differently."
+    elif call.masked and _uses_mask(call.layer):
+        yield f"It is given a mask, which TF.js's {type(call.layer).__name__} ignores."
+    if any(_throws(step, call) for step in steps):
+        yield "Only some of its inputs have a mask, at which TF.js fails."
+
+
+def _reads(layers: Sequence[TfjsLayer]) -> bool:
+    return any(layer.class_name in _READERS for layer in layers)
+
+
+def _zeroed(model: MappedModel) -> Iterator[Refusal]:
+    """Refuse layers whose outputs at masked steps Keras sets to zero and tfjs does not, unless a mask hides them.
+
+    Such tensors are followed through layers that work on each step by itself, to those that read the mask.
+    """
+    zeroed: dict[TensorRef, Call] = {}
+    seen: list[TensorRef] = []
+    for number, call in enumerate(model.graph.calls):
+        layers = model.layers.get(id(call.layer), ())
+        passed = [zeroed[ref] for ref in call.inputs if ref in zeroed]
+        if layers and all(layer.class_name in _READERS for layer in layers):
             core = getattr(call.layer, "forward_layer", call.layer)
             if call.masked and getattr(core, "zero_output_for_mask", False):
-                self._zeroed |= {TensorRef(number, port): call for port in range(len(call.shapes.outputs))}
-        elif zeroed and all(layer.class_name in _STEPWISE and _is_stepwise(layer, call) for layer in layers):
-            self._zeroed[TensorRef(number, 0)] = self._zeroed[zeroed[0]]
+                zeroed |= {TensorRef(number, port): call for port in range(len(call.shapes.outputs))}
+        elif layers and all(layer.class_name in _STEPWISE and _is_stepwise(layer, call) for layer in layers):
+            zeroed |= {TensorRef(number, 0): origin for origin in passed[:1]}
         else:
-            self._refuse_zeroed(call.inputs)
+            seen += call.inputs
+    for ref in (*seen, *model.graph.outputs):
+        if ref in zeroed:
+            reason = "Keras sets its outputs at masked steps to zero, TF.js does not, and they are used."
+            yield Refusal(zeroed[ref].layer.name, reason)
 
-    def _refuse_zeroed(self, tensors: Sequence[TensorRef]) -> None:
-        for ref in tensors:
-            if ref in self._zeroed:
-                reason = "Keras sets its outputs at masked steps to zero, TF.js does not, and they are used."
-                self._refuse(self._zeroed[ref], reason)
 
-    def refuse_leaks(self, *, masked_elsewhere: bool) -> list[Refusal]:
-        """Refuse RNNs that tfjs would give an earlier RNN's mask or initial state."""
-        self.refusals = []
-        for number in self._bare:
-            later = self._descendants(number) if not self.nested else set()
-            if masked_elsewhere or self.masked - later:
-                reason = "It has no mask, but another layer has; TF.js would give it that layer's mask."
-                self._refuse(self.graph.calls[number], reason)
-        for number in self._stateful:
-            if self.nested or masked_elsewhere or self.masked:
-                reason = "It has an initial state, which TF.js would also give to other layers of this model."
-                self._refuse(self.graph.calls[number], reason)
-        return self.refusals
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Step:
+    """One tfjs layer of a call, the masks of its inputs, and the mask of its output."""
 
-    def _descendants(self, number: int) -> set[int]:
-        found = {number}
-        for other, call in enumerate(self.graph.calls):
-            if any(ref.call in found for ref in call.inputs):
-                found.add(other)
-        return found - {number}
+    layer: TfjsLayer
+    entering: list[Mask]
+    leaving: Mask
 
-    def _refuse(self, call: Call, reason: str) -> None:
-        self.refusals.append(Refusal(call.layer.name, reason))
+
+def _followed(call: Call, given: Sequence[Mask], layers: TfjsLayers) -> list[_Step]:
+    """Follow masks through the tfjs layers that one layer has become; tfjs gives every output the last one's."""
+    steps: dict[str, _Step] = {}
+    for layer in layers:
+        picks = range(len(given)) if layer.inputs is None else layer.inputs
+        entering = [steps[pick].leaving if isinstance(pick, str) else given[pick] for pick in picks]
+        steps[layer.role] = _Step(layer, entering, _computed_mask(layer, entering, call.inputs[0]))
+    return list(steps.values())
 
 
 def _computed_mask(layer: TfjsLayer, given: Sequence[Mask], tensor: TensorRef) -> Mask:
@@ -171,7 +191,7 @@ def _computed_mask(layer: TfjsLayer, given: Sequence[Mask], tensor: TensorRef) -
         inner = layer.config["layer"]["config"] if layer.class_name == "Bidirectional" else layer.config
         return given[0] if inner["return_sequences"] else None
     if layer.class_name in _MERGES:
-        return "other" if any(mask is not None for mask in given) else None
+        return "other" if any(given) else None
     return given[0] if layer.class_name in _PASS_ON else None
 
 
@@ -181,13 +201,13 @@ def _is_stepwise(layer: TfjsLayer, call: Call) -> bool:
     return set(axis if isinstance(axis, list) else [axis]) <= last
 
 
-def _throws(layer: TfjsLayer, given: Sequence[Mask], call: Call) -> bool:
-    some, every = any(mask is not None for mask in given), all(mask is not None for mask in given)
-    if not some or every:
+def _throws(step: _Step, call: Call) -> bool:
+    """Tell whether tfjs's ``computeMask`` fails."""
+    if step.layer.class_name not in _MERGES or not any(step.entering) or all(step.entering):
         return False
-    if layer.class_name == "Concatenate":
-        return layer.config["axis"] not in {-1, len(call.shapes.inputs[0]) - 1}
-    return len(given) > 2 and any(mask is None for mask in given[:-1])
+    if step.layer.class_name == "Concatenate":
+        return step.layer.config["axis"] not in {-1, len(call.shapes.inputs[0]) - 1}
+    return len(step.entering) > 2 and not all(step.entering[:-1])
 
 
 def _uses_mask(layer: Any) -> bool:
