@@ -18,9 +18,21 @@ from typing import Any
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.layers.tfjs_functions import hard_sigmoid, register
+from tfjs_magic.layers.keras_options import (
+    CLASSES,
+    CONTAINERS,
+    EXACT_VALUES,
+    RENAMED,
+    TFJS_DEFAULTS,
+    WITHOUT_EFFECT,
+    Config,
+    activation_of,
+    object_of,
+    refused,
+    snake_case,
+)
+from tfjs_magic.layers.tfjs_functions import register
 
-Config = Mapping[str, Any]
 #: A tensor of the topology: layer name, number of its call, number of its output.
 Ref = tuple[str, int, int]
 
@@ -57,7 +69,7 @@ def keras3_model(model: Any) -> Any:
         new = [variable for variable in layer.weights if "seed" not in variable.path]
         given = [] if name not in old else old[name].weights
         if [tuple(variable.shape) for variable in new] != [tuple(variable.shape) for variable in given]:
-            raise _refused(name, "Keras 3 has other weights for it than Keras 2")
+            raise refused(name, "Keras 3 has other weights for it than Keras 2")
         for variable, value in zip(new, given, strict=True):
             variable.assign(value.numpy())
     return rebuilt
@@ -92,7 +104,7 @@ class _Builder:
                 type(layer).__name__ == "BatchNormalization"
                 and layer.axis % layer.input_spec.ndim + 1 < layer.input_spec.ndim
             ):
-                raise _refused(name, f"it has axis={layer.axis}, which TF.js does not compute as Keras does")
+                raise refused(name, f"it has axis={layer.axis}, which TF.js does not compute as Keras does")
 
     # ------------------------------------------------------------------ containers
 
@@ -102,12 +114,12 @@ class _Builder:
         if entry["class_name"] == "Sequential":
             return self._sequential(config, name)
         if entry["class_name"] not in {"Model", "Functional"}:
-            raise _refused(str(name), f"its class is '{entry['class_name']}'; expected a Sequential or a Functional")
+            raise refused(str(name), f"its class is '{entry['class_name']}'; expected a Sequential or a Functional")
         return self._functional(config, name)
 
     def _sequential(self, config: Config, name: str | None) -> Any:
         first, *_ = entries = config["layers"]
-        layers = [] if first["class_name"] in {"InputLayer", *_CONTAINERS} else [self._input(first)]
+        layers = [] if first["class_name"] in {"InputLayer", *CONTAINERS} else [self._input(first)]
         layers += [self._input(one) if one["class_name"] == "InputLayer" else self.layer(one) for one in entries]
         return self.keras.Sequential(layers, name=_keras_name(name))
 
@@ -146,7 +158,7 @@ class _Builder:
         config = entry["config"]
         shape = config.get("batch_input_shape") or config.get("batch_shape")
         if shape is None:
-            raise _refused(_name(entry), "its input shape is not known, so that Keras cannot build it")
+            raise refused(_name(entry), "its input shape is not known, so that Keras cannot build it")
         is_input = entry["class_name"] == "InputLayer"
         dtype = config.get("dtype") if is_input or entry["class_name"] == "Embedding" else None
         name = _keras_name(_name(entry)) if is_input else None
@@ -157,14 +169,14 @@ class _Builder:
     def layer(self, entry: Config, *, wrapped: bool = False) -> Any:
         """Build one layer (or a nested model)."""
         class_name, name = entry["class_name"], _name(entry)
-        if class_name in _CONTAINERS:
+        if class_name in CONTAINERS:
             return self.container(entry, name=name)
-        if class_name not in _CLASSES and (self.from_tfjs or not hasattr(self.keras.layers, class_name)):
+        if class_name not in CLASSES and (self.from_tfjs or not hasattr(self.keras.layers, class_name)):
             both = "TF.js and Keras both have" if self.from_tfjs else "Keras 3 has"
-            raise _refused(name, f"its class '{class_name}' is none that {both}")
-        keras_class = getattr(self.keras.layers, _CLASSES.get(class_name, class_name))
-        defaults = _TFJS_DEFAULTS.get(class_name, {}) if self.from_tfjs else {}
-        config = {**defaults, **{_snake(key): value for key, value in entry["config"].items()}}
+            raise refused(name, f"its class '{class_name}' is none that {both}")
+        keras_class = getattr(self.keras.layers, CLASSES.get(class_name, class_name))
+        defaults = TFJS_DEFAULTS.get(class_name, {}) if self.from_tfjs else {}
+        config = {**defaults, **{snake_case(key): value for key, value in entry["config"].items()}}
         options = self._options(class_name, name, config, keras_class)
         if class_name == "Bidirectional" and config["layer"]["config"].get("go_backwards"):
             inner = config["layer"]  # TF.js turns the backward layer round; Keras would make both go backwards
@@ -177,21 +189,21 @@ class _Builder:
         return layer
 
     def _options(self, class_name: str, name: str, config: Config, keras_class: type[Any]) -> dict[str, Any]:
-        renamed = _RENAMED.get(class_name, {})
+        renamed = RENAMED.get(class_name, {})
         known = inspect.signature(keras_class.__init__).parameters
         options: dict[str, Any] = {}
         if class_name == "RNN":  # TF.js writes the cell's options beside it once more
             config = {key: config[key] for key in config if key == "cell" or key not in config["cell"]["config"]}
         for key, value in config.items():
             option = renamed.get(key, key)
-            if key in _WITHOUT_EFFECT or (value is None and key != "merge_mode" and not key.endswith("activation")):
+            if key in WITHOUT_EFFECT or (value is None and key != "merge_mode" and not key.endswith("activation")):
                 continue
-            only = _ONLY.get((class_name, key)) if self.from_tfjs else None
+            only = EXACT_VALUES.get((class_name, key)) if self.from_tfjs else None
             if only is not None and value not in only:
-                raise _refused(name, f"it has {key}={value!r}, which TF.js does not compute as Keras does")
+                raise refused(name, f"it has {key}={value!r}, which TF.js does not compute as Keras does")
             if option not in known:
-                if value is not False and (class_name, key) not in _ONLY:
-                    raise _refused(name, f"it has {key}={value!r}, an option that Keras's {class_name} does not have")
+                if value is not False and (class_name, key) not in EXACT_VALUES:
+                    raise refused(name, f"it has {key}={value!r}, an option that Keras's {class_name} does not have")
                 continue
             options[option] = self._value(name, option, value)
         return options
@@ -203,14 +215,14 @@ class _Builder:
         if option == "cells":
             return [self.layer(cell, wrapped=True) for cell in value]
         if option.endswith("activation"):
-            return _activation(name, value)
+            return activation_of(name, value)
         for kind, module in (
             ("initializer", "initializers"),
             ("regularizer", "regularizers"),
             ("constraint", "constraints"),
         ):
             if option.endswith(kind):
-                return _object(name, option, value, getattr(self.keras, module))
+                return object_of(name, option, value, getattr(self.keras, module))
         if option == "axis" and isinstance(value, list) and len(value) == 1:
             (value,) = value
         if option == "target_shape":
@@ -224,7 +236,7 @@ class _Builder:
 def _called(name: str, layer: Any, tensors: Sequence[Any]) -> list[Any]:
     """Call a layer; what an RNN takes beside its sequence is its initial state."""
     if type(layer).__name__ == "Multiply" and any(getattr(one, "_keras_mask", None) is not None for one in tensors):
-        raise _refused(name, "it multiplies a masked tensor, of which TF.js ignores the mask and Keras does not")
+        raise refused(name, "it multiplies a masked tensor, of which TF.js ignores the mask and Keras does not")
     if len(tensors) > 1 and "initial_state" in inspect.signature(layer.call).parameters:
         outputs = layer(tensors[0], initial_state=list(tensors[1:]))
     else:
@@ -241,7 +253,7 @@ def _nodes(entry: Config) -> list[list[tuple[Ref, Config]]]:
 def _check_arguments(name: str, node: Sequence[tuple[Ref, Config]]) -> None:
     given = {key: value for _, arguments in node for key, value in (arguments or {}).items() if value is not None}
     if unknown := given.keys() - {"training", "mask"}:
-        raise _refused(name, f"it is called with {quoted_list(unknown)}, which TF.js does not hand on")
+        raise refused(name, f"it is called with {quoted_list(unknown)}, which TF.js does not hand on")
 
 
 def _refs(refs: Any) -> list[Ref]:
@@ -261,7 +273,7 @@ def _offsets(entries: Mapping[str, Config], config: Config) -> dict[str, int]:
         config["output_layers"]
     )
     zero = {name for name, call, _ in used if call == 0}
-    return {name: int(entry["class_name"] in _CONTAINERS and name not in zero) for name, entry in entries.items()}
+    return {name: int(entry["class_name"] in CONTAINERS and name not in zero) for name, entry in entries.items()}
 
 
 def _name(entry: Config) -> str:
@@ -274,118 +286,6 @@ def _name(entry: Config) -> str:
 def _keras_name(name: str | None) -> str | None:
     """Return a name that Keras takes: it splits paths at slashes."""
     return None if name is None else name.replace("/", "_")
-
-
-def _snake(key: str) -> str:
-    """Return a key as Keras spells it; TF.js's own files have them so already."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
-
-
-def _refused(name: str, reason: str) -> UnsupportedModelError:
-    return UnsupportedModelError(f"Layer '{name}' cannot become a Keras layer: {reason}.", stage="layers", node=name)
-
-
-# ---------------------------------------------------------------------- options
-
-_CONTAINERS = frozenset({"Model", "Functional", "Sequential"})
-_SAME = (
-    *("Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D"),
-    *("BatchNormalization", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D"),
-    *("Conv3DTranspose", "ConvLSTM2D", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding"),
-    *("Flatten", "GRU", "GRUCell", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D"),
-    *("GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "LSTM", "LSTMCell", "LayerNormalization"),
-    *("LeakyReLU", "Masking", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum", "Multiply"),
-    *("PReLU", "Permute", "RNN", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "SimpleRNN"),
-    *("SimpleRNNCell", "Softmax", "SpatialDropout1D", "StackedRNNCells", "TimeDistributed", "UpSampling2D"),
-    "ZeroPadding2D",
-)
-#: tfjs class → Keras class.
-_CLASSES: Mapping[str, str] = {**{name: name for name in _SAME}, "ThresholdedReLU": "ReLU"}
-#: tfjs class → its options that have another name in Keras.
-_RENAMED: Mapping[str, Mapping[str, str]] = {
-    "LeakyReLU": {"alpha": "negative_slope"},
-    "ThresholdedReLU": {"theta": "threshold"},
-}
-#: What tfjs takes where an option is missing, if Keras takes something else.
-_TFJS_DEFAULTS: Mapping[str, Config] = {
-    "ConvLSTM2D": {"recurrent_activation": "hard_sigmoid"},
-    "GRU": {"recurrent_activation": "hard_sigmoid", "reset_after": False},
-    "GRUCell": {"recurrent_activation": "hard_sigmoid", "reset_after": False},
-    "LSTM": {"recurrent_activation": "hard_sigmoid"},
-    "LSTMCell": {"recurrent_activation": "hard_sigmoid"},
-    "ThresholdedReLU": {"theta": 1.0},
-}
-#: The values of an option that tfjs computes as Keras does; it ignores others, or has them otherwise.
-_ONLY: Mapping[tuple[str, str], tuple[Any, ...]] = {
-    ("Conv1D", "data_format"): ("channels_last",),
-    ("Conv1D", "groups"): (1,),
-    ("Conv2D", "groups"): (1,),
-    ("Conv2DTranspose", "dilation_rate"): (1, [1], [1, 1]),
-    ("Conv3D", "groups"): (1,),
-    ("Conv3DTranspose", "dilation_rate"): (1, [1], [1, 1, 1]),
-    ("DepthwiseConv2D", "dilation_rate"): (1, [1], [1, 1]),
-    ("DepthwiseConv2D", "groups"): (1,),
-    ("GRU", "reset_after"): (False,),
-    ("GRUCell", "reset_after"): (False,),
-    ("GlobalAveragePooling1D", "keepdims"): (False,),
-    ("GlobalAveragePooling2D", "keepdims"): (False,),
-    ("GlobalMaxPooling1D", "keepdims"): (False,),
-    ("GlobalMaxPooling2D", "keepdims"): (False,),
-    ("ReLU", "negative_slope"): (0,),
-    ("ReLU", "threshold"): (0,),
-    ("SeparableConv2D", "groups"): (1,),
-    ("UpSampling2D", "interpolation"): ("nearest",),
-}
-#: Where a layer stands, and what only changes how fast it runs or how it draws numbers.
-_WITHOUT_EFFECT = frozenset(
-    (
-        *("name", "trainable", "dtype", "batch_input_shape", "input_shape", "batch_size", "input_dtype", "ragged"),
-        *("sparse", "implementation", "time_major", "seed", "noise_shape", "input_length", "fused", "rank", "weights"),
-        *("virtual_batch_size", "renorm_clipping", "renorm_momentum", "experimental_autocast", "backward_layer"),
-        "num_constants",
-    )
-)
-
-
-def _activation(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        value = value.get("class_name", value)
-    spelled = _snake(str(value))
-    if spelled == "hard_sigmoid":
-        return hard_sigmoid  # of TF.js and Keras 2: 0.2 x + 0.5
-    if spelled not in _ACTIVATIONS:
-        raise _refused(name, f"its activation '{value}' is none that TF.js has")
-    return _ACTIVATIONS[spelled]
-
-
-_ACTIVATIONS: Mapping[str, str] = {
-    **{name: name for name in ("elu", "gelu", "linear", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid")},
-    **{name: name for name in ("silu", "softmax", "softplus", "softsign", "tanh")},
-    "swish": "silu",
-}
-#: tfjs's class of an initializer, where Keras spells it otherwise.
-_INITIALIZERS: Mapping[str, str] = {
-    "LeCunNormal": "LecunNormal",
-    "LeCunUniform": "LecunUniform",
-    "Orthogonal": "OrthogonalInitializer",
-}
-
-
-def _object(name: str, option: str, value: Any, module: Any) -> Any:
-    """Return an initializer, a regularizer or a constraint."""
-    if value is None or isinstance(value, str):
-        return value
-    class_name = _INITIALIZERS.get(value["class_name"], value["class_name"])
-    found = getattr(module, class_name, None)
-    if found is None:
-        raise _refused(name, f"its {option} is a '{class_name}', which Keras does not have")
-    known = inspect.signature(found.__init__).parameters
-    given = {_snake(key): item for key, item in (value.get("config") or {}).items()}
-    if given.get("distribution") == "normal":  # of Keras before 2.2.3, and TF.js
-        given["distribution"] = "untruncated_normal"
-    return found(**{key: item for key, item in given.items() if key in known and item is not None})
 
 
 # ---------------------------------------------------------------------- weights
