@@ -74,7 +74,7 @@ OPERATIONS: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
         name: (LINE, getattr(ops, name))
         for name in (
             *("celu", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "selu", "sigmoid", "silu"),
-            *("softplus", "softsign", "tanh", "tanh_shrink", "log_softmax", "softmax"),
+            *("softplus", "softsign", "sparse_plus", "sparse_sigmoid", "tanh", "tanh_shrink", "log_softmax", "softmax"),
         )
     },
     "celu-alpha": (LINE, lambda x: ops.celu(x, alpha=0.5)),
@@ -84,6 +84,9 @@ OPERATIONS: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
     "soft_shrink": (LINE, lambda x: ops.soft_shrink(x, threshold=0.3)),
     "square-used-again": (LINE, lambda x: (2 * x) * (2 * x) + ops.square(y := x * 3) + y),
     "softmax-axis": (SEQUENCE, lambda x: ops.softmax(x, axis=1)),
+    "log_softmax-axis": (SEQUENCE, lambda x: ops.log_softmax(x, axis=1)),
+    "glu": (SEQUENCE, ops.glu),
+    "threshold": (LINE, lambda x: ops.threshold(x, 0.3, 0)),
     "reshape": (SEQUENCE, lambda x: ops.reshape(x, (-1, 2, 14))),
     "expand_dims": (SEQUENCE, lambda x: ops.expand_dims(x, -1)),
     "squeeze": ((7, 1, 4), lambda x: ops.squeeze(x, 2)),
@@ -102,6 +105,8 @@ OPERATIONS: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
     "mean-last": (IMAGE, lambda x: ops.mean(x, axis=-1)),
     "max": (IMAGE, lambda x: ops.max(x, axis=(1, 3))),
     "amax": (SEQUENCE, lambda x: ops.amax(x, axis=1)),
+    "min": (IMAGE, lambda x: ops.min(x, axis=(1, 3))),
+    "amin": (SEQUENCE, lambda x: ops.amin(x, axis=1)),
     "sum": (IMAGE, lambda x: ops.sum(x, axis=2)),
     "matmul": (SEQUENCE, lambda x: x @ np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)),
     "copy": (LINE, ops.copy),
@@ -236,6 +241,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "DepthwiseConv2D-channels-first": lambda: on((3, 8, 7), layers.DepthwiseConv2D(3, data_format="channels_first")),
     "Conv2DTranspose-channels-first": lambda: on(
         (3, 8, 7), layers.Conv2DTranspose(5, 3, strides=2, data_format="channels_first")
+    ),
+    "Conv2D-channels-first-glu": lambda: on(
+        (3, 8, 6), layers.Conv2D(4, 3, strides=4, padding="same", data_format="channels_first", activation="glu")
     ),
     "SeparableConv2D-strides": lambda: on(IMAGE, layers.SeparableConv2D(5, 3, strides=2, padding="same")),
     "Conv1D-same-strides": lambda: on(SEQUENCE, layers.Conv1D(5, 4, strides=2, padding="same")),

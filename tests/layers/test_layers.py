@@ -15,8 +15,7 @@ from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on,
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
 from tfjs_magic import convert
-from tfjs_magic.layers.operations import OPERATIONS
-from tfjs_magic.layers.registry import MAPPINGS
+from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS
 from tfjs_magic.layers.topology import Refused, layers_topology
 from tfjs_magic.options import Backend
 
@@ -96,7 +95,7 @@ def test_every_mapping_has_a_case() -> None:
     cells = [cell for one in found if (cell := getattr(one, "cell", None)) is not None]
     seen = {type(one).__name__ for one in [*found, *cells, *(c for cell in cells for c in getattr(cell, "cells", []))]}
     assert not set(MAPPINGS) - seen
-    assert not set(OPERATIONS) - {type(one).__name__ for one in found if not isinstance(one, layers.Layer)}
+    assert not set(OPERATION_MAPPINGS) - {type(one).__name__ for one in found if not isinstance(one, layers.Layer)}
 
 
 class Dense(layers.Dense):
@@ -147,13 +146,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "activation-unknown": (lambda: on(LINE, layers.Dense(3, "exponential", name="bad")), "powers of e"),
     "LSTM-activation": (lambda: on(SEQUENCE, layers.LSTM(3, "hard_sigmoid", name="bad")), "hard_sigmoid"),
-    "channels-first-glu": (
-        lambda: on(
-            (3, 8, 6),
-            layers.Conv2D(4, 3, strides=4, padding="same", data_format="channels_first", activation="glu", name="bad"),
-        ),
-        "halves the width",
-    ),
+    "ops-threshold": (lambda: on(LINE, lambda x: keras.ops.threshold(x, 0.3, 1.0)), "default_value=1.0"),
+    "ops-glu": (lambda: on((4, 6), lambda x: keras.ops.glu(x, axis=1)), "axis=1"),
     "Conv2D-strides-any-size": (
         lambda: on((None, None, 3), layers.Conv2D(3, 2, strides=3, padding="same", name="bad")),
         "unknown size",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from tfjs_magic.layers.mapping import LayerView
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, merge, rescaled
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, activated, chain, merge, of_input, rescaled, tfjs
 
 #: What Keras takes from the score of a step that must not be seen.
 _HIDDEN = -1e9
@@ -26,8 +26,8 @@ def attention(view: LayerView) -> TfjsLayers:
     view.note("The concat_score_weight is not trainable in TF.js")
     kernel = np.full((view.sample()[-1] or 1, 1), weight, np.float32)
     config = {"units": 1, "use_bias": False, "trainable": False}
-    scaled = () if factor is None else (rescaled(factor),)
-    return _attended(view, _summed(view, scaled, TfjsLayer("Dense", config, {"kernel": kernel})))
+    scaled = () if factor is None else rescaled(factor)
+    return _attended(view, _summed(view, scaled, tfjs("Dense", config, {"kernel": kernel})))
 
 
 def additive_attention(view: LayerView) -> TfjsLayers:
@@ -35,16 +35,16 @@ def additive_attention(view: LayerView) -> TfjsLayers:
     features = view.sample()[-1] or 1
     scale = np.ones(features, np.float32) if view.layer.scale is None else view.array(view.layer.scale)
     config = {"units": 1, "use_bias": False, "trainable": view.layer.scale is not None and view.layer.trainable}
-    return _attended(view, _summed(view, (), TfjsLayer("Dense", config, {"kernel": scale.reshape(features, 1)})))
+    return _attended(view, _summed(view, (), tfjs("Dense", config, {"kernel": scale.reshape(features, 1)})))
 
 
-def _summed(view: LayerView, scaled: TfjsLayers, weighted: TfjsLayer) -> TfjsLayers:
+def _summed(view: LayerView, scaled: TfjsLayers, weighted: TfjsLayers) -> TfjsLayers:
     """Return the scores (query steps, key steps) from the sums of each query and each key."""
     (query, features), (keys, _) = view.sample(0), view.sample(_key(view))
     sums = merge(
         "Add",
-        _of_input(0, view.reshaped(query, 1, features)),
-        _of_input(_key(view), view.reshaped(1, keys, features)),
+        of_input(0, view.reshaped(query, 1, features)),
+        of_input(_key(view), view.reshaped(1, keys, features)),
     )
     return chain(sums, scaled, activated("tanh"), weighted, view.reshaped(query, keys))
 
@@ -57,10 +57,9 @@ def _attended(view: LayerView, scores: TfjsLayers) -> TfjsLayers:
     if view.argument("use_causal_mask"):
         query, keys = view.sample(0)[0], view.sample(_key(view))[0]
         if query is None or keys is None:
-            view.refuse("It has a causal mask over sequences of unknown length.", "Give the Input a fixed size.")
-            return ()
+            return view.refuse("It has a causal mask over sequences of unknown length.", FIX_SIZE)
         hidden = np.triu(np.ones((query, keys)), 1) * _HIDDEN
-        causal = (rescaled(1.0, hidden.tolist()),)
+        causal = rescaled(1.0, hidden.tolist())
     if view.argument("return_attention_scores"):
         view.refuse("It returns its scores as well, which TF.js cannot hold as one layer's outputs.")
     return _dot(chain(scores, causal, activated("softmax")), 1, axes=(2, 1))
@@ -75,13 +74,7 @@ def _key(view: LayerView) -> int:
     return 2 if len(view.calls[0].inputs) > 2 else 1
 
 
-def _of_input(port: int, layers: TfjsLayers) -> TfjsLayers:
-    """Let the first of several layers take an input of the Keras layer."""
-    first, *others = layers
-    return (TfjsLayer(first.class_name, first.config, first.weights, first.role, (port,)), *others)
-
-
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "AdditiveAttention": additive_attention,
     "Attention": attention,
 }

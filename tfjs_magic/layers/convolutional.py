@@ -12,70 +12,61 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.mapping import LayerView, Shape, either_format, plain
+from tfjs_magic.layers.activation_functions import with_activation
+from tfjs_magic.layers.keras_objects import plain
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, Shape, either_format
 from tfjs_magic.layers.spatial import NONE, Pair, cropped, padded, product, same_pads
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, tfjs
+
+Config = dict[str, Any]
+#: Makes a convolution, given its activation as tfjs reads it.
+_ConvMapping = Callable[[LayerView, Config], TfjsLayers]
 
 _FROZEN = "The kernel has zeros written between its values, so the layer is not trainable in TF.js"
 
 
-@either_format
-def conv1d(view: LayerView) -> TfjsLayers:
+def conv1d(view: LayerView, activation: Config) -> TfjsLayers:
     """Map Conv1D; kernel (L, C_in, filters), data (batch, length, channels)."""
-    if _is_depthwise(view):
-        return _as_depthwise(view)
-    return _conv("Conv1D", view)
+    return (as_image(one_channel_each) if _is_depthwise(view) else either_format(conv))(view, activation)
 
 
-def conv2d(view: LayerView) -> TfjsLayers:
+def conv2d(view: LayerView, activation: Config) -> TfjsLayers:
     """Map Conv2D; kernel (H, W, C_in, filters). tfjs transposes channels_first by itself."""
     if _is_depthwise(view):
-        return _as_depthwise(view)
-    return _conv("Conv2D", view) if _is_direct(view) else either_format(lambda view: _conv("Conv2D", view))(view)
+        return either_format(one_channel_each)(view, activation)
+    return (conv if _is_direct(view) else either_format(conv))(view, activation)
 
 
-@either_format
-def conv3d(view: LayerView) -> TfjsLayers:
-    """Map Conv3D; kernel (D, H, W, C_in, filters)."""
-    return _conv("Conv3D", view)
-
-
-def _conv(class_name: str, view: LayerView) -> TfjsLayers:
+def conv(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map a convolution of any rank; Conv3D has a kernel (D, H, W, C_in, filters)."""
     view.ignore("lora_rank", "lora_alpha", "groups")
     shape, pads = view.sample(), _written_out(view)
     config = view.keep("filters", "kernel_size", "strides", "dilation_rate", "data_format", "use_bias")
     config |= {"padding": view.value("padding") if pads is None else "valid"}
-    config |= view.activation() | view.parameter("kernel") | view.parameter("bias")
-    view.drop_activity_regularizer()
+    config |= activation | view.parameters("kernel", "bias")
     weights = view.weights("kernel", "bias")
     if (groups := view.value("groups", 1)) > 1:
         weights["kernel"] = _ungrouped(view.array(weights["kernel"]), groups)
         config["trainable"] = False
         view.note(f"The groups become one kernel with zeros, {groups} times as large and not trainable in TF.js")
-    return chain(_pads(view, shape, pads), TfjsLayer(class_name, config, weights))
+    return chain(_pads(view, shape, pads), tfjs(type(view.layer).__name__, config, weights))
 
 
-def depthwise_conv1d(view: LayerView) -> TfjsLayers:
-    """Map DepthwiseConv1D as an image of width 1; kernel (L, C_in, depth_multiplier)."""
-    return either_format(lambda view: _as_image(view, _depthwise(view, view.layer.kernel)))(view)
+def depthwise_conv2d(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map DepthwiseConv2D; tfjs transposes channels_first by itself."""
+    return (depthwise if _is_direct(view) else either_format(depthwise))(view, activation)
 
 
-def depthwise_conv2d(view: LayerView) -> TfjsLayers:
-    """Map DepthwiseConv2D; kernel (H, W, C_in, depth_multiplier), called depthwise_kernel in tfjs."""
-
-    def mapping(view: LayerView) -> TfjsLayers:
-        return _depthwise(view, view.layer.kernel)
-
-    return mapping(view) if _is_direct(view) else either_format(mapping)(view)
+def depthwise(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map a depthwise convolution; kernel (H, W, C_in, depth_multiplier), called depthwise_kernel in tfjs."""
+    return _depthwise_of(view, activation, view.layer.kernel, "depthwise", view.value("depth_multiplier"))
 
 
-def _depthwise(view: LayerView, kernel: Any, prefix: str = "depthwise", multiplier: int | None = None) -> TfjsLayers:
+def _depthwise_of(view: LayerView, activation: Config, kernel: Any, prefix: str, multiplier: int) -> TfjsLayers:
     """Return a DepthwiseConv2D; a kernel of one spatial axis gets a second one of 1."""
-    multiplier = view.value("depth_multiplier") if multiplier is None else multiplier
     shape, pads = view.sample(), _written_out(view)
-    config = view.keep("use_bias") | view.activation() | view.parameter("bias")
-    view.drop_activity_regularizer()
-    config |= _named(view.parameter(prefix), prefix, "depthwise")
+    config = view.keep("use_bias") | activation | view.parameters("bias")
+    config |= _named(view.parameters(prefix), prefix, "depthwise")
     config |= {"depth_multiplier": multiplier, "data_format": view.value("data_format"), "dilation_rate": [1, 1]}
     config |= {"padding": view.value("padding") if pads is None else "valid"}
     config |= {"kernel_size": _two(_windows(view)), "strides": _two(view.value("strides"))}
@@ -83,25 +74,14 @@ def _depthwise(view: LayerView, kernel: Any, prefix: str = "depthwise", multipli
         kernel = _spread(view, kernel, rates)
         config["trainable"] = False
     weights = view.weights("bias") | {"depthwise_kernel": _image_kernel(view, kernel, len(rates))}
-    return chain(_pads(view, shape, pads, as_image=True), TfjsLayer("DepthwiseConv2D", config, weights))
+    return chain(_pads(view, shape, pads, as_image=True), tfjs("DepthwiseConv2D", config, weights))
 
 
-def separable_conv1d(view: LayerView) -> TfjsLayers:
-    """Map SeparableConv1D as an image of width 1."""
-    return either_format(lambda view: _as_image(view, _separable(view)))(view)
-
-
-@either_format
-def separable_conv2d(view: LayerView) -> TfjsLayers:
-    """Map SeparableConv2D; kernels (H, W, C_in, multiplier) and (1, 1, C_in · multiplier, filters)."""
-    return _separable(view)
-
-
-def _separable(view: LayerView) -> TfjsLayers:
+def separable(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map a separable convolution; kernels (H, W, C_in, multiplier) and (1, 1, C_in · multiplier, filters)."""
     shape, pads = view.sample(), _written_out(view)
-    config = view.keep("filters", "depth_multiplier", "data_format", "use_bias") | view.activation()
-    config |= view.parameter("depthwise") | view.parameter("pointwise") | view.parameter("bias")
-    view.drop_activity_regularizer()
+    config = view.keep("filters", "depth_multiplier", "data_format", "use_bias") | activation
+    config |= view.parameters("depthwise", "pointwise", "bias")
     rates, strides = view.value("dilation_rate"), view.value("strides")
     names = ("depthwise_kernel", "pointwise_kernel")
     weights = {name: _image_kernel(view, getattr(view.layer, name), len(rates)) for name in names}
@@ -111,29 +91,24 @@ def _separable(view: LayerView) -> TfjsLayers:
         weights[names[0]] = _spread(view, weights[names[0]], config["dilation_rate"])
         config |= {"trainable": False, "dilation_rate": [1, 1], "kernel_size": _two(_windows(view))}
     weights |= view.weights("bias")
-    return chain(_pads(view, shape, pads, as_image=True), TfjsLayer("SeparableConv2D", config, weights))
+    return chain(_pads(view, shape, pads, as_image=True), tfjs("SeparableConv2D", config, weights))
 
 
-def conv1d_transpose(view: LayerView) -> TfjsLayers:
-    """Map Conv1DTranspose as an image of width 1."""
-    return either_format(lambda view: _as_image(view, _transposed(view)))(view)
+def conv2d_transpose(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map Conv2DTranspose; tfjs transposes channels_first by itself."""
+    return (transposed if _is_plain_transposed(view) else either_format(transposed))(view, activation)
 
 
-def conv2d_transpose(view: LayerView) -> TfjsLayers:
-    """Map Conv2DTranspose; kernel (H, W, filters, C_in)."""
-    return _transposed(view) if _is_plain_transposed(view) else either_format(_transposed)(view)
+def transposed(view: LayerView, activation: Config) -> TfjsLayers:
+    """Map a transposed convolution; kernel (H, W, filters, C_in).
 
-
-def _transposed(view: LayerView) -> TfjsLayers:
-    """Return the size that Keras computes: tfjs's, or that of "valid" padding with the surplus cut off.
-
-    tfjs: length · stride, for "valid" padding plus max(kernel − stride, 0).
+    Its size is tfjs's where that is Keras's, else that of "valid" padding with the surplus cut off. tfjs: length ·
+    stride, for "valid" padding plus max(kernel − stride, 0).
     """
     view.ignore("output_padding", "padding")
     kernel, rates = view.layer.kernel, view.value("dilation_rate")
-    config = view.keep("filters", "data_format", "use_bias") | view.activation()
-    config |= view.parameter("kernel") | view.parameter("bias")
-    view.drop_activity_regularizer()
+    config = view.keep("filters", "data_format", "use_bias") | activation
+    config |= view.parameters("kernel", "bias")
     config |= {"strides": _two(view.value("strides")), "dilation_rate": [1, 1]}
     windows, cuts = _windows(view), [NONE] * len(rates)
     if max(rates) > 1:
@@ -154,12 +129,12 @@ def _transposed(view: LayerView) -> TfjsLayers:
     rows = [*cuts, NONE][:2]
     cut: TfjsLayers = ()
     if rows != [NONE, NONE]:
-        cut = (TfjsLayer("Cropping2D", {"cropping": [list(one) for one in rows], "data_format": "channels_last"}),)
-    return chain(TfjsLayer("Conv2DTranspose", config, weights), cut)
+        cut = tfjs("Cropping2D", {"cropping": [list(one) for one in rows], "data_format": "channels_last"})
+    return chain(tfjs("Conv2DTranspose", config, weights), cut)
 
 
 @either_format
-def conv3d_transpose(view: LayerView) -> TfjsLayers:
+def conv3d_transpose(view: LayerView, activation: Config) -> TfjsLayers:
     """Map Conv3DTranspose, which wasm computes wrongly, to Conv3D of data spread with zeros, the kernel turned round.
 
     Kernel (D, H, W, filters, C_in), for Conv3D (D, H, W, C_in, filters).
@@ -167,9 +142,8 @@ def conv3d_transpose(view: LayerView) -> TfjsLayers:
     view.ignore("output_padding", "padding", "strides")
     *given, channels = view.sample()
     kernel, rates = view.layer.kernel, view.value("dilation_rate")
-    config = view.keep("filters", "data_format", "use_bias") | view.activation()
-    config |= view.parameter("kernel") | view.parameter("bias") | {"padding": "valid", "kernel_size": _windows(view)}
-    view.drop_activity_regularizer()
+    config = view.keep("filters", "data_format", "use_bias") | activation
+    config |= view.parameters("kernel", "bias") | {"padding": "valid", "kernel_size": _windows(view)}
     if max(rates) > 1:
         kernel = _spread(view, kernel, rates)
         config["trainable"] = False
@@ -178,18 +152,17 @@ def conv3d_transpose(view: LayerView) -> TfjsLayers:
     for axis, (stride, window) in enumerate(zip(view.value("strides"), _windows(view), strict=True)):
         size, wanted = given[axis], view.made()[axis]
         if size is None or wanted is None:
-            view.refuse("It works on data of unknown size.", "Give the Input a fixed size.")
-            return ()
+            return view.refuse("It works on data of unknown size.", FIX_SIZE)
         if stride > 1:
             row = view.reshaped(product(*sizes[: axis + 1]), 1, product(*sizes[axis + 1 :], channels))
-            parts += [row, (TfjsLayer("ZeroPadding2D", {"padding": [[0, 0], [0, stride - 1]]}),)]
+            parts += [row, tfjs("ZeroPadding2D", {"padding": [[0, 0], [0, stride - 1]]})]
             sizes[axis] = size * stride
         before = window - 1 - max((size - 1) * stride + window - wanted, 0) // 2
         ends.append((before, wanted + window - 1 - before - size * stride))
     cuts = [(0, max(-after, 0)) for _, after in ends]
     shape = (*sizes, channels)
     left = tuple(size and size - cut for size, (_, cut) in zip(sizes, cuts, strict=True))
-    conv = TfjsLayer("Conv3D", config, {"kernel": turned} | view.weights("bias"))
+    conv = tfjs("Conv3D", config, {"kernel": turned} | view.weights("bias"))
     whole = view.reshaped(*shape) if parts else ()
     pads = padded(view, (*left, channels), [(before, max(after, 0)) for before, after in ends])
     return chain(*parts, whole, cropped(view, shape, cuts), pads, conv)
@@ -217,9 +190,7 @@ def _output_cuts(view: LayerView, windows: Sequence[int]) -> tuple[list[int], li
     given, made = view.sample()[:-1], view.made()[:-1]
     for size, wanted, window, stride in zip(given, made, windows, view.value("strides"), strict=True):
         if size is None or wanted is None:
-            view.refuse(
-                "It computes another size than TF.js's, and from data of unknown size.", "Give the Input a fixed size."
-            )
+            view.refuse("It computes another size than TF.js's, and from data of unknown size.", FIX_SIZE)
             return list(windows), [NONE] * len(windows)
         full = (size - 1) * stride + window
         before = max(full - wanted, 0) // 2
@@ -231,10 +202,14 @@ def _output_cuts(view: LayerView, windows: Sequence[int]) -> tuple[list[int], li
 # ---------------------------------------------------------------------- data
 
 
-def _as_image(view: LayerView, layers: TfjsLayers) -> TfjsLayers:
-    """Let layers for images work on a sequence, as an image of width 1."""
-    (length, channels), made = view.sample(), view.made()
-    return chain(view.reshaped(length, 1, channels), layers, view.reshaped(*made))
+def as_image(mapping: _ConvMapping) -> _ConvMapping:
+    """Let a mapping for images stand for one for sequences, which become images of width 1."""
+
+    def mapped(view: LayerView, activation: Config) -> TfjsLayers:
+        length, channels = view.sample()
+        return chain(view.reshaped(length, 1, channels), mapping(view, activation), view.reshaped(*view.made()))
+
+    return either_format(mapped)
 
 
 def _written_out(view: LayerView) -> list[Pair] | None:
@@ -253,7 +228,7 @@ def _written_out(view: LayerView) -> list[Pair] | None:
         view.refuse(
             f"It has strides={strides} longer than the kernel with padding='same', on data of unknown size; "
             "TF.js computes that wrongly.",
-            "Give the Input a fixed size.",
+            FIX_SIZE,
         )
         return None
     return [same_pads(size or 0, window, stride) for size, window, stride in zip(sizes, windows, strides, strict=True)]
@@ -267,7 +242,7 @@ def _pads(view: LayerView, shape: Shape, pads: list[Pair] | None, *, as_image: b
     return padded(view, shape, pads)
 
 
-def _checked(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[LayerView], TfjsLayers]:
+def _checked(mapping: _ConvMapping) -> LayerMapping:
     """Refuse channels_first data as wide as it has channels: Keras's TensorFlow backend adds the bias to the width."""
 
     def mapped(view: LayerView) -> TfjsLayers:
@@ -277,7 +252,7 @@ def _checked(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[LayerView]
                 "It gives channels_first data as wide as it has channels, where Keras adds the bias along the width.",
                 "Use channels_last, or convert the model with format='graph'.",
             )
-        return mapping(view)
+        return with_activation(mapping)(view)
 
     return mapped
 
@@ -295,18 +270,13 @@ def _is_depthwise(view: LayerView) -> bool:
     return bool(view.value("groups", 1) > 1) and tuple(view.layer.kernel.shape)[-2] == 1
 
 
-def _as_depthwise(view: LayerView) -> TfjsLayers:
+def one_channel_each(view: LayerView, activation: Config) -> TfjsLayers:
     """Map a convolution whose groups are single channels; kernel (…, 1, filters) as (…, groups, filters / groups)."""
     groups, filters = view.value("groups"), view.value("filters")
     view.ignore("lora_rank", "lora_alpha")
-
-    def mapping(view: LayerView) -> TfjsLayers:
-        kernel = view.array(view.layer.kernel)
-        kernel = kernel.reshape(*kernel.shape[:-2], groups, filters // groups)
-        layers = _depthwise(view, kernel, "kernel", filters // groups)
-        return _as_image(view, layers) if len(view.sample()) == 2 else layers
-
-    return either_format(mapping)(view)
+    kernel = view.array(view.layer.kernel)
+    kernel = kernel.reshape(*kernel.shape[:-2], groups, filters // groups)
+    return _depthwise_of(view, activation, kernel, "kernel", filters // groups)
 
 
 def _windows(view: LayerView) -> list[int]:
@@ -350,15 +320,15 @@ def _named(config: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
     return {f"{new}{key.removeprefix(old)}": value for key, value in config.items()}
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "Conv1D": _checked(conv1d),
-    "Conv1DTranspose": _checked(conv1d_transpose),
+    "Conv1DTranspose": _checked(as_image(transposed)),
     "Conv2D": _checked(conv2d),
     "Conv2DTranspose": _checked(conv2d_transpose),
-    "Conv3D": _checked(conv3d),
+    "Conv3D": _checked(either_format(conv)),
     "Conv3DTranspose": _checked(conv3d_transpose),
-    "DepthwiseConv1D": _checked(depthwise_conv1d),
+    "DepthwiseConv1D": _checked(as_image(depthwise)),
     "DepthwiseConv2D": _checked(depthwise_conv2d),
-    "SeparableConv1D": _checked(separable_conv1d),
-    "SeparableConv2D": _checked(separable_conv2d),
+    "SeparableConv1D": _checked(as_image(separable)),
+    "SeparableConv2D": _checked(either_format(separable)),
 }

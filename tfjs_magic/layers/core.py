@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.layers.mapping import LayerView
+from tfjs_magic.layers.activation_functions import with_activation
+from tfjs_magic.layers.mapping import LayerMapping, LayerView
 from tfjs_magic.layers.spatial import product
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted, rescaled
+from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers, chain, permuted, rescaled, tfjs
 
 
-def dense(view: LayerView) -> TfjsLayers:
+@with_activation
+def dense(view: LayerView, activation: dict[str, Any]) -> TfjsLayers:
     """Map Dense; kernel (C_in, units). With LoRA the kernel is the merged one."""
     view.ignore("lora_rank", "lora_alpha")
-    config = view.keep("units", "use_bias") | view.activation() | view.parameter("kernel") | view.parameter("bias")
-    view.drop_activity_regularizer()
-    return (TfjsLayer("Dense", config, view.weights("kernel", "bias")),)
+    config = view.keep("units", "use_bias") | activation | view.parameters("kernel", "bias")
+    return tfjs("Dense", config, view.weights("kernel", "bias"))
 
 
-def einsum_dense(view: LayerView) -> TfjsLayers:
+@with_activation
+def einsum_dense(view: LayerView, activation: dict[str, Any]) -> TfjsLayers:
     """Map EinsumDense where it is a Dense between moved dimensions.
 
     The dimensions that the kernel sums over go last and become one, the new ones come out as one and are split.
@@ -32,18 +34,15 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
     kept = [label for label in given[1:] if label not in summed]
     odd = set(summed) & set(made) or set(made) != {given[0], *kept, *new} or given[0] in summed
     if odd or any(len(set(labels)) < len(labels) for labels in (given, kernel, made)):
-        view.refuse(f"Its equation is '{view.value('equation')}', which is no Dense with moved dimensions.")
-        return ()
+        return view.refuse(f"Its equation is '{view.value('equation')}', which is no Dense with moved dimensions.")
     if "..." in view.value("equation") and len(kept) > 1:  # Keras 3.12 computes otherwise than 3.15
-        view.refuse(
+        return view.refuse(
             "The ellipsis of its equation stands for several dimensions, which versions of Keras line up differently.",
             "Write the dimensions out, or convert the model with format='graph'.",
         )
-        return ()
     sizes = dict(zip(given, (None, *view.sample()), strict=True)) | dict(zip(made, (None, *view.made()), strict=True))
     weights = {"kernel": _moved_kernel(view, kernel, [*summed, *new], len(summed))}
-    config = view.activation() | view.parameter("kernel") | view.parameter("bias")
-    view.drop_activity_regularizer()
+    config = view.parameters("kernel", "bias")
     bias_axes = view.value("bias_axes") or ""
     in_dense = bool(bias_axes) and set(bias_axes) == set(new)
     if in_dense:
@@ -58,11 +57,11 @@ def einsum_dense(view: LayerView) -> TfjsLayers:
     offset: TfjsLayers = ()
     if bias_axes and not in_dense:
         view.note("The bias is not trainable in TF.js")
-        offset = (rescaled(1.0, view.array(view.layer.bias).tolist()),)
-    activation = config.pop("activation", "linear")
-    ends = split or back or offset
-    dense = TfjsLayer("Dense", config | {"activation": "linear" if ends else activation}, weights)
-    last = (activated(activation),) if ends and activation != "linear" else ()
+        offset = rescaled(1.0, view.array(view.layer.bias).tolist())
+    if not (split or back or offset):
+        return chain(permuted(order), merged, tfjs("Dense", config | activation, weights))
+    last = () if activation == {"activation": "linear"} else tfjs("Activation", activation)
+    dense = tfjs("Dense", config | {"activation": "linear"}, weights)
     return chain(permuted(order), merged, dense, split, back, offset, last)
 
 
@@ -93,9 +92,8 @@ def embedding(view: LayerView) -> TfjsLayers:
     """Map Embedding; embeddings (input_dim, output_dim). With LoRA they are the merged ones."""
     view.takes_integers()
     view.ignore("lora_rank", "lora_alpha", "input_length")
-    config = view.keep("input_dim", "output_dim", "mask_zero") | view.parameter("embeddings")
-    view.drop_activity_regularizer()
-    return (TfjsLayer("Embedding", config, view.weights("embeddings")),)
+    config = view.keep("input_dim", "output_dim", "mask_zero") | view.parameters("embeddings")
+    return tfjs("Embedding", config, view.weights("embeddings"))
 
 
 def reversible_embedding(view: LayerView) -> TfjsLayers:
@@ -112,39 +110,34 @@ def reversible_embedding(view: LayerView) -> TfjsLayers:
 
 def masking(view: LayerView) -> TfjsLayers:
     """Map Masking."""
-    return (TfjsLayer("Masking", view.keep("mask_value")),)
-
-
-def activation(view: LayerView) -> TfjsLayers:
-    """Map Activation."""
-    return (TfjsLayer("Activation", view.activation()),)
+    return tfjs("Masking", view.keep("mask_value"))
 
 
 def identity(view: LayerView) -> TfjsLayers:
     """Map Identity to a linear Activation: tfjs finds its initializer of that name instead of a layer."""
     view.takes_integers()
-    return (TfjsLayer("Activation", {"activation": "linear"}),)
+    return UNCHANGED
 
 
 def activity_regularization(view: LayerView) -> TfjsLayers:
     """Map ActivityRegularization, which changes only the loss, to a linear Activation."""
     view.ignore("l1", "l2")
     view.note("Activity regularizers are left out (they matter only for training)")
-    return (TfjsLayer("Activation", {"activation": "linear"}),)
+    return UNCHANGED
 
 
 def rescaling(view: LayerView) -> TfjsLayers:
     """Map Rescaling: y = x · scale + offset; both may be lists along the last axis."""
     view.takes_integers()
-    return (TfjsLayer("Rescaling", view.keep("scale", "offset")),)
+    return tfjs("Rescaling", view.keep("scale", "offset"))
 
 
-def in_training_only(class_name: str, *options: str) -> Callable[[LayerView], TfjsLayers]:
+def in_training_only(class_name: str, *options: str) -> LayerMapping:
     """Map a layer that does nothing at inference and has the same class in tfjs."""
 
     def mapping(view: LayerView) -> TfjsLayers:
         view.ignore("seed", "noise_shape", "data_format")
-        return (TfjsLayer(class_name, view.keep(*options)),)
+        return tfjs(class_name, view.keep(*options))
 
     return mapping
 
@@ -153,16 +146,15 @@ def lost_in_training(view: LayerView) -> TfjsLayers:
     """Map a layer that does nothing at inference and is missing in tfjs to a linear Activation."""
     view.ignore("rate", "seed", "data_format")
     view.note(f"TF.js has no {type(view.layer).__name__}, so training there would go without it")
-    return (TfjsLayer("Activation", {"activation": "linear"}),)
+    return UNCHANGED
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "Dense": dense,
     "EinsumDense": einsum_dense,
     "Embedding": embedding,
     "ReversibleEmbedding": reversible_embedding,
     "Masking": masking,
-    "Activation": activation,
     "Identity": identity,
     "ActivityRegularization": activity_regularization,
     "Rescaling": rescaling,

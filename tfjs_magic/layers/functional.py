@@ -12,7 +12,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from tfjs_magic.layers.mapping import CallShapes, Port, Refusal, Shape, is_keras_layer, is_keras_name
+from tfjs_magic.layers.keras_objects import is_keras_layer, is_keras_name
+from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, TensorOperand
 from tfjs_magic.layers.tfjs_layer import TfjsLayers
 
 Kind = Literal["layer", "input", "model", "operation"]
@@ -209,7 +210,7 @@ class _Reader:
         )
         call = Call(
             layer=operation,
-            kind=_kind(operation),
+            kind=_kind_of_call(operation),
             inputs=inputs,
             masked=read.mask is not None,
             mask=None if read.mask is None else self._mask_origin(read.mask),
@@ -256,7 +257,7 @@ def _read_arguments(tensor: Any) -> _Arguments:
     if not node.input_tensors:
         return _Arguments([], None, {}, "")
     signature = inspect.signature(operation.call)
-    if _kind(operation) == "operation":
+    if _kind_of_call(operation) == "operation":
         return _read_operands(signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments)
     try:
         bound = signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments
@@ -281,8 +282,8 @@ def _read_arguments(tensor: Any) -> _Arguments:
 
 def _read_operands(bound: Mapping[str, Any]) -> _Arguments:
     tensors = [one for one in _flatten(list(bound.values())) if _is_symbolic(one)]
-    ports = iter(range(len(tensors)))
-    operands = tuple(Port(next(ports)) if _is_symbolic(value) else value for value in bound.values())
+    numbers = iter(range(len(tensors)))
+    operands = tuple(TensorOperand(next(numbers)) if _is_symbolic(value) else value for value in bound.values())
     return _Arguments(tensors, None, {}, "", operands)
 
 
@@ -302,7 +303,7 @@ def _is_symbolic(value: Any) -> bool:
     return hasattr(value, "_keras_history")
 
 
-def _kind(operation: Any) -> Kind:
+def _kind_of_call(operation: Any) -> Kind:
     if _keras_model_class(operation) is not None or _keras_bases(operation):
         return "model"
     if type(operation).__name__ == "InputLayer" and is_keras_name(type(operation).__module__):

@@ -9,21 +9,22 @@ Source: tfjs-layers 4.22 ``dist/layers/*.js`` (what each class reads), Keras 3 `
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import Any, Concatenate, ParamSpec
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import quoted_list
-from tfjs_magic.layers.activation_functions import COMPOSED_ACTIVATIONS, OTHER_ACTIVATIONS, TFJS_ACTIVATIONS
-from tfjs_magic.layers.tfjs_functions import hard_sigmoid
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, permuted
+from tfjs_magic.layers.keras_objects import host_array, is_keras_layer, plain
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, permuted, tfjs
 
 Shape = tuple[int | None, ...]
 
+P = ParamSpec("P")
+
 USE_GRAPH = "Convert the model with format='graph'."
+FIX_SIZE = "Give the Input a fixed size."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,14 @@ class Refusal:
 
 
 @dataclasses.dataclass(frozen=True)
-class Port:
+class Refused:
+    """Why a layer or a model cannot be held; every reason, in the order of the layers."""
+
+    refusals: tuple[Refusal, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorOperand:
     """A tensor among the operands of an operation: number ``number`` of those that go in."""
 
     number: int
@@ -57,7 +65,7 @@ class CallShapes:
         outputs: Shape of each tensor that comes out.
         input_dtypes: Keras dtype of each tensor that goes in.
         arguments: Every argument but the tensors and the mask that is not None.
-        operands: Of an operation: all its arguments in order, with a :class:`Port` for each tensor.
+        operands: Of an operation: all its arguments in order, with a :class:`TensorOperand` for each tensor.
     """
 
     inputs: tuple[Shape, ...]
@@ -103,10 +111,9 @@ class LayerView:
         layer: The Keras object itself; for its weights and wrapped layers.
         name: The user's name of it.
         calls: What goes in and out, for each call; more than one for a shared layer.
+        options: What Keras says of it; :meth:`value` reads one and counts it as understood.
         refusals: What the mapping refused so far.
         taken: ``id`` of the variables that went into computed weights; shared with wrapped layers.
-        afterwards: An activation that tfjs has only as layers of their own; they follow what the mapping gives.
-        map_inner: Maps a wrapped layer, given its calls; None if it was refused (the refusal is then recorded).
     """
 
     def __init__(
@@ -115,31 +122,30 @@ class LayerView:
         calls: Sequence[CallShapes],
         *,
         notes: Notes,
-        map_inner: Callable[[Any, Sequence[CallShapes]], TfjsLayers | tuple[Refusal, ...]],
+        map_layer: Callable[[Any, Sequence[CallShapes]], TfjsLayers | Refused],
         taken: set[int],
     ) -> None:
         self.layer = layer
         self.name: str = layer.name
         self.calls = tuple(calls)
-        self.map_inner = map_inner
         self.notes = notes
         self.refusals: list[Refusal] = []
-        self.afterwards: TfjsLayers = ()
         self.taken = taken
-        self._turned = False
-        self._config = _options(layer)
+        self._map_layer = map_layer
+        self.options = _options(layer)
         self._read = {"name", "trainable", "dtype"}
         self._read_arguments: set[str] = set()
-        self._takes_integers = False
+        self._dtypes = set(FLOAT_DTYPES)
 
     @property
     def operands(self) -> tuple[Any, ...]:
         """The arguments of an operation, which is called once."""
         return self.calls[0].operands
 
-    def refuse(self, reason: str, remedy: str = USE_GRAPH) -> None:
-        """Refuse the layer; ``reason`` says what was found and why TF.js cannot hold it."""
+    def refuse(self, reason: str, remedy: str = USE_GRAPH) -> TfjsLayers:
+        """Refuse the layer; ``reason`` says what was found and why TF.js cannot hold it. Return no layers."""
         self.refusals.append(Refusal(self.name, reason, remedy))
+        return ()
 
     def note(self, sentence: str) -> None:
         """Tell the user something that changes no output; ``sentence`` without full stop."""
@@ -148,7 +154,7 @@ class LayerView:
     def value(self, option: str, default: Any = None) -> Any:
         """Return an option as plain JSON data and count it as understood."""
         self._read.add(option)
-        return plain(self._config.get(option, default))
+        return plain(self.options.get(option, default))
 
     def keep(self, *options: str) -> dict[str, Any]:
         """Return options that tfjs reads under the same name and with the same meaning."""
@@ -169,7 +175,7 @@ class LayerView:
     def only(self, option: str, *allowed: Any, why: str) -> None:
         """Refuse any value of ``option`` but ``allowed``; ``why`` completes the sentence "…, but"."""
         self._read.add(option)
-        if option in self._config and (value := plain(self._config[option])) not in allowed:
+        if option in self.options and (value := plain(self.options[option])) not in allowed:
             self.refuse(f"It has {option}={value!r}, but {why}.")
 
     def off(self, option: str, *, why: str) -> None:
@@ -177,24 +183,25 @@ class LayerView:
         if self.value(option):
             self.refuse(f"It has {option}=True, but {why}.")
 
-    def parameter(self, prefix: str) -> dict[str, Any]:
-        """Return initializer and regularizer of a weight, and a constraint that its values meet already.
+    def parameters(self, *prefixes: str) -> dict[str, Any]:
+        """Return initializer and regularizer of each weight, and a constraint that its values meet already.
 
         tfjs applies constraints while it loads the weights, and only NonNeg leaves values that meet it as they are.
         """
         config: dict[str, Any] = {}
-        if (initializer := self.value(f"{prefix}_initializer")) is not None:
-            config[f"{prefix}_initializer"] = tfjs_initializer(initializer)
-        if (serialized := self.value(f"{prefix}_regularizer")) is not None:
-            if (regularizer := tfjs_regularizer(serialized)) is None:
-                self.note("Left out, since TF.js has no such regularizer (matters only for training there)")
-            else:
-                config[f"{prefix}_regularizer"] = regularizer
-        if (constraint := self.value(f"{prefix}_constraint")) is not None:
-            if constraint.get("class_name") == "NonNeg" and self._is_nowhere_negative(prefix):
-                config[f"{prefix}_constraint"] = {"class_name": "NonNeg", "config": {}}
-            else:
-                self.note("Weight constraints are left out (they matter only for training)")
+        for prefix in prefixes:
+            if (initializer := self.value(f"{prefix}_initializer")) is not None:
+                config[f"{prefix}_initializer"] = tfjs_initializer(initializer)
+            if (serialized := self.value(f"{prefix}_regularizer")) is not None:
+                if (regularizer := tfjs_regularizer(serialized)) is None:
+                    self.note("Left out, since TF.js has no such regularizer (matters only for training there)")
+                else:
+                    config[f"{prefix}_regularizer"] = regularizer
+            if (constraint := self.value(f"{prefix}_constraint")) is not None:
+                if constraint.get("class_name") == "NonNeg" and self._is_nowhere_negative(prefix):
+                    config[f"{prefix}_constraint"] = {"class_name": "NonNeg", "config": {}}
+                else:
+                    self.note("Weight constraints are left out (they matter only for training)")
         return config
 
     def _is_nowhere_negative(self, prefix: str) -> bool:
@@ -202,46 +209,6 @@ class LayerView:
         names = (prefix, f"{prefix}_kernel", *(("kernel",) if prefix == "depthwise" else ()))
         found = next((weight for name in names if (weight := getattr(owner, name, None)) is not None), None)
         return found is not None and bool((host_array(found) >= 0).all())
-
-    def activation(self) -> dict[str, Any]:
-        """Return the option "activation" under tfjs's name, leave it to layers that follow, or refuse it."""
-        serialized, function = self.value("activation"), getattr(self.layer, "activation", None)
-        if is_keras_layer(function):
-            mapped = self.map_inner(function, [call.of_activation() for call in self.calls])
-            self.refusals += [one for one in mapped if isinstance(one, Refusal)]
-            self.afterwards = tuple(one for one in mapped if isinstance(one, TfjsLayer))
-        elif is_builtin(serialized, function) and serialized in COMPOSED_ACTIVATIONS:
-            channels = self.made()[-1]  # Keras does not halve them for glu
-            if channels is None:
-                self.refuse("It has an unknown number of channels.", "Give the Input a fixed size.")
-            self.afterwards = COMPOSED_ACTIVATIONS[serialized](channels or 0)
-            if self._turned and serialized == "glu":
-                self.refuse("Its activation is 'glu', which halves the width of channels_first data.")
-        elif is_builtin(serialized, function) and self._turned and serialized in {"softmax", "log_softmax"}:
-            self.afterwards = (activated(serialized),)  # along the width, as Keras does
-        else:
-            return self.plain_activation("activation", self.layer)
-        return {"activation": "linear"}
-
-    def plain_activation(self, option: str, owner: Any) -> dict[str, Any]:
-        """Return an activation that tfjs has under some name, or refuse it.
-
-        Args:
-            option: The option, which is also the attribute that holds the function.
-            owner: Where the function hangs (an RNN has it on its cell).
-        """
-        serialized = self.value(option)
-        if getattr(owner, option, None) is hard_sigmoid:
-            return {option: "hard_sigmoid"}
-        # A user's own function called "relu" is serialised as "relu" too: only its module tells them apart.
-        if not is_builtin(serialized, getattr(owner, option, None)):
-            self.refuse(f"Its {option} is {_described(serialized)}, which is no activation that TF.js knows.")
-            return {}
-        if (name := TFJS_ACTIVATIONS.get(serialized)) is None:
-            why = OTHER_ACTIVATIONS.get(serialized, "TF.js has no such activation")
-            self.refuse(f"Its {option} is '{serialized}', but {why}.")
-            return {}
-        return {option: name}
 
     def sample(self, port: int = 0) -> Shape:
         """Return the shape of one sample of an input, without the batch; None where calls of a shared layer differ."""
@@ -260,16 +227,23 @@ class LayerView:
     def reshaped(self, *sizes: int | None) -> TfjsLayers:
         """Reshape one sample; one size may be unknown."""
         if sum(size is None for size in sizes) > 1:
-            self.refuse(
-                "It works on data of unknown size, which TF.js would have to reshape.", "Give the Input a fixed size."
-            )
-        return (TfjsLayer("Reshape", {"target_shape": [-1 if size is None else size for size in sizes]}),)
+            self.refuse("It works on data of unknown size, which TF.js would have to reshape.", FIX_SIZE)
+        return tfjs("Reshape", {"target_shape": [-1 if size is None else size for size in sizes]})
 
-    def turn_channels_last(self) -> None:
-        """Take the data and the option for channels_last from here on."""
-        self._turned = True
-        self._config["data_format"] = "channels_last"
-        self.calls = tuple(call.channels_last() for call in self.calls)
+    def turned(self) -> LayerView:
+        """Return a view of the same layer as one of channels_last; what is refused or read there counts here."""
+        view = copy.copy(self)
+        view.options = {**self.options, "data_format": "channels_last"}
+        view.calls = tuple(call.channels_last() for call in self.calls)
+        return view
+
+    def wrapped(self, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers:
+        """Map a layer that this one wraps; empty if it is refused, and with it this one."""
+        mapped = self._map_layer(layer, calls)
+        if isinstance(mapped, Refused):
+            self.refusals += [refusal for refusal in mapped.refusals if refusal not in self.refusals]
+            return ()
+        return mapped
 
     def weights(self, *same: str, owner: Any = None, **renamed: str) -> dict[str, Any]:
         """Return the weights that the layer has: tfjs's name → Keras variable or tensor.
@@ -289,32 +263,26 @@ class LayerView:
         self.taken.add(id(variable))
         return host_array(variable)
 
-    def drop_activity_regularizer(self) -> None:
-        """Leave the activity regularizer out; tfjs cannot run a nested model that has one."""
-        if self.value("activity_regularizer") is not None:
-            self.note("Activity regularizers are left out (they matter only for training)")
-
     def channels_last(self, why: str = "TF.js has it exactly only for channels_last") -> None:
         """Refuse channels_first."""
         self.only("data_format", "channels_last", None, why=why)
 
     def takes_integers(self) -> None:
         """Say that the layer gives Keras's result for integer inputs too."""
-        self._takes_integers = True
-
-    def inner_config(self, name: str, inner: TfjsLayer) -> dict[str, Any]:
-        """Return a wrapped layer as tfjs deserialises it."""
-        return {"class_name": inner.class_name, "config": {"name": name, "trainable": True, **inner.config}}
+        self._dtypes |= INTEGER_DTYPES
 
     def finish(self) -> tuple[Refusal, ...]:
         """Add what follows from what the mapping did not ask about, and give all refusals.
 
-        A mapping that has refused something may have stopped there, before it asked about the rest.
+        A mapping that has refused something may have stopped there, before it asked about the rest. An activity
+        regularizer is left out of any layer: tfjs cannot run a nested model that has one.
         """
-        for option in sorted(self._config.keys() - self._read) if not self.refusals else ():
+        if self.value("activity_regularizer") is not None:
+            self.note("Activity regularizers are left out (they matter only for training)")
+        for option in sorted(self.options.keys() - self._read) if not self.refusals else ():
             # None and False switch an option off; whatever else it is, it may change numbers.
-            if (value := plain(self._config[option])) is not None and value is not False:
-                shown = repr(value) if isinstance(value, str) else _described(value)
+            if (value := plain(self.options[option])) is not None and value is not False:
+                shown = repr(value) if isinstance(value, str) else described(value)
                 self.refuse(f"It has {option}={shown}, an option that is not known to work in TF.js.")
         for argument in sorted({name for call in self.calls for name in call.arguments} - self._read_arguments):
             if argument != "training":
@@ -322,12 +290,9 @@ class LayerView:
             elif any(call.arguments.get("training") for call in self.calls):
                 self.refuse("It is called with training=True, but TF.js runs every layer for inference.")
         dtypes = {dtype for call in self.calls for dtype in call.input_dtypes}
-        if other := sorted(dtype for dtype in dtypes if not self._takes(dtype)):
+        if other := sorted(dtypes - self._dtypes):
             self.refuse(f"It is called on {' and '.join(other)} tensors; in TF.js it is exact only on float tensors.")
         return tuple(self.refusals)
-
-    def _takes(self, dtype: str) -> bool:
-        return dtype in FLOAT_DTYPES or (self._takes_integers and dtype in INTEGER_DTYPES)
 
 
 #: Dtypes that become float32, which is all that tfjs-layers computes in.
@@ -378,15 +343,20 @@ def tfjs_regularizer(serialized: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"class_name": "L1L2", "config": {"l1": given.get("l1", 0.0), "l2": given.get("l2", 0.0)}}
 
 
-def either_format(mapping: Callable[[LayerView], TfjsLayers]) -> Callable[[LayerView], TfjsLayers]:
+#: Gives the tfjs layers that compute what a Keras layer does; nothing, or no matter what, once it has refused.
+LayerMapping = Callable[[LayerView], TfjsLayers]
+
+
+def either_format(
+    mapping: Callable[Concatenate[LayerView, P], TfjsLayers],
+) -> Callable[Concatenate[LayerView, P], TfjsLayers]:
     """Let a mapping that knows channels_last only stand between two Permutes for channels_first."""
 
-    def mapped(view: LayerView) -> TfjsLayers:
+    def mapped(view: LayerView, /, *args: P.args, **kwargs: P.kwargs) -> TfjsLayers:
         if view.value("data_format") != "channels_first":
-            return mapping(view)
+            return mapping(view, *args, **kwargs)
         given, made = view.sample(), view.made()
-        view.turn_channels_last()
-        layers = mapping(view)
+        layers = mapping(view.turned(), *args, **kwargs)
         to_last = permuted([*range(2, len(given) + 1), 1])
         to_first = permuted([len(made), *range(1, len(made))]) if len(made) > 1 else ()
         return chain(to_last, layers, to_first) if layers else ()
@@ -401,41 +371,8 @@ def _options(layer: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
 
 
-def host_array(variable: Any) -> Array:
-    """Read a Keras variable, or a tensor computed from some (a LoRA kernel), without a copy if possible."""
-    value = variable.value if hasattr(variable, "path") else variable
-    if hasattr(value, "read_value"):  # TensorFlow: later assignments do not write into a buffer that is shared
-        value = value.read_value()
-    elif hasattr(value, "detach"):  # torch: its optimizers do write into it
-        return np.array(value.detach().cpu().numpy())
-    return np.asarray(value)
-
-
-def plain(value: Any) -> Any:
-    """Turn tuples into lists and numpy scalars and arrays into Python numbers, so that JSON can hold them."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return plain(value.tolist()) if hasattr(value, "tolist") else value
-
-
-def is_builtin(serialized: Any, function: Any) -> bool:
-    """Tell whether a serialised function is Keras's own."""
-    return isinstance(serialized, str) and is_keras_name(getattr(function, "__module__", ""))
-
-
-def is_keras_layer(value: Any) -> bool:
-    """Tell whether something is a Keras layer."""
-    return any(cls.__name__ == "Layer" and is_keras_name(cls.__module__) for cls in type(value).__mro__)
-
-
-def is_keras_name(module: str) -> bool:
-    """Tell whether a module is Keras's own, so that what it defines is what its name says."""
-    return module.partition(".")[0] == "keras"
-
-
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """Return a serialised value as a sentence names it."""
     if isinstance(value, Mapping):
         return f"the object '{value.get('registered_name') or value.get('class_name')}'"
     return f"'{value}', a function of your own" if isinstance(value, str) else repr(value)

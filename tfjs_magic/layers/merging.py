@@ -1,30 +1,24 @@
-"""Layers with several inputs."""
+"""Layers with several inputs, and the operation that joins them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from tfjs_magic.layers.mapping import LayerView, Shape
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
+from tfjs_magic.layers.mapping import LayerMapping, LayerView, Shape
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, subtracted, tfjs
 
 #: tfjs's batchDot throws for tensors of a higher rank.
 _MAX_DOT_RANK = 3
 
 
-def elementwise(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def elementwise(class_name: str) -> LayerMapping:
     """Map a merge that works element by element; both sides broadcast alike."""
 
     def mapping(view: LayerView) -> TfjsLayers:
         _refuse_single_input(view)
-        return (TfjsLayer(class_name),)
+        return tfjs(class_name)
 
     return mapping
-
-
-def subtract(_: LayerView) -> TfjsLayers:
-    """Map a − b, which tfjs has not, to a + (−1 · b + 0): exact in floating point."""
-    negated = TfjsLayer("Rescaling", {"scale": -1.0, "offset": 0.0}, role="negated", inputs=(1,))
-    return negated, TfjsLayer("Add", inputs=(0, "negated"))
 
 
 def concatenate(view: LayerView) -> TfjsLayers:
@@ -46,7 +40,7 @@ def concatenate(view: LayerView) -> TfjsLayers:
             view.refuse(f"It joins shapes {call.inputs}; TF.js wants the other dimensions known alike.")
         if len(set(call.input_dtypes)) > 1:
             view.refuse(f"It joins dtypes {sorted(set(call.input_dtypes))}; TF.js wants one.")
-    return (TfjsLayer("Concatenate", {"axis": min(positions)}),)
+    return tfjs("Concatenate", {"axis": min(positions)})
 
 
 def dot(view: LayerView) -> TfjsLayers:
@@ -63,7 +57,7 @@ def dot(view: LayerView) -> TfjsLayers:
         view.refuse(f"It is shared by calls with different ranks; in TF.js axes={axes} cannot fit both.")
     if any(0 in one for one in found):
         view.refuse(f"It has axes={axes}, which contracts the batch axis; TF.js has not that.")
-    return (TfjsLayer("Dot", {"axes": list(min(found)), "normalize": view.value("normalize")}),)
+    return tfjs("Dot", {"axes": list(min(found)), "normalize": view.value("normalize")})
 
 
 def _refuse_single_input(view: LayerView) -> None:
@@ -75,13 +69,16 @@ def _without(shape: Shape, position: int) -> Shape:
     return shape[:position] + shape[position + 1 :]
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "Add": elementwise("Add"),
     "Average": elementwise("Average"),
     "Maximum": elementwise("Maximum"),
     "Minimum": elementwise("Minimum"),
     "Multiply": elementwise("Multiply"),
-    "Subtract": subtract,
+    "Subtract": lambda _: subtracted(),
     "Concatenate": concatenate,
     "Dot": dot,
+}
+OPERATIONS: Mapping[str, LayerMapping] = {
+    "Concatenate": concatenate,
 }

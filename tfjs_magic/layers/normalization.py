@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfjs_magic.layers.mapping import LayerView, Refusal
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, Shape
 from tfjs_magic.layers.spatial import product
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, merge, permuted, rescaled
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, merge, permuted, permuted_back, rescaled, tfjs
 
 #: tfjs's batchNormalization throws for any other.
 _BATCH_NORM_RANKS = frozenset({2, 3, 4})
@@ -27,27 +26,26 @@ def batch_normalization(view: LayerView) -> TfjsLayers:
     view.off("renorm", why="TF.js has no batch renormalization")
     view.ignore("renorm_clipping", "renorm_momentum", "synchronized")
     config = {"axis": -1} | view.keep("momentum", "epsilon", "center", "scale")
-    config |= view.parameter("gamma") | view.parameter("beta")
-    for statistic in ("moving_mean", "moving_variance"):
-        config |= view.parameter(statistic)
-    weights = view.weights("gamma", "beta", "moving_mean", "moving_variance")
-    return _along_last(view, axis, TfjsLayer("BatchNormalization", config, weights))
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    config |= view.parameters(*names)
+    weights = view.weights(*names)
+    return _along_last(view, axis, tfjs("BatchNormalization", config, weights))
 
 
-def _along_last(view: LayerView, axis: int, layer: TfjsLayer) -> TfjsLayers:
+def _along_last(view: LayerView, axis: int, layer: TfjsLayers) -> TfjsLayers:
     """Let a layer for the last axis of ranks 2 to 4 work on any axis of any rank."""
     shape = view.sample()
     rank = len(shape) + 1
     axis %= rank
     if axis == rank - 1 and rank in _BATCH_NORM_RANKS:
-        return (layer,)
+        return layer
     if rank in _BATCH_NORM_RANKS:
         moved = [*(other for other in range(1, rank) if other != axis), axis]
-        return chain(permuted(moved), layer, permuted([moved.index(one) + 1 for one in range(1, rank)]))
+        return chain(permuted(moved), layer, permuted_back(moved))
     before, size, after = product(*shape[: axis - 1]), shape[axis - 1], product(*shape[axis:])
     if axis == rank - 1:
         return chain(view.reshaped(before, size), layer, view.reshaped(*shape))
-    swap = TfjsLayer("Permute", {"dims": [1, 3, 2]})
+    swap = tfjs("Permute", {"dims": [1, 3, 2]})
     return chain(view.reshaped(before, size, after), swap, layer, swap, view.reshaped(*shape))
 
 
@@ -58,13 +56,13 @@ def layer_normalization(view: LayerView) -> TfjsLayers:
     """
     view.off("rms_scaling", why="TF.js has no RMS scaling")
     axes = _axes(view)
-    config = view.keep("axis", "epsilon", "center", "scale") | view.parameter("gamma") | view.parameter("beta")
+    config = view.keep("axis", "epsilon", "center", "scale") | view.parameters("gamma", "beta")
     weights = view.weights("gamma", "beta")
     if len(view.sample()) + 1 in _BATCH_NORM_RANKS:
-        return (TfjsLayer("LayerNormalization", config, weights),)
+        return tfjs("LayerNormalization", config, weights)
     if len(axes) > 1:
         weights = {name: view.array(weight).reshape(-1) for name, weight in weights.items()}
-    return _axes_last(view, axes, (TfjsLayer("LayerNormalization", config | {"axis": -1}, weights),))
+    return _axes_last(view, axes, tfjs("LayerNormalization", config | {"axis": -1}, weights))
 
 
 def group_normalization(view: LayerView) -> TfjsLayers:
@@ -75,25 +73,20 @@ def group_normalization(view: LayerView) -> TfjsLayers:
     axis, shape = _single(view.value("axis")), view.sample()
     if axis not in {-1, len(shape)}:
         order = [*(other for other in range(1, len(shape) + 1) if other != axis % (len(shape) + 1)), axis]
-        view.calls = tuple(
-            dataclasses.replace(call, inputs=tuple((s[0], *(s[i] for i in order)) for s in call.inputs))
-            for call in view.calls
-        )
-        back = permuted([order.index(one) + 1 for one in range(1, len(shape) + 1)])
-        return chain(permuted(order), _grouped(view), back)
-    return _grouped(view)
+        return chain(permuted(order), _grouped(view, tuple(shape[one - 1] for one in order)), permuted_back(order))
+    return _grouped(view, shape)
 
 
-def _grouped(view: LayerView) -> TfjsLayers:
-    *spatial, channels = shape = view.sample()
+def _grouped(view: LayerView, shape: Shape) -> TfjsLayers:
+    """Normalise groups of the last axis of a sample of that shape."""
+    *spatial, channels = shape
     values = product(*spatial)
     if values is None or channels is None:
-        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
-        return ()
+        return view.refuse("It normalises data of unknown size.", FIX_SIZE)
     groups = channels if view.value("groups") == -1 else view.value("groups")
     options = {"axis": [1, 3], "epsilon": view.value("epsilon"), "center": False, "scale": False}
-    normal = chain(view.reshaped(values, groups, channels // groups), TfjsLayer("LayerNormalization", options))
-    gamma, beta = view.parameter("gamma"), view.parameter("beta")
+    normal = chain(view.reshaped(values, groups, channels // groups), tfjs("LayerNormalization", options))
+    gamma, beta = view.parameters("gamma"), view.parameters("beta")
     scale, center = view.value("scale"), view.value("center")
     if not scale and not center:
         return chain(normal, view.reshaped(*shape))
@@ -106,7 +99,7 @@ def _grouped(view: LayerView) -> TfjsLayers:
         **{f"bias{key.removeprefix('beta')}": value for key, value in beta.items()},
     }
     weights = {"depthwise_kernel": kernel.reshape(1, 1, channels, 1)} | view.weights(bias="beta")
-    affine = TfjsLayer("DepthwiseConv2D", config, weights)
+    affine = tfjs("DepthwiseConv2D", config, weights)
     if len(shape) == 3:
         return chain(normal, view.reshaped(*shape), affine)
     return chain(normal, view.reshaped(values, 1, channels), affine, view.reshaped(*shape))
@@ -126,8 +119,7 @@ def unit_normalization(view: LayerView) -> TfjsLayers:
     view.ignore("axis")
     count = product(*(shape[axis - 1] for axis in axes))
     if count is None:
-        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
-        return ()
+        return view.refuse("It normalises data of unknown size.", FIX_SIZE)
     sizes = [shape[axis - 1] or 1 for axis in axes]
     return _over_mean_square(view, axes, _TINY, np.full(sizes, count**-0.5, np.float32), trainable=False)
 
@@ -142,15 +134,14 @@ def _over_mean_square(
     shape = view.sample()
     count = product(*(shape[axis - 1] for axis in axes))
     if count is None or None in shape:
-        view.refuse("It normalises data of unknown size.", "Give the Input a fixed size.")
-        return ()
+        return view.refuse("It normalises data of unknown size.", FIX_SIZE)
     both = merge("Concatenate", 0, rescaled(-1.0), config={"axis": 2})
     gamma = np.broadcast_to(scale.reshape(1, -1), (2, count)).astype(np.float32)
     options = {"axis": [2, 3], "epsilon": epsilon, "center": False, "scale": True, "trainable": False}
     if trainable:
         view.note("The scale is not trainable in TF.js")
-    normal = TfjsLayer("LayerNormalization", options, {"gamma": gamma})
-    first = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
+    normal = tfjs("LayerNormalization", options, {"gamma": gamma})
+    first = tfjs("Cropping2D", {"cropping": [[0, 0], [0, 1]], "data_format": "channels_last"})
     return _axes_last(view, axes, chain(both, normal, first), 1)
 
 
@@ -160,9 +151,8 @@ def _axes_last(view: LayerView, axes: Sequence[int], layers: TfjsLayers, *betwee
     rest = [axis for axis in range(1, len(shape) + 1) if axis not in axes]
     order = [*rest, *axes]
     values, count = (product(*(shape[axis - 1] for axis in some)) for some in (rest, axes))
-    back = permuted([order.index(axis) + 1 for axis in range(1, len(shape) + 1)])
     flat = chain(permuted(order), view.reshaped(values, *between, count))
-    return chain(flat, layers, view.reshaped(*(shape[axis - 1] for axis in order)), back)
+    return chain(flat, layers, view.reshaped(*(shape[axis - 1] for axis in order)), permuted_back(order))
 
 
 def normalization(view: LayerView) -> TfjsLayers:
@@ -178,7 +168,7 @@ def normalization(view: LayerView) -> TfjsLayers:
         if (variable := getattr(view.layer, own, None)) is not None:
             view.taken.add(id(variable))
     if view.value("invert"):
-        return (rescaled(sigma.tolist(), mean.tolist()),)
+        return rescaled(sigma.tolist(), mean.tolist())
     return chain(rescaled(1.0, (-mean).tolist()), rescaled((1 / sigma).tolist()))
 
 
@@ -187,9 +177,7 @@ def spectral_normalization(view: LayerView) -> TfjsLayers:
     view.ignore("layer", "power_iterations")
     view.note("TF.js has no SpectralNormalization, so training there would go without it")
     view.taken |= {id(variable) for variable in view.layer.weights}
-    inner = view.map_inner(view.layer.layer, view.calls)
-    view.refusals += [one for one in inner if isinstance(one, Refusal)]
-    return tuple(one for one in inner if isinstance(one, TfjsLayer))
+    return view.wrapped(view.layer.layer, view.calls)
 
 
 def _single(axis: int | list[int]) -> int:
@@ -203,7 +191,7 @@ def _axes(view: LayerView) -> list[int]:
     return sorted(one % rank for one in (axis if isinstance(axis, list | tuple) else [axis]))
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "BatchNormalization": batch_normalization,
     "GroupNormalization": group_normalization,
     "LayerNormalization": layer_normalization,

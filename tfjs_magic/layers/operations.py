@@ -1,7 +1,7 @@
 """Operations of ``keras.ops`` and Python's operators, where layers compute the same.
 
 A mapping sees an operation as it sees a layer: what its constructor was given are its options, and its operands are
-constants, or a :class:`Port` for each tensor that goes in.
+constants, or a :class:`TensorOperand` for each tensor that goes in.
 """
 
 from __future__ import annotations
@@ -12,83 +12,63 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.activation_functions import (
-    COMPOSED_ACTIVATIONS,
-    TFJS_ACTIVATIONS,
-    celu,
-    elu,
-    gelu_by_tanh,
-    hard_shrink,
-    relu_of,
-    soft_shrink,
-)
-from tfjs_magic.layers.activations import softmax
-from tfjs_magic.layers.mapping import LayerView, Port, host_array
-from tfjs_magic.layers.merging import concatenate
+from tfjs_magic.layers.keras_objects import host_array
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, TensorOperand
 from tfjs_magic.layers.spatial import product
 from tfjs_magic.layers.tfjs_layer import (
-    TfjsLayer,
+    UNCHANGED,
     TfjsLayers,
-    activated,
     chain,
     clipped_relu,
     merge,
     multiplied,
+    of_input,
     permuted,
     rescaled,
+    squared,
+    subtracted,
+    tfjs,
 )
 
-_IDENTITY: TfjsLayers = (activated("linear"),)
 #: A constant of more numbers than this does not belong into JSON.
 _MOST_NUMBERS = 10_000
 
 
 def add(view: LayerView) -> TfjsLayers:
     """Map x + y."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
-        return _merged(view, "Add", 0, 1)
-    return (rescaled(1.0, _listed(view, right if isinstance(left, Port) else left)),)
+    constant = _constant_operand(view)
+    return _two(view, merge("Add", 0, 1)) if constant is None else rescaled(1.0, _listed(view, constant))
 
 
 def subtract(view: LayerView) -> TfjsLayers:
     """Map x − y."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
-        return _merged(view, "Add", 0, (TfjsLayer("Rescaling", {"scale": -1.0, "offset": 0.0}, inputs=(1,)),))
-    if isinstance(left, Port):
-        return (rescaled(1.0, (-_constant(view, right)).tolist()),)
-    return (rescaled(-1.0, _listed(view, left)),)
+    constant = _constant_operand(view)
+    if constant is None:
+        return _two(view, subtracted())
+    if isinstance(view.operands[0], TensorOperand):
+        return rescaled(1.0, (-_constant(view, constant)).tolist())
+    return rescaled(-1.0, _listed(view, constant))
 
 
 def multiply(view: LayerView) -> TfjsLayers:
     """Map x · y."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
-        return _merged(view, "Multiply", 0, 1)
-    return (rescaled(_listed(view, right if isinstance(left, Port) else left)),)
+    constant = _constant_operand(view)
+    return _two(view, merge("Multiply", 0, 1)) if constant is None else rescaled(_listed(view, constant))
 
 
 def divide(view: LayerView) -> TfjsLayers:
     """Map x / constant."""
-    _, right = _operands(view)
-    if isinstance(right, Port):
-        view.refuse("It divides by a tensor, which no layer of TF.js does.")
-        return ()
-    return (rescaled((1 / _constant(view, right)).tolist()),)
+    if isinstance(right := view.operands[1], TensorOperand):
+        return view.refuse("It divides by a tensor, which no layer of TF.js does.")
+    return rescaled((1 / _constant(view, right)).tolist())
 
 
 def power(view: LayerView) -> TfjsLayers:
     """Map x²."""
     exponent = view.operands[1]
-    if isinstance(exponent, Port) or not isinstance(exponent, int | float) or exponent != 2:
+    if not isinstance(exponent, int | float) or exponent != 2:
         view.refuse(f"It takes the power {exponent!r}; layers of TF.js can only square.")
-    return square(view)
-
-
-def square(_: LayerView) -> TfjsLayers:
-    """Map x²."""
-    return (TfjsLayer("Multiply", inputs=(0, 0)),)
+    return squared()
 
 
 def absolute(_: LayerView) -> TfjsLayers:
@@ -96,77 +76,29 @@ def absolute(_: LayerView) -> TfjsLayers:
     return merge("Maximum", 0, rescaled(-1.0))
 
 
-def negative(_: LayerView) -> TfjsLayers:
-    """Map −x."""
-    return (rescaled(-1.0),)
-
-
 def maximum(view: LayerView) -> TfjsLayers:
     """Map the larger of two, c + relu(x − c) for a constant."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
-        return _merged(view, "Maximum", 0, 1)
-    bound = _number(view, right if isinstance(left, Port) else left)
-    if bound == 0:
-        return (clipped_relu(None),)
-    return chain(rescaled(1.0, -bound), clipped_relu(None), rescaled(1.0, bound))
+    if (constant := _constant_operand(view)) is None:
+        return _two(view, merge("Maximum", 0, 1))
+    if (bound := _number(view, constant)) == 0:
+        return clipped_relu()
+    return chain(rescaled(1.0, -bound), clipped_relu(), rescaled(1.0, bound))
 
 
 def minimum(view: LayerView) -> TfjsLayers:
     """Map the smaller of two, c − relu(c − x) for a constant."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
-        return _merged(view, "Minimum", 0, 1)
-    bound = _number(view, right if isinstance(left, Port) else left)
-    return chain(rescaled(-1.0, bound), clipped_relu(None), rescaled(-1.0, bound))
+    if (constant := _constant_operand(view)) is None:
+        return _two(view, merge("Minimum", 0, 1))
+    bound = _number(view, constant)
+    return chain(rescaled(-1.0, bound), clipped_relu(), rescaled(-1.0, bound))
 
 
 def clip(view: LayerView) -> TfjsLayers:
     """Map clip between two numbers."""
     low, high = _number(view, view.value("x_min")), _number(view, view.value("x_max"))
     if low == 0:
-        return (clipped_relu(high),)
+        return clipped_relu(high)
     return chain(rescaled(1.0, -low), clipped_relu(high - low), rescaled(1.0, low))
-
-
-def activation(name: str) -> Callable[[LayerView], TfjsLayers]:
-    """Map an activation without options."""
-
-    def mapping(view: LayerView) -> TfjsLayers:
-        if name in TFJS_ACTIVATIONS:
-            return (activated(TFJS_ACTIVATIONS[name]),)
-        channels = view.sample()[-1]
-        if channels is None:
-            view.refuse("It has an unknown number of channels.", "Give the Input a fixed size.")
-        return COMPOSED_ACTIVATIONS[name](channels or 0)
-
-    return mapping
-
-
-def gelu(view: LayerView) -> TfjsLayers:
-    """Map GELU, exact or by its approximation with tanh."""
-    return gelu_by_tanh() if view.value("approximate") else (activated("gelu"),)
-
-
-def with_option(form: Callable[[float], TfjsLayers], option: str) -> Callable[[LayerView], TfjsLayers]:
-    """Map an activation with one option."""
-    return lambda view: form(view.value(option))
-
-
-def leaky_relu(view: LayerView) -> TfjsLayers:
-    """Map leaky ReLU."""
-    return (TfjsLayer("LeakyReLU", {"alpha": view.value("negative_slope")}),)
-
-
-def relu(view: LayerView) -> TfjsLayers:
-    """Map ``keras.activations.relu`` with its options."""
-    return relu_of(view.value("max_value"), view.value("negative_slope") or 0.0, view.value("threshold") or 0.0)
-
-
-def log_softmax(view: LayerView) -> TfjsLayers:
-    """Map log-softmax over the last axis."""
-    view.only("axis", -1, len(view.sample()), why="TF.js has it along the last axis only")
-    return (activated("log_softmax"),)
 
 
 def reshape(view: LayerView) -> TfjsLayers:
@@ -178,8 +110,7 @@ def reshape(view: LayerView) -> TfjsLayers:
     known = [product(*(size for size in shape[1:] if size is not None)) for shape in (given, made)]
     unknown = [shape[1:].count(None) for shape in (given, made)]
     if not made or given[0] != made[0] or known[0] != known[1] or unknown[0] != unknown[1]:
-        view.refuse(f"It makes {made} of {given}, which does not keep the batch.", "Use keras.layers.Reshape.")
-        return ()
+        return view.refuse(f"It makes {made} of {given}, which does not keep the batch.", "Use keras.layers.Reshape.")
     return view.reshaped(*made[1:])
 
 
@@ -209,9 +140,8 @@ def _permuted(view: LayerView, axes: Sequence[int]) -> TfjsLayers:
     view.takes_integers()
     axes = [axis % len(axes) for axis in axes]
     if axes[0] != 0:
-        view.refuse("It moves the batch axis, which TF.js layers cannot.")
-        return ()
-    return permuted(axes[1:]) or _IDENTITY
+        return view.refuse("It moves the batch axis, which TF.js layers cannot.")
+    return permuted(axes[1:])
 
 
 def stack(view: LayerView) -> TfjsLayers:
@@ -220,52 +150,61 @@ def stack(view: LayerView) -> TfjsLayers:
     shape = view.sample()
     axis = view.value("axis") % (len(shape) + 2)
     if axis == 0:
-        view.refuse("It stacks along the batch axis, which TF.js has not.")
-        return ()
-    (one,) = view.reshaped(*shape[: axis - 1], 1, *shape[axis - 1 :])
-    branches = [TfjsLayer("Reshape", one.config, inputs=(port,)) for port in range(len(view.calls[0].inputs))]
+        return view.refuse("It stacks along the batch axis, which TF.js has not.")
+    one = view.reshaped(*shape[: axis - 1], 1, *shape[axis - 1 :])
+    branches = [of_input(number, one) for number in range(len(view.calls[0].inputs))]
     return merge("Concatenate", *branches, config={"axis": axis})
 
 
-def reduction(class_name: str, *, counted: bool = False) -> Callable[[LayerView], TfjsLayers]:
-    """Map Mean, Max or Sum over some axes to global pooling of (their values, the rest); a sum is a counted mean."""
+def average(view: LayerView) -> TfjsLayers:
+    """Map Mean over some axes."""
+    return _reduced(view, lambda _: tfjs("GlobalAveragePooling1D"))
 
-    def mapping(view: LayerView) -> TfjsLayers:
-        view.ignore("initial", "dtype")
-        shape, axis = view.sample(), view.value("axis")
-        axes = [] if axis is None else sorted({one % (len(shape) + 1) for one in np.atleast_1d(axis).tolist()})
-        rest = [one for one in range(1, len(shape) + 1) if one not in axes]
-        if not axes or 0 in axes or not rest:
-            view.refuse(f"It has axis={axis}; layers of TF.js keep the batch and one more axis.")
-            return ()
-        sizes = [shape[one - 1] for one in rest]
-        values = product(*(shape[one - 1] for one in axes))
-        flat: TfjsLayers = ()
-        if len(shape) != 2:
-            flat = view.reshaped(values, product(*sizes))
-        back = () if len(rest) == 1 and not view.value("keepdims") else view.reshaped(*view.made())
-        view.ignore("keepdims")
-        pooled = chain(permuted([*axes, *rest]), flat, TfjsLayer(class_name))
-        if not counted:
-            return chain(pooled, back)
+
+def largest(view: LayerView) -> TfjsLayers:
+    """Map Max over some axes."""
+    return _reduced(view, lambda _: tfjs("GlobalMaxPooling1D"))
+
+
+def smallest(view: LayerView) -> TfjsLayers:
+    """Map Min over some axes, −max(−x)."""
+    return _reduced(view, lambda _: chain(rescaled(-1.0), tfjs("GlobalMaxPooling1D"), rescaled(-1.0)))
+
+
+def total(view: LayerView) -> TfjsLayers:
+    """Map Sum over some axes: the mean, times how many there are."""
+
+    def counted(values: int | None) -> TfjsLayers:
         if values is None:
-            view.refuse("It adds up an unknown number of values.", "Give the Input a fixed size.")
-        return chain(pooled, rescaled(float(values or 0)), back)
+            view.refuse("It adds up an unknown number of values.", FIX_SIZE)
+        return chain(tfjs("GlobalAveragePooling1D"), rescaled(float(values or 0)))
 
-    return mapping
+    return _reduced(view, counted)
+
+
+def _reduced(view: LayerView, pooled: Callable[[int | None], TfjsLayers]) -> TfjsLayers:
+    """Map a reduction over some axes to layers for (values, the rest), given the number of values."""
+    view.ignore("initial", "dtype")
+    shape, axis, keepdims = view.sample(), view.value("axis"), view.value("keepdims")
+    axes = [] if axis is None else sorted({one % (len(shape) + 1) for one in np.atleast_1d(axis).tolist()})
+    rest = [one for one in range(1, len(shape) + 1) if one not in axes]
+    if not axes or 0 in axes or not rest:
+        return view.refuse(f"It has axis={axis}; layers of TF.js keep the batch and one more axis.")
+    values = product(*(shape[one - 1] for one in axes))
+    flat = () if len(shape) == 2 else view.reshaped(values, product(*(shape[one - 1] for one in rest)))
+    back = () if len(rest) == 1 and not keepdims else view.reshaped(*view.made())
+    return chain(permuted([*axes, *rest]), flat, pooled(values), back)
 
 
 def matmul(view: LayerView) -> TfjsLayers:
     """Map a product with a constant matrix, or of two batches of matrices."""
-    left, right = _operands(view)
-    if isinstance(left, Port) and isinstance(right, Port):
+    if (constant := _constant_operand(view)) is None:
         if any(len(shape) != 3 for shape in view.calls[0].inputs):
             view.refuse("It multiplies tensors of another rank than 3, which layers of TF.js cannot.")
-        return (TfjsLayer("Dot", {"axes": [2, 1], "normalize": False}, inputs=(left.number, right.number)),)
-    if not isinstance(left, Port) or (matrix := host_array(right)).ndim != 2:
-        view.refuse("It multiplies by a constant that is no matrix on the right.")
-        return ()
-    return (multiplied(matrix.astype(np.float32)),)
+        return merge("Dot", 0, 1, config={"axes": [2, 1], "normalize": False})
+    if constant is view.operands[0] or (matrix := host_array(constant)).ndim != 2:
+        return view.refuse("It multiplies by a constant that is no matrix on the right.")
+    return multiplied(matrix.astype(np.float32))
 
 
 def get_item(view: LayerView) -> TfjsLayers:
@@ -278,8 +217,7 @@ def get_item(view: LayerView) -> TfjsLayers:
         whole = (slice(None),) * (len(shape) + 1 - (len(key) - 1 - key.count(None)))
         key = (*key[:place], *whole, *key[place + 1 :])
     if not key or key[0] != slice(None) or any(one is not None and not isinstance(one, int | slice) for one in key):
-        view.refuse("It picks from the batch, or with something else than numbers and slices.")
-        return ()
+        return view.refuse("It picks from the batch, or with something else than numbers and slices.")
     sizes, parts = list(shape), []
     for axis, one in enumerate(part for part in key[1:] if part is not None):
         size = sizes[axis]
@@ -287,12 +225,11 @@ def get_item(view: LayerView) -> TfjsLayers:
             continue
         picked = None if size is None else range(size)[one if isinstance(one, slice) else slice(one, one + 1 or None)]
         if size is None or not picked or picked.step != 1:
-            view.refuse("It picks with a step, nothing, or from an axis of unknown size.")
-            return ()
+            return view.refuse("It picks with a step, nothing, or from an axis of unknown size.")
         if len(picked) < size:
             before, after = product(*sizes[:axis]), product(*sizes[axis + 1 :])
-            crop = TfjsLayer("Cropping2D", {"cropping": [[0, 0], [picked[0], size - 1 - picked[-1]]]})
-            parts += [view.reshaped(before, size, after), (crop,)]
+            crop = tfjs("Cropping2D", {"cropping": [[0, 0], [picked[0], size - 1 - picked[-1]]]})
+            parts += [view.reshaped(before, size, after), crop]
         sizes[axis] = len(picked)
     return chain(*parts, view.reshaped(*made))
 
@@ -301,17 +238,16 @@ def pad(view: LayerView) -> TfjsLayers:
     """Map a padding with zeros to ZeroPadding2D along one axis after the other."""
     view.only("mode", "constant", why="TF.js pads with zeros only")
     value = view.operands[1] if len(view.operands) > 1 else None
-    if value is not None and (isinstance(value, Port) or np.any(host_array(value))):
+    if value is not None and (isinstance(value, TensorOperand) or np.any(host_array(value))):
         view.refuse("It pads with other values than zero.")
     widths = [tuple(pair) for pair in view.value("pad_width")]
     if widths[0] != (0, 0):
-        view.refuse("It pads the batch.")
-        return ()
+        return view.refuse("It pads the batch.")
     sizes, parts = list(view.sample()), []
     for axis, (before, after) in enumerate(widths[1:]):
         if before or after:
             shape = product(*sizes[:axis]), sizes[axis], product(*sizes[axis + 1 :])
-            parts += [view.reshaped(*shape), (TfjsLayer("ZeroPadding2D", {"padding": [[0, 0], [before, after]]}),)]
+            parts += [view.reshaped(*shape), tfjs("ZeroPadding2D", {"padding": [[0, 0], [before, after]]})]
             sizes[axis] = None if sizes[axis] is None else (sizes[axis] or 0) + before + after
     return chain(*parts, view.reshaped(*view.made()))
 
@@ -320,29 +256,30 @@ def cast(view: LayerView) -> TfjsLayers:
     """Map a cast to a float dtype, all of which are float32 in TF.js."""
     view.takes_integers()
     view.only("dtype", "float16", "bfloat16", "float32", "float64", why="TF.js layers compute in float32")
-    return (rescaled(),)
+    return rescaled()
 
 
 def identity(view: LayerView) -> TfjsLayers:
     """Map what changes nothing."""
     view.takes_integers()
-    return _IDENTITY
+    return UNCHANGED
 
 
 # ---------------------------------------------------------------------- operands
 
 
-def _operands(view: LayerView) -> tuple[Any, Any]:
-    left, right = view.operands[:2]
-    return left, right
+def _constant_operand(view: LayerView) -> Any:
+    """Return what a tensor is computed with; None if that is another tensor."""
+    constants = [one for one in view.operands[:2] if not isinstance(one, TensorOperand)]
+    return constants[0] if constants else None
 
 
-def _merged(view: LayerView, class_name: str, *branches: int | TfjsLayers) -> TfjsLayers:
+def _two(view: LayerView, merged: TfjsLayers) -> TfjsLayers:
     """Merge two tensors of the same rank: TF.js lines up shapes of different rank otherwise than NumPy."""
     shapes = view.calls[0].inputs
     if len({len(shape) for shape in shapes}) > 1:
         view.refuse(f"It takes tensors of shapes {' and '.join(map(str, shapes))}, which TF.js lines up otherwise.")
-    return merge(class_name, *branches)
+    return merged
 
 
 def _constant(view: LayerView, value: Any) -> Array:
@@ -371,56 +308,35 @@ def _number(view: LayerView, value: Any) -> float:
     return float(array.reshape(()))
 
 
-OPERATIONS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+OPERATIONS: Mapping[str, LayerMapping] = {
     "Absolute": absolute,
     "Add": add,
-    "Amax": reduction("GlobalMaxPooling1D"),
+    "Amax": largest,
+    "Amin": smallest,
     "Cast": cast,
-    "Celu": with_option(celu, "alpha"),
     "Clip": clip,
-    "Concatenate": concatenate,
     "Copy": identity,
     "Divide": divide,
-    "Elu": with_option(elu, "alpha"),
     "ExpandDims": reshape,
-    "Gelu": gelu,
     "GetItem": get_item,
-    "HardShrink": with_option(hard_shrink, "threshold"),
-    "HardSigmoid": activation("hard_sigmoid"),
-    "HardSilu": activation("hard_silu"),
-    "HardTanh": activation("hard_tanh"),
-    "LeakyRelu": leaky_relu,
-    "LogSigmoid": activation("log_sigmoid"),
-    "LogSoftmax": log_softmax,
     "Matmul": matmul,
-    "Max": reduction("GlobalMaxPooling1D"),
+    "Max": largest,
     "Maximum": maximum,
-    "Mean": reduction("GlobalAveragePooling1D"),
+    "Mean": average,
+    "Min": smallest,
     "Minimum": minimum,
     "Moveaxis": moveaxis,
     "Multiply": multiply,
-    "Negative": negative,
+    "Negative": lambda _: rescaled(-1.0),
     "Pad": pad,
     "Power": power,
-    "ReLU": relu,
-    "Relu": activation("relu"),
-    "Relu6": activation("relu6"),
     "Reshape": reshape,
-    "Selu": activation("selu"),
-    "Sigmoid": activation("sigmoid"),
-    "Silu": activation("silu"),
-    "SoftShrink": with_option(soft_shrink, "threshold"),
-    "Softmax": softmax,
-    "Softplus": activation("softplus"),
-    "Softsign": activation("softsign"),
-    "Square": square,
+    "Square": lambda _: squared(),
     "Squeeze": reshape,
     "Stack": stack,
     "Subtract": subtract,
-    "Sum": reduction("GlobalAveragePooling1D", counted=True),
+    "Sum": total,
     "Swapaxes": swapaxes,
-    "Tanh": activation("tanh"),
-    "TanhShrink": activation("tanh_shrink"),
     "Transpose": transpose,
     "TrueDivide": divide,
 }

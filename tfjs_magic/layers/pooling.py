@@ -8,32 +8,32 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.mapping import LayerView, either_format
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, either_format
 from tfjs_magic.layers.spatial import along_axes, on_each_axis, product
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, tfjs
 
 
-def window_1d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def window_1d(class_name: str) -> LayerMapping:
     """Map MaxPooling1D or AveragePooling1D; data (batch, length, channels)."""
 
     @either_format
     def mapping(view: LayerView) -> TfjsLayers:
         view.ignore("data_format")
-        return (TfjsLayer(class_name, view.keep("pool_size", "strides", "padding")),)
+        return tfjs(class_name, view.keep("pool_size", "strides", "padding"))
 
     return mapping
 
 
-def window_2d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def window_2d(class_name: str) -> LayerMapping:
     """Map MaxPooling2D or AveragePooling2D; tfjs transposes channels_first by itself."""
 
     def mapping(view: LayerView) -> TfjsLayers:
-        return (TfjsLayer(class_name, view.keep("pool_size", "strides", "padding", "data_format")),)
+        return tfjs(class_name, view.keep("pool_size", "strides", "padding", "data_format"))
 
     return mapping
 
 
-def window_3d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def window_3d(class_name: str) -> LayerMapping:
     """Map MaxPooling3D or AveragePooling3D to two 2-D ones: maxima and means are taken axis by axis.
 
     tfjs's own pads "same" by a negative number where strides leave data out, and starts maxima above zero on wasm.
@@ -45,25 +45,25 @@ def window_3d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
         sizes = view.value("pool_size")
         steps = list(zip(sizes, view.value("strides") or sizes, strict=True))
 
-        def two(rows: tuple[int, int], columns: tuple[int, int]) -> TfjsLayer:
+        def two(rows: tuple[int, int], columns: tuple[int, int]) -> TfjsLayers:
             window = {"pool_size": [rows[0], columns[0]], "strides": [rows[1], columns[1]]}
-            return TfjsLayer(class_name.replace("3D", "2D"), window | config)
+            return tfjs(class_name.replace("3D", "2D"), window | config)
 
         return on_each_axis(view, two, view.sample(), steps, view.made()[:-1], nothing=(1, 1))
 
     return mapping
 
 
-def whole(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def whole(class_name: str) -> LayerMapping:
     """Map GlobalAveragePooling or GlobalMaxPooling of 1 and 2 axes; tfjs ignores keepdims, so that is a Reshape."""
 
     def mapping(view: LayerView) -> TfjsLayers:
-        return chain(TfjsLayer(class_name, view.keep("data_format")), _kept_dimensions(view))
+        return chain(tfjs(class_name, view.keep("data_format")), _kept_dimensions(view))
 
     return mapping if "2D" in class_name else either_format(mapping)
 
 
-def whole_3d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def whole_3d(class_name: str) -> LayerMapping:
     """Map global pooling of 3 axes as that of 1."""
 
     @either_format
@@ -71,7 +71,7 @@ def whole_3d(class_name: str) -> Callable[[LayerView], TfjsLayers]:
         view.ignore("data_format")
         *spatial, channels = view.sample()
         line = view.reshaped(product(*spatial), channels)
-        return chain(line, TfjsLayer(class_name.replace("3D", "1D")), _kept_dimensions(view))
+        return chain(line, tfjs(class_name.replace("3D", "1D")), _kept_dimensions(view))
 
     return mapping
 
@@ -100,14 +100,13 @@ def _adaptive(
     *made, _ = view.made()
     sizes = [size for size in given if size is not None]
     if len(sizes) != len(given):
-        view.refuse("It pools data of unknown size to a given one.", "Give the Input a fixed size.")
-        return ()
+        return view.refuse("It pools data of unknown size to a given one.", FIX_SIZE)
     windows = [_windows(size, int(count or 1)) for size, count in zip(sizes, made, strict=True)]
     steps = [_step(axis) for axis in windows]
     rank = len(sizes)
     if rank < 3 and all(step is not None for step in steps):
         config = {"pool_size": [len(axis[0]) for axis in windows], "strides": steps, "padding": "valid"}
-        return (TfjsLayer(f"{class_name}{rank}D", config),)
+        return tfjs(f"{class_name}{rank}D", config)
     laid_out = along_axes(
         rank + 1, {axis: matrix(one, size) for axis, (one, size) in enumerate(zip(windows, sizes, strict=True), 1)}
     )
@@ -118,8 +117,8 @@ def _adaptive(
     wide = [side * len(axis) for side, axis in zip(sides, windows, strict=True)]
     for axis, (side, size) in enumerate(zip(sides, [len(one) for one in windows], strict=True)):
         before, after = product(*wide[:axis]), product(*wide[axis + 1 :], channels)
-        pool = TfjsLayer(f"{then}2D", {"pool_size": [1, side], "strides": [1, side], "padding": "valid"})
-        pools += [view.reshaped(before, wide[axis], after), (pool,)]
+        pool = tfjs(f"{then}2D", {"pool_size": [1, side], "strides": [1, side], "padding": "valid"})
+        pools += [view.reshaped(before, wide[axis], after), pool]
         wide[axis] = size
     return chain(*pools, view.reshaped(*made, channels))
 
@@ -150,7 +149,7 @@ def _laid_out_matrix(windows: Sequence[range], size: int) -> Array:
     return np.eye(size, dtype=np.float32)[:, picked]
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     **{f"AdaptiveAveragePooling{rank}D": adaptive_average for rank in (1, 2, 3)},
     **{f"AdaptiveMaxPooling{rank}D": adaptive_max for rank in (1, 2, 3)},
     **{name: whole(name) for name in ("GlobalAveragePooling1D", "GlobalAveragePooling2D")},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.mapping import CallShapes, LayerView, Refusal, either_format
+from tfjs_magic.layers.mapping import FIX_SIZE, CallShapes, LayerMapping, LayerView, either_format
 from tfjs_magic.layers.spatial import along_axes, cropped, resize_matrix
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, activated, chain, rescaled
+from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers, chain, rescaled, tfjs
 
 #: Do nothing but in training.
 _AUGMENTING = (
@@ -26,7 +26,7 @@ def augmenting(view: LayerView) -> TfjsLayers:
     view.ignore(*view.layer.get_config())
     view.argument("training")  # Keras sets it; predict() overrules it
     view.note(f"TF.js has no {type(view.layer).__name__}, so training there would go without it")
-    return (activated("linear"),)
+    return UNCHANGED
 
 
 @either_format
@@ -50,7 +50,7 @@ def center_crop(view: LayerView) -> TfjsLayers:
     *sizes, _ = view.sample()
     target = (view.layer.height, view.layer.width)
     if None in sizes:
-        return _unknown(view)
+        return view.refuse("It resizes images of unknown size.", FIX_SIZE)
     surplus = [(size or 0) - wanted for size, wanted in zip(sizes, target, strict=True)]
     if min(surplus) < 0:
         return _resized(view, target, "bilinear", antialias=False, crop=True, pad=False)
@@ -62,7 +62,7 @@ def _resized(
 ) -> TfjsLayers:
     height, width, _ = view.sample()
     if height is None or width is None:
-        return _unknown(view)
+        return view.refuse("It resizes images of unknown size.", FIX_SIZE)
     given = (height, width)
     used = list(given)
     if crop or pad:
@@ -88,11 +88,6 @@ def _rows_added(matrix: Array, size: int, before: int) -> Array:
     return np.pad(matrix, [(before, size - before - len(matrix)), (0, 0)])
 
 
-def _unknown(view: LayerView) -> TfjsLayers:
-    view.refuse("It resizes images of unknown size.", "Give the Input a fixed size.")
-    return ()
-
-
 def category_encoding(view: LayerView) -> TfjsLayers:
     """Map CategoryEncoding to an Embedding whose rows are those of the identity matrix; tfjs's own fails.
 
@@ -102,15 +97,14 @@ def category_encoding(view: LayerView) -> TfjsLayers:
     view.off("sparse", why="TF.js has no sparse tensors")
     count, mode, shape = view.value("num_tokens"), view.value("output_mode"), view.sample()
     config = {"input_dim": count, "output_dim": count, "mask_zero": False, "trainable": False}
-    rows = TfjsLayer("Embedding", config, {"embeddings": np.eye(count, dtype=np.float32)})
+    rows = tfjs("Embedding", config, {"embeddings": np.eye(count, dtype=np.float32)})
     if mode == "one_hot":
         return chain(rows, view.reshaped(*view.made()))
     if len(shape) != 1 or shape[0] is None:
-        view.refuse("It counts over samples of another rank than 1, or of unknown length.")
-        return ()
+        return view.refuse("It counts over samples of another rank than 1, or of unknown length.")
     if mode == "multi_hot":
-        return chain(rows, TfjsLayer("GlobalMaxPooling1D"))
-    return chain(rows, TfjsLayer("GlobalAveragePooling1D"), rescaled(float(shape[0])))
+        return chain(rows, tfjs("GlobalMaxPooling1D"))
+    return chain(rows, tfjs("GlobalAveragePooling1D"), rescaled(float(shape[0])))
 
 
 def pipeline(view: LayerView) -> TfjsLayers:
@@ -124,13 +118,11 @@ def pipeline(view: LayerView) -> TfjsLayers:
             CallShapes(call.outputs, (tuple(layer.compute_output_shape(call.outputs[0])),), ("float32",))
             for call in calls
         ]
-        mapped = view.map_inner(layer, calls)
-        view.refusals += [one for one in mapped if isinstance(one, Refusal)]
-        parts.append(tuple(one for one in mapped if isinstance(one, TfjsLayer)))
+        parts.append(view.wrapped(layer, calls))
     return chain(*parts)
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     **dict.fromkeys(_AUGMENTING, augmenting),
     "CategoryEncoding": category_encoding,
     "CenterCrop": center_crop,

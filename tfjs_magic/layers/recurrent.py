@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE
-from tfjs_magic.layers.mapping import CallShapes, LayerView, Refusal, is_builtin, is_keras_name, plain
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain
+from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE, plain_activation
+from tfjs_magic.layers.keras_objects import is_builtin, is_keras_name, plain
+from tfjs_magic.layers.mapping import CallShapes, LayerMapping, LayerView
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, tfjs
 
 _KERNELS = ("kernel", "recurrent", "bias")
 
 
-def simple_rnn(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def simple_rnn(class_name: str) -> LayerMapping:
     """Map SimpleRNN or its cell; kernel (C_in, units), recurrent kernel (units, units)."""
-    return _kind(class_name, ["activation"])
+    return _recurrent(class_name, ["activation"])
 
 
-def lstm(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def lstm(class_name: str) -> LayerMapping:
     """Map LSTM or its cell; kernel (C_in, 4 · units), gates in the order input, forget, cell, output on both sides."""
     gates = ["recurrent_activation", "recurrent_activation", "", "recurrent_activation"]
-    return _kind(class_name, gates, "activation", "unit_forget_bias")
+    return _recurrent(class_name, gates, "activation", "unit_forget_bias")
 
 
-def gru(class_name: str) -> Callable[[LayerView], TfjsLayers]:
+def gru(class_name: str) -> LayerMapping:
     """Map GRU or its cell; kernel (C_in, 3 · units), gates in the order update, reset, hidden on both sides."""
-    mapping = _kind(class_name, ["recurrent_activation", "recurrent_activation", "activation"])
+    gates = ["recurrent_activation", "recurrent_activation", "activation"]
+    mapping = _recurrent(class_name, gates, "reset_after")
 
     def without_reset_after(view: LayerView) -> TfjsLayers:
         if view.value("reset_after"):
@@ -36,14 +38,12 @@ def gru(class_name: str) -> Callable[[LayerView], TfjsLayers]:
                 "It has reset_after=True (Keras's default), which TF.js rejects and cannot express otherwise.",
                 "Convert the model with format='graph', or train it with reset_after=False.",
             )
-        return tuple(
-            dataclasses.replace(layer, config={**layer.config, "reset_after": False}) for layer in mapping(view)
-        )
+        return mapping(view)
 
     return without_reset_after
 
 
-def _kind(class_name: str, gates: Sequence[str], *options: str) -> Callable[[LayerView], TfjsLayers]:
+def _recurrent(class_name: str, gates: Sequence[str], *options: str) -> LayerMapping:
     """Make the mapping of an RNN layer, or of its cell.
 
     Args:
@@ -60,20 +60,19 @@ def _kind(class_name: str, gates: Sequence[str], *options: str) -> Callable[[Lay
         scales = np.repeat([_scale(view, gate, cell, config) for gate in gates], view.value("units"))
         for option in options:
             config |= (
-                view.plain_activation(option, cell) if option.endswith("activation") else {option: view.value(option)}
+                plain_activation(view, option, cell) if option.endswith("activation") else {option: view.value(option)}
             )
-        for prefix in _KERNELS:
-            config |= view.parameter(prefix)
+        config |= view.parameters(*_KERNELS)
         weights = view.weights("kernel", "recurrent_kernel", "bias", owner=cell)
         if scales.min() < 1:
             view.note("Weights that hard_sigmoid follows are stored times 5/6, since TF.js's is steeper")
             weights = {name: view.array(weight) * scales.astype(np.float32) for name, weight in weights.items()}
         if cell is view.layer:
-            return (TfjsLayer(class_name, config, weights),)
+            return tfjs(class_name, config, weights)
         if view.value("stateful"):
             view.note("Keeps its state from call to call, so it cannot be compared; model.resetStates() clears it")
             config["stateful"] = True
-        return (TfjsLayer(class_name, config | _over_time(view), weights),)
+        return tfjs(class_name, config | _over_time(view), weights)
 
     return mapping
 
@@ -84,14 +83,13 @@ def _scale(view: LayerView, gate: str, cell: Any, config: dict[str, Any]) -> flo
         config[gate] = "hard_sigmoid"
         return HARD_SIGMOID_SCALE
     if gate and gate not in config:
-        config |= view.plain_activation(gate, cell)
+        config |= plain_activation(view, gate, cell)
     return 1.0
 
 
 def _over_time(view: LayerView) -> dict[str, Any]:
     view.ignore("zero_output_for_mask")
     view.value("unroll")  # tfjs always loops in JavaScript and would warn at each run
-    view.drop_activity_regularizer()
     return view.keep("return_sequences", "return_state", "go_backwards")
 
 
@@ -99,24 +97,24 @@ def rnn(view: LayerView) -> TfjsLayers:
     """Map RNN around one or several of Keras's own cells."""
     view.ignore("cell")
     view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
-    cell = _inner(view, view.layer.cell, view.calls)
+    cell = view.wrapped(view.layer.cell, view.calls)
     if not cell:
         return ()
-    config = _over_time(view) | {"cell": view.inner_config("cell", cell[0])}
-    return (TfjsLayer("RNN", config, cell[0].weights),)
+    config = _over_time(view) | {"cell": _inner_config("cell", cell[0])}
+    return tfjs("RNN", config, cell[0].weights)
 
 
 def stacked_cells(view: LayerView) -> TfjsLayers:
     """Map StackedRNNCells; tfjs calls the weights of cell number i "RNNCell_i/…"."""
     view.ignore("cells")
-    cells = [_inner(view, cell, view.calls) for cell in view.layer.cells]
+    cells = [view.wrapped(cell, view.calls) for cell in view.layer.cells]
     if not all(cells):
         return ()
-    config = {"cells": [view.inner_config(f"cell_{i}", cell[0]) for i, cell in enumerate(cells)]}
+    config = {"cells": [_inner_config(f"cell_{i}", cell[0]) for i, cell in enumerate(cells)]}
     weights = {
         f"RNNCell_{i}/{name}": weight for i, cell in enumerate(cells) for name, weight in cell[0].weights.items()
     }
-    return (TfjsLayer("StackedRNNCells", config, weights),)
+    return tfjs("StackedRNNCells", config, weights)
 
 
 def conv_lstm2d(view: LayerView) -> TfjsLayers:
@@ -151,10 +149,9 @@ def _conv_lstm(view: LayerView, weights: dict[str, Any]) -> TfjsLayers:
     if gate < 1:
         scales = np.repeat([gate, gate, 1.0, gate], view.value("filters")).astype(np.float32)
         weights = {name: view.array(weight) * scales for name, weight in weights.items()}
-    config |= view.plain_activation("activation", cell) | view.keep("unit_forget_bias")
-    for prefix in _KERNELS:
-        config |= view.parameter(prefix)
-    return (TfjsLayer("ConvLSTM2D", config | _over_time(view), weights),)
+    config |= plain_activation(view, "activation", cell) | view.keep("unit_forget_bias")
+    config |= view.parameters(*_KERNELS)
+    return tfjs("ConvLSTM2D", config | _over_time(view), weights)
 
 
 def bidirectional(view: LayerView) -> TfjsLayers:
@@ -169,7 +166,7 @@ def bidirectional(view: LayerView) -> TfjsLayers:
             view.refuse("It is called with an initial state, which is not known to work in TF.js.")
     if _alike(wrapper.forward_layer) != _alike(wrapper.backward_layer):
         view.refuse("Its backward layer has other options than its forward layer, which TF.js cannot express.")
-    mapped = [_inner(view, layer, view.calls) for layer in (wrapper.forward_layer, wrapper.backward_layer)]
+    mapped = [view.wrapped(layer, view.calls) for layer in (wrapper.forward_layer, wrapper.backward_layer)]
     if not all(mapped):
         return ()
     if mapped[0][0].class_name == "RNN":
@@ -180,15 +177,13 @@ def bidirectional(view: LayerView) -> TfjsLayers:
         for direction, (one,) in zip(("forward", "backward"), mapped, strict=True)
         for name, variable in one.weights.items()
     }
-    config = {"merge_mode": merge_mode, "layer": view.inner_config(base, mapped[0][0])}
-    return (TfjsLayer("Bidirectional", config, weights),)
+    config = {"merge_mode": merge_mode, "layer": _inner_config(base, mapped[0][0])}
+    return tfjs("Bidirectional", config, weights)
 
 
-def _inner(view: LayerView, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers:
-    """Map a wrapped layer; nothing if it was refused, each reason once."""
-    mapped = view.map_inner(layer, calls)
-    view.refusals += [one for one in mapped if isinstance(one, Refusal) and one not in view.refusals]
-    return tuple(one for one in mapped if isinstance(one, TfjsLayer))
+def _inner_config(name: str, inner: TfjsLayer) -> dict[str, Any]:
+    """Return a wrapped layer as tfjs deserialises it."""
+    return {"class_name": inner.class_name, "config": {"name": name, "trainable": True, **inner.config}}
 
 
 def _alike(layer: Any) -> dict[str, Any]:
@@ -211,11 +206,10 @@ def time_distributed(view: LayerView) -> TfjsLayers:
         )
         for call in view.calls
     ]
-    layers = _sequence(view, child.layers, steps) if _is_sequential(child) else _inner(view, child, steps)
+    layers = _sequence(view, child.layers, steps) if _is_sequential(child) else view.wrapped(child, steps)
     if any(layer.class_name in _NOT_PER_STEP for layer in layers):
-        view.refuse(f"It wraps a {type(child).__name__}, which is not known to work there in TF.js.")
-        return ()
-    return tuple(_stepwise(view, layer, alone=len(layers) == 1) for layer in layers)
+        return view.refuse(f"It wraps a {type(child).__name__}, which is not known to work there in TF.js.")
+    return tuple(_stepwise(layer, alone=len(layers) == 1) for layer in layers)
 
 
 def _is_sequential(layer: Any) -> bool:
@@ -228,18 +222,18 @@ def _sequence(view: LayerView, layers: Sequence[Any], calls: Sequence[CallShapes
     for layer in layers:
         made = [tuple(layer.compute_output_shape(call.inputs[0])) for call in calls]
         calls = [CallShapes(call.inputs, (shape,), call.input_dtypes) for call, shape in zip(calls, made, strict=True)]
-        parts.append(_inner(view, layer, calls))
+        parts.append(view.wrapped(layer, calls))
         calls = [CallShapes(call.outputs, call.outputs, ("float32",)) for call in calls]
     return chain(*parts)
 
 
-def _stepwise(view: LayerView, layer: TfjsLayer, *, alone: bool) -> TfjsLayer:
+def _stepwise(layer: TfjsLayer, *, alone: bool) -> TfjsLayer:
     """Wrap one tfjs layer; what works value by value is left as it is, unless it is the only one."""
     if layer.class_name == "Concatenate":
         return dataclasses.replace(layer, config={**layer.config, "axis": layer.config["axis"] + 1})
     if layer.class_name in _ANY_RANK and not alone:
         return layer
-    config = {"layer": view.inner_config("step", layer)}
+    config = {"layer": _inner_config("step", layer)}
     if "trainable" in layer.config:
         config["trainable"] = layer.config["trainable"]
     return dataclasses.replace(layer, class_name="TimeDistributed", config=config)
@@ -254,7 +248,7 @@ _ANY_RANK = frozenset(
     {"Activation", "Add", "Dense", "ELU", "LeakyReLU", "Maximum", "Multiply", "ReLU", "Rescaling", "ThresholdedReLU"}
 )
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     **{name: simple_rnn(name) for name in ("SimpleRNN", "SimpleRNNCell")},
     **{name: lstm(name) for name in ("LSTM", "LSTMCell")},
     **{name: gru(name) for name in ("GRU", "GRUCell")},

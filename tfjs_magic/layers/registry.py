@@ -1,8 +1,8 @@
-"""Every Keras layer class that has a tfjs form, by family. To add a layer, copy its nearest neighbour there."""
+"""Every layer class and operation of Keras that has a tfjs form, by family. To add one, copy its neighbour there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from tfjs_magic.layers import (
     activations,
@@ -11,16 +11,16 @@ from tfjs_magic.layers import (
     core,
     merging,
     normalization,
+    operations,
     pooling,
     preprocessing,
     recurrent,
     reshaping,
 )
-from tfjs_magic.layers.mapping import LayerView
-from tfjs_magic.layers.tfjs_layer import TfjsLayers
+from tfjs_magic.layers.mapping import LayerMapping
 
 #: Keras class name → mapping. Only for classes of Keras itself; a user's class of the same name is refused before.
-MAPPINGS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+MAPPINGS: Mapping[str, LayerMapping] = {
     **core.LAYERS,
     **convolutional.LAYERS,
     **pooling.LAYERS,
@@ -31,4 +31,10 @@ MAPPINGS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
     **preprocessing.LAYERS,
     **reshaping.LAYERS,
     **recurrent.LAYERS,
+}
+#: Likewise the classes of operations; one may have a layer's name.
+OPERATION_MAPPINGS: Mapping[str, LayerMapping] = {
+    **operations.OPERATIONS,
+    **activations.OPERATIONS,
+    **merging.OPERATIONS,
 }

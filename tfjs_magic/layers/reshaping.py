@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from tfjs_magic.layers.mapping import LayerView, either_format
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, either_format
 from tfjs_magic.layers.spatial import Pair, along_axes, cropped, padded, repeated, resize_matrix
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, tfjs
 
 
-def rearranging(class_name: str, *options: str) -> Callable[[LayerView], TfjsLayers]:
+def rearranging(class_name: str, *options: str) -> LayerMapping:
     """Map a layer that only moves or repeats values, of any dtype, and reads the same options in tfjs."""
 
     def mapping(view: LayerView) -> TfjsLayers:
         view.takes_integers()
-        return (TfjsLayer(class_name, view.keep(*options)),)
+        return tfjs(class_name, view.keep(*options))
 
     return mapping
 
@@ -26,7 +26,7 @@ def reshape(view: LayerView) -> TfjsLayers:
     shapes = {call.outputs[0][1:] for call in view.calls}
     if len(shapes) == 1:
         target = list(shapes.pop())
-    return (TfjsLayer("Reshape", {"target_shape": [-1 if size is None else size for size in target]}),)
+    return tfjs("Reshape", {"target_shape": [-1 if size is None else size for size in target]})
 
 
 def flatten(view: LayerView) -> TfjsLayers:
@@ -34,14 +34,14 @@ def flatten(view: LayerView) -> TfjsLayers:
     view.takes_integers()
     config = view.keep("data_format")
     if not any(None in call.inputs[0][1:] for call in view.calls):
-        return (TfjsLayer("Flatten", config),)
+        return tfjs("Flatten", config)
     view.channels_last("TF.js cannot flatten an unknown size that way")
-    return (TfjsLayer("Reshape", {"target_shape": [-1]}),)
+    return tfjs("Reshape", {"target_shape": [-1]})
 
 
 def zero_padding2d(view: LayerView) -> TfjsLayers:
     """Map ZeroPadding2D; padding ((top, bottom), (left, right)). tfjs knows both formats."""
-    return (TfjsLayer("ZeroPadding2D", view.keep("padding", "data_format")),)
+    return tfjs("ZeroPadding2D", view.keep("padding", "data_format"))
 
 
 @either_format
@@ -71,17 +71,14 @@ def up_sampling2d(view: LayerView) -> TfjsLayers:
     """Map UpSampling2D; only "nearest" is right in tfjs, which has no half-pixel centres."""
     interpolation = view.value("interpolation")
     if interpolation == "nearest":
-        return (TfjsLayer("UpSampling2D", view.keep("size", "data_format", "interpolation")),)
+        return tfjs("UpSampling2D", view.keep("size", "data_format", "interpolation"))
 
     @either_format
     def mapping(view: LayerView) -> TfjsLayers:
         view.ignore("data_format")
         sizes = list(zip(view.sample()[:-1], view.value("size"), strict=True))
         if any(size is None for size, _ in sizes):
-            view.refuse(
-                f"It has interpolation='{interpolation}' on data of unknown size.", "Give the Input a fixed size."
-            )
-            return ()
+            return view.refuse(f"It has interpolation='{interpolation}' on data of unknown size.", FIX_SIZE)
         matrices = [resize_matrix(size or 0, (size or 0) * times, interpolation) for size, times in sizes]
         return along_axes(3, dict(enumerate(matrices, 1)))
 
@@ -93,7 +90,7 @@ def _pairs(option: list[int] | list[list[int]]) -> list[Pair]:
     return [tuple(pair) for pair in (option if isinstance(option[0], list) else [option])]  # type: ignore[misc]
 
 
-LAYERS: Mapping[str, Callable[[LayerView], TfjsLayers]] = {
+LAYERS: Mapping[str, LayerMapping] = {
     "Reshape": reshape,
     "Flatten": flatten,
     "Permute": rearranging("Permute", "dims"),

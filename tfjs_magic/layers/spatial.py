@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.mapping import LayerView, Shape
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, multiplied, permuted
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerView, Shape
+from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, multiplied, permuted, permuted_back, tfjs
 
 Pair = tuple[int, int]
 T = TypeVar("T")
@@ -22,9 +22,9 @@ def padded(view: LayerView, shape: Shape, pads: Sequence[Pair]) -> TfjsLayers:
     """Add zeros before and after each spatial axis of ``shape`` (…, channels)."""
     sizes = [_sum(size, *pad) for size, pad in zip(shape, pads, strict=False)]
 
-    def two(rows: Pair, columns: Pair) -> TfjsLayer:
+    def two(rows: Pair, columns: Pair) -> TfjsLayers:
         config = {"padding": [list(rows), list(columns)], "data_format": "channels_last"}
-        return TfjsLayer("ZeroPadding2D", config)
+        return tfjs("ZeroPadding2D", config)
 
     return on_each_axis(view, two, shape, pads, sizes, nothing=NONE)
 
@@ -32,12 +32,12 @@ def padded(view: LayerView, shape: Shape, pads: Sequence[Pair]) -> TfjsLayers:
 def cropped(view: LayerView, shape: Shape, cuts: Sequence[Pair]) -> TfjsLayers:
     """Cut values off at the start and the end of each spatial axis of ``shape`` (…, channels)."""
     if any(size is None and cut != NONE for size, cut in zip(shape, cuts, strict=False)):
-        view.refuse("It cuts data of unknown size; TF.js then takes the size for 0.", "Give the Input a fixed size.")
+        view.refuse("It cuts data of unknown size; TF.js then takes the size for 0.", FIX_SIZE)
     sizes = [_sum(size, -cut[0], -cut[1]) for size, cut in zip(shape, cuts, strict=False)]
 
-    def two(rows: Pair, columns: Pair) -> TfjsLayer:
+    def two(rows: Pair, columns: Pair) -> TfjsLayers:
         config = {"cropping": [list(rows), list(columns)], "data_format": "channels_last"}
-        return TfjsLayer("Cropping2D", config)
+        return tfjs("Cropping2D", config)
 
     return on_each_axis(view, two, shape, cuts, sizes, nothing=NONE)
 
@@ -46,16 +46,16 @@ def repeated(view: LayerView, shape: Shape, times: Sequence[int]) -> TfjsLayers:
     """Repeat each value along each spatial axis of ``shape`` (…, channels)."""
     sizes = [product(size, count) for size, count in zip(shape, times, strict=False)]
 
-    def two(rows: int, columns: int) -> TfjsLayer:
+    def two(rows: int, columns: int) -> TfjsLayers:
         config = {"size": [rows, columns], "data_format": "channels_last", "interpolation": "nearest"}
-        return TfjsLayer("UpSampling2D", config)
+        return tfjs("UpSampling2D", config)
 
     return on_each_axis(view, two, shape, times, sizes, nothing=1)
 
 
 def on_each_axis(
     view: LayerView,
-    two: Callable[[T, T], TfjsLayer],
+    two: Callable[[T, T], TfjsLayers],
     shape: Shape,
     amounts: Sequence[T],
     sizes: Sequence[int | None],
@@ -79,7 +79,7 @@ def on_each_axis(
         to_image = view.reshaped(spatial[0], 1, channels)
         return chain(to_image, two(amounts[0], nothing), view.reshaped(sizes[0], channels))
     if len(spatial) == 2:
-        return (two(amounts[0], amounts[1]),)
+        return two(amounts[0], amounts[1])
     depth, height, width = sizes
     back = view.reshaped(depth, height, width, channels)
     first: TfjsLayers = ()
@@ -94,13 +94,12 @@ def on_each_axis(
 
 def along_axes(rank: int, matrices: Mapping[int, Array]) -> TfjsLayers:
     """Multiply axes of one sample (counted from 1, without the batch) by constant matrices (size before, after)."""
-    axes = list(range(1, rank + 1))
-    order, parts = axes, []
+    order, parts = list(range(1, rank + 1)), []
     for axis in sorted(matrices, reverse=True):
         wanted = [*(other for other in order if other != axis), axis]
-        parts += [permuted([order.index(other) + 1 for other in wanted]), (multiplied(matrices[axis]),)]
+        parts += [permuted([order.index(other) + 1 for other in wanted]), multiplied(matrices[axis])]
         order = wanted
-    return chain(*parts, permuted([order.index(axis) + 1 for axis in axes]))
+    return chain(*parts, permuted_back(order))
 
 
 def resize_matrix(before: int, after: int, interpolation: str, *, antialias: bool = False) -> Array:

@@ -1,8 +1,10 @@
 """tfjs layers, and how several of them make up what one Keras layer computes.
 
-A mapping gives one :class:`TfjsLayer`, or several that :func:`chain` and :func:`merge` have put together::
+A mapping gives :data:`TfjsLayers`: one that :func:`tfjs` makes, or several that :func:`chain` and :func:`merge` have
+put together::
 
-    chain(rescaled(5 / 6), activated("hard_sigmoid"))      # hard_sigmoid of Keras 3
+    tfjs("ELU", {"alpha": 1.0})
+    chain(rescaled(5 / 6), activated("hard_sigmoid"))  # hard_sigmoid of Keras 3
     merge("Add", 0, chain(activated("tanh"), rescaled(-1.0)))  # x - tanh(x)
 """
 
@@ -39,21 +41,29 @@ class TfjsLayer:
 TfjsLayers = tuple[TfjsLayer, ...]
 
 
-def chain(*parts: TfjsLayer | TfjsLayers) -> TfjsLayers:
+def tfjs(
+    class_name: str,
+    config: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    inputs: tuple[int, ...] | None = None,
+) -> TfjsLayers:
+    """Return one tfjs layer; see :class:`TfjsLayer`."""
+    return (TfjsLayer(class_name, config or {}, weights or {}, inputs=inputs),)
+
+
+def chain(*parts: TfjsLayers) -> TfjsLayers:
     """Feed the output of each part into the next as its only input; empty parts hand their input on."""
     whole: list[TfjsLayer] = []
     for part in parts:
-        layers = (part,) if isinstance(part, TfjsLayer) else part
-        if whole and layers:
-            _add(whole, layers, fed_by=_give_role(whole))
+        if whole and part:
+            _add(whole, part, fed_by=_give_role(whole))
         else:
-            whole += layers
+            whole += part
     return tuple(whole)
 
 
-def merge(
-    class_name: str, *branches: TfjsLayer | TfjsLayers | int, config: Mapping[str, Any] | None = None
-) -> TfjsLayers:
+def merge(class_name: str, *branches: TfjsLayers | int, config: Mapping[str, Any] | None = None) -> TfjsLayers:
     """Feed the outputs of several branches into one layer; an int stands for that input of the Keras layer."""
     whole: list[TfjsLayer] = []
     inputs: list[int | str] = []
@@ -61,35 +71,60 @@ def merge(
         if isinstance(branch, int):
             inputs.append(branch)
         else:
-            _add(whole, (branch,) if isinstance(branch, TfjsLayer) else branch, fed_by=None)
+            _add(whole, branch, fed_by=None)
             inputs.append(_give_role(whole))
     return (*whole, TfjsLayer(class_name, config or {}, inputs=tuple(inputs)))
 
 
-def rescaled(scale: Any = 1.0, offset: Any = 0.0) -> TfjsLayer:
+def rescaled(scale: Any = 1.0, offset: Any = 0.0) -> TfjsLayers:
     """Return x · scale + offset; both may be nested lists that broadcast."""
-    return TfjsLayer("Rescaling", {"scale": scale, "offset": offset})
+    return tfjs("Rescaling", {"scale": scale, "offset": offset})
 
 
-def activated(name: str) -> TfjsLayer:
+def activated(name: str) -> TfjsLayers:
     """Return an activation function of tfjs."""
-    return TfjsLayer("Activation", {"activation": name})
+    return tfjs("Activation", {"activation": name})
 
 
-def clipped_relu(max_value: float | None) -> TfjsLayer:
+#: What changes nothing: a layer of tfjs for a layer of Keras that it has not or that only training needs.
+UNCHANGED: TfjsLayers = activated("linear")
+
+
+def squared() -> TfjsLayers:
+    """Return x²."""
+    return tfjs("Multiply", inputs=(0, 0))
+
+
+def clipped_relu(max_value: float | None = None) -> TfjsLayers:
     """Return min(max(x, 0), max_value)."""
-    return TfjsLayer("ReLU", {} if max_value is None else {"max_value": max_value})
+    return tfjs("ReLU", None if max_value is None else {"max_value": max_value})
 
 
 def permuted(order: Sequence[int]) -> TfjsLayers:
     """Return the dimensions in another order, counted from 1 without the batch; nothing if they stand so already."""
-    return () if list(order) == list(range(1, len(order) + 1)) else (TfjsLayer("Permute", {"dims": list(order)}),)
+    return () if list(order) == list(range(1, len(order) + 1)) else tfjs("Permute", {"dims": list(order)})
 
 
-def multiplied(matrix: Array) -> TfjsLayer:
+def permuted_back(order: Sequence[int]) -> TfjsLayers:
+    """Return what undoes :func:`permuted`."""
+    return permuted([order.index(axis) + 1 for axis in range(1, len(order) + 1)])
+
+
+def multiplied(matrix: Array) -> TfjsLayers:
     """Return the product of the last dimension and a constant matrix (size before, size after)."""
     config = {"units": matrix.shape[1], "use_bias": False, "activation": "linear", "trainable": False}
-    return TfjsLayer("Dense", config, {"kernel": matrix})
+    return tfjs("Dense", config, {"kernel": matrix})
+
+
+def of_input(number: int, layers: TfjsLayers) -> TfjsLayers:
+    """Let the first of several layers take that input of the Keras layer."""
+    first, *others = layers
+    return (dataclasses.replace(first, inputs=(number,)), *others)
+
+
+def subtracted() -> TfjsLayers:
+    """Return the first input less the second, x + (−1 · y + 0): exact in floating point."""
+    return merge("Add", 0, of_input(1, rescaled(-1.0)))
 
 
 def _add(whole: list[TfjsLayer], layers: TfjsLayers, *, fed_by: str | None) -> None:

@@ -9,6 +9,7 @@ Source: tfjs-layers 4.22 ``dist/models.js`` (``loadLayersModelFromIOHandler``).
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,31 +20,16 @@ import numpy as np
 from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
-from tfjs_magic.layers.functional import (
-    Call,
-    MappedModel,
-    ModelGraph,
-    input_names,
-    output_names,
-    read_model,
-)
-from tfjs_magic.layers.mapping import (
-    FLOAT_DTYPES,
-    INTEGER_DTYPES,
-    CallShapes,
-    LayerView,
-    Notes,
-    Refusal,
-    host_array,
-    is_keras_layer,
-    is_keras_name,
-)
+from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
+from tfjs_magic.layers.keras_objects import host_array, is_keras_layer, is_keras_name
+from tfjs_magic.layers.mapping import FLOAT_DTYPES, INTEGER_DTYPES, CallShapes, LayerView, Notes, Refusal, Refused
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
-from tfjs_magic.layers.operations import OPERATIONS
-from tfjs_magic.layers.registry import MAPPINGS
-from tfjs_magic.layers.tfjs_layer import TfjsLayers, activated, chain
+from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS
+from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers
 from tfjs_magic.layers.training import training_config
+
+__all__ = ["LayersTopology", "Refused", "fill_weights", "layers_topology"]
 
 #: Dtype policies that become float32, with what the user should know of it.
 _OTHER_POLICIES = frozenset({"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"})
@@ -74,13 +60,6 @@ class LayersTopology:
     notes: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Refused:
-    """Why a model cannot be a layers model; every reason, in the order of the layers."""
-
-    refusals: tuple[Refusal, ...]
-
-
 def layers_topology(model: Any) -> LayersTopology | Refused:
     """Convert a Keras 3 model, or say everything that stands against it."""
     notes = Notes()
@@ -93,7 +72,8 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         return Refused(tuple(dict.fromkeys(refusals)))
     names = LayerNames(mapped)
     container = assemble(mapped, names, top_level_name(mapped))
-    if repeated := _first_repeated([name for name, _ in container.weights]):
+    counts = collections.Counter(name for name, _ in container.weights)
+    if repeated := next((name for name, count in counts.items() if count > 1), None):
         reason = f"Two of its weights would be called '{repeated}' in TF.js."
         return Refused((Refusal(mapped.graph.name, reason, "Rename one of the layers."),))
     for old, new in names.renamed:
@@ -185,33 +165,30 @@ class _Mapper:
                 self.refusals += _refuse_input(layer)
             else:
                 mapped = self.map_layer(layer, [call.shapes for call in calls])
-                self.refusals += [one for one in mapped if isinstance(one, Refusal)]
-                layers[id(layer)] = tuple(one for one in mapped if not isinstance(one, Refusal))
+                if isinstance(mapped, Refused):
+                    self.refusals += mapped.refusals
+                else:
+                    layers[id(layer)] = mapped
         self._note_copies(graph, models)
         return MappedModel(graph, layers, models)
 
-    def map_layer(self, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers | tuple[Refusal, ...]:
-        """Map one layer, or give everything that stands against it."""
-        class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATIONS
-        if not is_keras_name(type(layer).__module__):
-            reason = f"Its class '{class_name}' is your own, and TF.js has only Keras's layers."
-            return (Refusal(layer.name, reason),)
-        if class_name not in mappings:
-            if mappings is OPERATIONS:
-                return (_refuse_operation(layer),)
-            return (Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does."),)
-        if not getattr(layer, "built", True):
-            return (Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it."),)
-        view = LayerView(layer, calls, notes=self.notes, map_inner=self.map_layer, taken=self.taken)
+    def map_layer(self, layer: Any, calls: Sequence[CallShapes]) -> TfjsLayers | Refused:
+        """Map one layer or operation, or say everything that stands against it."""
+        if (refusal := _refuse_class(layer)) is not None:
+            return Refused((refusal,))
+        class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATION_MAPPINGS
+        view = LayerView(layer, calls, notes=self.notes, map_layer=self.map_layer, taken=self.taken)
         self._check_policy(view)
-        mapped = chain(mappings[class_name](view), view.afterwards) or (activated("linear"),)
+        mapped = mappings[class_name](view) or UNCHANGED
         refusals = view.finish()
         if not refusals and (extra := _unmapped_weights(view, mapped)):
             reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
             refusals = (Refusal(layer.name, reason),)
-        if len(mapped) > 1 and not refusals:
+        if refusals:
+            return Refused(refusals)
+        if len(mapped) > 1:
             self.notes.add("Made of several TF.js layers, of which the last has the name", layer.name)
-        return refusals or mapped
+        return mapped
 
     def _check_policy(self, view: LayerView) -> None:
         policy = str(getattr(getattr(view.layer, "dtype_policy", None), "name", "float32"))
@@ -255,12 +232,19 @@ def _refuse_input(layer: Any) -> list[Refusal]:
     return found
 
 
-def _refuse_operation(operation: Any) -> Refusal:
-    name = type(operation).__name__
-    return Refusal(
-        operation.name,
-        f"It is the operation keras.ops '{name}', and no layer of TF.js computes that.",
-    )
+def _refuse_class(layer: Any) -> Refusal | None:
+    """Refuse what is not Keras's own, what no mapping knows, and what is not built."""
+    class_name, is_layer = type(layer).__name__, is_keras_layer(layer)
+    if not is_keras_name(type(layer).__module__):
+        return Refusal(layer.name, f"Its class '{class_name}' is your own, and TF.js has only Keras's layers.")
+    if not is_layer and class_name not in OPERATION_MAPPINGS:
+        reason = f"It is the operation keras.ops '{class_name}', and no layer of TF.js computes that."
+        return Refusal(layer.name, reason)
+    if is_layer and class_name not in MAPPINGS:
+        return Refusal(layer.name, f"TF.js has no layer that computes what Keras's {class_name} does.")
+    if not getattr(layer, "built", True):
+        return Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it.")
+    return None
 
 
 def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
@@ -275,11 +259,6 @@ def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:
     return [
         variable.name for variable in layer.weights if id(variable) not in taken and "rnn_state" not in variable.path
     ]
-
-
-def _first_repeated(names: Sequence[str]) -> str | None:
-    seen: set[str] = set()
-    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
 
 
 def _float32_array(name: str, variable: Any, notes: Notes) -> Array:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfjs_magic.layers.mapping import is_keras_name
+from tfjs_magic.layers.keras_objects import is_keras_name
 
 _Config = Mapping[str, Any]
 
