@@ -146,6 +146,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "activation-unknown": (lambda: on(LINE, layers.Dense(3, "exponential", name="bad")), "powers of e"),
     "LSTM-activation": (lambda: on(SEQUENCE, layers.LSTM(3, "hard_sigmoid", name="bad")), "hard_sigmoid"),
+    "glu-odd": (lambda: on(LINE, layers.Dense(3, "glu", name="bad")), "cannot halve 3 channels"),
+    "ops-max-initial": (lambda: on(SEQUENCE, lambda x: keras.ops.max(x, axis=1, initial=5.0)), "initial=5.0"),
+    "ops-maximum-wider": (lambda: on(LINE, lambda x: keras.ops.maximum(x, np.ones((1, 1, 1)))), "more dimensions"),
+    "ops-power-of-tensor": (lambda: on(LINE, lambda x: 2.0**x), "can only square"),
+    "ops-softmax-all": (lambda: on(LINE, lambda x: keras.ops.softmax(x, axis=None)), "takes in the batch"),
+    "ops-stack-constant": (
+        lambda: on(LINE, lambda x: keras.ops.stack([x, 2 * x, np.ones((1, 6), np.float32)])[0]),
+        "constants among tensors",
+    ),
     "ops-threshold": (lambda: on(LINE, lambda x: keras.ops.threshold(x, 0.3, 1.0)), "default_value=1.0"),
     "ops-glu": (lambda: on((4, 6), lambda x: keras.ops.glu(x, axis=1)), "axis=1"),
     "Conv2D-strides-any-size": (

@@ -30,22 +30,10 @@ from tfjs_magic.layers.tfjs_layer import (
 
 #: Keras activation → tfjs's name, where both compute the same.
 TFJS_ACTIVATIONS: Mapping[str, str] = {
+    **{name: name for name in ("elu", "gelu", "linear", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid")},
+    **{name: name for name in ("softmax", "softplus", "softsign", "swish", "tanh")},
     "celu": "elu",
-    "elu": "elu",
-    "gelu": "gelu",
-    "linear": "linear",
-    "log_softmax": "log_softmax",
-    "mish": "mish",
-    "relu": "relu",
-    "relu6": "relu6",
-    "selu": "selu",
-    "sigmoid": "sigmoid",
     "silu": "swish",
-    "softmax": "softmax",
-    "softplus": "softplus",
-    "softsign": "softsign",
-    "swish": "swish",
-    "tanh": "tanh",
 }
 
 
@@ -185,6 +173,8 @@ def composed(view: LayerView, name: str, channels: int | None) -> TfjsLayers:
     """Return the layers of an activation in :data:`COMPOSED_ACTIVATIONS`."""
     if channels is None:
         return view.refuse("It has an unknown number of channels.", FIX_SIZE)
+    if name == "glu" and channels % 2:
+        return view.refuse(f"Its activation is 'glu', which cannot halve {channels} channels.")
     return COMPOSED_ACTIVATIONS[name](channels)
 
 

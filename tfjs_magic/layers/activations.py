@@ -41,9 +41,9 @@ def along_axes(name: str) -> LayerMapping:
 
     def mapping(view: LayerView) -> TfjsLayers:
         shape, axis = view.sample(), view.value("axis")
-        axes = sorted(one % (len(shape) + 1) for one in (axis if isinstance(axis, list) else [axis]))
+        axes = sorted(one % (len(shape) + 1) for one in (axis if isinstance(axis, list) else [axis or 0]))
         if 0 in axes:
-            return view.refuse(f"It has axis={axis}, which is the batch.")
+            return view.refuse(f"It has axis={axis}, which takes in the batch.")
         order = [*(one for one in range(1, len(shape) + 1) if one not in axes), *axes]
         moved = tuple(shape[one - 1] for one in order)
         if len(axes) == 1:

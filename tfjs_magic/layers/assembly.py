@@ -5,7 +5,6 @@ Source: tfjs-layers 4.22 ``dist/engine/container.js`` (``fromConfig``), ``dist/m
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,6 @@ class _Container:
 
     entry: dict[str, Any]
     weights: list[tuple[str, Any]]
-    classes: collections.Counter[str]
 
 
 @dataclasses.dataclass(eq=False)
@@ -43,7 +41,7 @@ def assemble(model: MappedModel, names: LayerNames, name: str) -> _Container:
 
     Returns:
         ``entry`` is ``{class_name, config}``; ``weights`` are (tfjs's name, Keras variable or tensor) in the order of
-        the layers; ``classes`` counts how often each layer class is called.
+        the layers.
     """
     assembly = _Assembly(model, names)
     outputs = assembly.outputs()
@@ -64,7 +62,7 @@ def assemble(model: MappedModel, names: LayerNames, name: str) -> _Container:
             "input_layers": [_reference(by_name, *assembly.source(ref)) for ref in model.graph.inputs],
             "output_layers": [_reference(by_name, *source) for source in outputs],
         }
-    return _Container({"class_name": class_name, "config": config}, assembly.weights, assembly.classes)
+    return _Container({"class_name": class_name, "config": config}, assembly.weights)
 
 
 class _Assembly:
@@ -75,16 +73,15 @@ class _Assembly:
         self.names = names
         self.placed: dict[str, _Placed] = {}
         self.weights: list[tuple[str, Any]] = []
-        self.classes: collections.Counter[str] = collections.Counter()
         self._roles: dict[tuple[int, str], _Placed] = {}
         for layer in model.graph.layers:
-            numbers = model.graph.calls_of(layer)
-            if (inner := model.models.get(id(layer))) is not None:
-                self._place_model(layer, inner, numbers)
-            elif model.graph.calls[numbers[0]].kind == "input":
-                self._place_input(layer, model.graph.calls[numbers[0]])
+            first = model.graph.calls[model.graph.calls_of(layer)[0]]
+            if first.kind == "model":
+                self._place_model(layer, model.models[id(layer)])
+            elif first.kind == "input":
+                self._place_input(layer, first)
             else:
-                self._place_layers(layer, numbers)
+                self._place_layers(layer)
         for number, call in enumerate(model.graph.calls):
             self._wire(number, call)
 
@@ -96,20 +93,18 @@ class _Assembly:
         }
         self._place(layer, TfjsLayer("InputLayer", config), config)
 
-    def _place_model(self, layer: Any, inner: MappedModel, numbers: Sequence[int]) -> None:
+    def _place_model(self, layer: Any, inner: MappedModel) -> None:
         container = assemble(inner, self.names, self.names.of(self.model, layer))
         # tfjs gives a model a node of its own before anyone calls it.
         self._place(
             layer, TfjsLayer(container.entry["class_name"]), container.entry["config"], first_node=1, named=True
         )
         self.weights += container.weights
-        self.classes.update({name: count * len(numbers) for name, count in container.classes.items()})
 
-    def _place_layers(self, layer: Any, numbers: Sequence[int]) -> None:
+    def _place_layers(self, layer: Any) -> None:
         for tfjs in self.model.layers[id(layer)]:
             placed = self._place(layer, tfjs, {"trainable": bool(getattr(layer, "trainable", True)), **tfjs.config})
             self.weights += [(f"{placed.name}/{weight}", variable) for weight, variable in tfjs.weights.items()]
-            self.classes[tfjs.class_name] += len(numbers)
 
     def _place(
         self, layer: Any, tfjs: TfjsLayer, config: Mapping[str, Any], *, first_node: int = 0, named: bool = False
@@ -142,7 +137,6 @@ class _Assembly:
         name = self.names.claim(f"{source[0]}_{suffix}")
         config = {"name": name, "trainable": True, "activation": "linear"}
         self.placed[name] = _Placed(name, "Activation", config, calls={0: [source]})
-        self.classes["Activation"] += 1
         return name, 0, 0
 
     def source(self, ref: TensorRef) -> tuple[str, int, int]:

@@ -197,8 +197,7 @@ class _Reader:
         return TensorRef(self._numbers[self._key(tensor)], tensor._keras_history.tensor_index)  # noqa: SLF001
 
     def _append(self, tensor: Any) -> None:
-        operation, node_index, _ = tensor._keras_history  # noqa: SLF001
-        node = operation._inbound_nodes[node_index]  # noqa: SLF001
+        operation, node = tensor._keras_history[0], _node(tensor)  # noqa: SLF001
         read = _read_arguments(tensor)
         inputs = tuple(self.ref(one) for one in read.tensors)
         shapes = CallShapes(
@@ -223,10 +222,10 @@ class _Reader:
     def _mask_origin(self, mask: Any) -> MaskOrigin | None:
         """Follow a mask to the NotEqual that Embedding and Masking write, without adding it to the calls."""
         while hasattr(mask, "_keras_history"):
-            operation, node_index, _ = mask._keras_history  # noqa: SLF001
+            operation = mask._keras_history[0]  # noqa: SLF001
             if not type(operation).__module__.startswith("keras.src.ops."):
                 return None
-            arguments = operation._inbound_nodes[node_index].arguments.args  # noqa: SLF001
+            arguments = _node(mask).arguments.args
             if type(operation).__name__ == "NotEqual":
                 tensor, value = arguments
                 known = self._key(tensor) in self._numbers and isinstance(value, int | float)
@@ -250,19 +249,24 @@ class _Arguments(NamedTuple):
     operands: tuple[Any, ...] = ()
 
 
+def _node(tensor: Any) -> Any:
+    """Return Keras's record of the call that gave a tensor."""
+    operation, index, _ = tensor._keras_history  # noqa: SLF001
+    return operation._inbound_nodes[index]  # noqa: SLF001
+
+
 def _read_arguments(tensor: Any) -> _Arguments:
     """Sort the arguments of the call that gave a tensor into inputs, mask and the rest."""
-    operation, node_index, _ = tensor._keras_history  # noqa: SLF001
-    node = operation._inbound_nodes[node_index]  # noqa: SLF001
+    operation, node = tensor._keras_history[0], _node(tensor)  # noqa: SLF001
     if not node.input_tensors:
         return _Arguments([], None, {}, "")
     signature = inspect.signature(operation.call)
-    if _kind_of_call(operation) == "operation":
-        return _read_operands(signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments)
     try:
         bound = signature.bind(*node.arguments.args, **node.arguments.kwargs).arguments
     except TypeError:  # a user's layer whose __call__ takes other arguments than its call
         return _Arguments(list(node.input_tensors), None, {}, "It is called in a way that its call method hides.")
+    if _kind_of_call(operation) == "operation":
+        return _read_operands(bound)
     first_name = next(iter(bound))
     first = [one for one in _flatten(bound.pop(first_name)) if one is not None]
     masks = [one for one in _flatten(bound.pop("mask", None)) if one is not None]
@@ -282,9 +286,11 @@ def _read_arguments(tensor: Any) -> _Arguments:
 
 def _read_operands(bound: Mapping[str, Any]) -> _Arguments:
     tensors = [one for one in _flatten(list(bound.values())) if _is_symbolic(one)]
+    mixed = any(len({_is_symbolic(leaf) for leaf in _flatten(value)}) > 1 for value in bound.values())
+    unclear = "It is called on constants among tensors, which a TF.js layer cannot take." if mixed else ""
     numbers = iter(range(len(tensors)))
     operands = tuple(TensorOperand(next(numbers)) if _is_symbolic(value) else value for value in bound.values())
-    return _Arguments(tensors, None, {}, "", operands)
+    return _Arguments(tensors, None, {}, unclear, operands)
 
 
 def _flatten(value: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.layers.activation_functions import TFJS_ACTIVATIONS
 from tfjs_magic.layers.tfjs_functions import hard_sigmoid
 
 Config = Mapping[str, Any]
@@ -74,16 +75,11 @@ def activation_of(name: str, value: Any) -> Any:
     spelled = snake_case(str(value))
     if spelled == "hard_sigmoid":
         return hard_sigmoid  # of TF.js and Keras 2: 0.2 x + 0.5
-    if spelled not in _ACTIVATIONS:
+    if spelled not in {*TFJS_ACTIVATIONS.values(), "silu"}:  # which Keras 2 writes
         raise refused(name, f"its activation '{value}' is none that TF.js has")
-    return _ACTIVATIONS[spelled]
+    return spelled
 
 
-_ACTIVATIONS: Mapping[str, str] = {
-    **{name: name for name in ("elu", "gelu", "linear", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid")},
-    **{name: name for name in ("silu", "softmax", "softplus", "softsign", "tanh")},
-    "swish": "silu",
-}
 #: tfjs's class of an initializer, where Keras spells it otherwise.
 _INITIALIZERS: Mapping[str, str] = {
     "LeCunNormal": "LecunNormal",

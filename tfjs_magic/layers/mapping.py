@@ -300,23 +300,17 @@ FLOAT_DTYPES = frozenset({"float32", "float16", "bfloat16", "float64"})
 #: Dtypes that become int32.
 INTEGER_DTYPES = frozenset({"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"})
 
-#: Keras initializer → tfjs's name, and the options to keep. Every weight is loaded, but in nested models tfjs runs the
+#: Keras initializer → the options that tfjs reads too. Every weight is loaded, but in nested models tfjs runs the
 #: initializers first: Orthogonal (tfjs's default for recurrent kernels) fails or takes minutes there, Identity wants
 #: square kernels. These and all unknown ones become Zeros.
-_INITIALIZERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "Constant": ("Constant", ("value",)),
-    "GlorotNormal": ("GlorotNormal", ()),
-    "GlorotUniform": ("GlorotUniform", ()),
-    "HeNormal": ("HeNormal", ()),
-    "HeUniform": ("HeUniform", ()),
-    "LecunNormal": ("LeCunNormal", ()),
-    "LecunUniform": ("LeCunUniform", ()),
-    "Ones": ("Ones", ()),
-    "RandomNormal": ("RandomNormal", ("mean", "stddev")),
-    "RandomUniform": ("RandomUniform", ("minval", "maxval")),
-    "TruncatedNormal": ("TruncatedNormal", ("mean", "stddev")),
-    "VarianceScaling": ("VarianceScaling", ("scale", "mode", "distribution")),
-    "Zeros": ("Zeros", ()),
+_INITIALIZERS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform"), ()),
+    "Constant": ("value",),
+    "Ones": (),
+    "RandomNormal": ("mean", "stddev"),
+    "RandomUniform": ("minval", "maxval"),
+    "TruncatedNormal": ("mean", "stddev"),
+    "VarianceScaling": ("scale", "mode", "distribution"),
 }
 
 
@@ -325,14 +319,13 @@ def tfjs_initializer(serialized: Any) -> dict[str, Any]:
     zeros = {"class_name": "Zeros", "config": {}}
     if not isinstance(serialized, Mapping) or serialized.get("class_name") not in _INITIALIZERS:
         return zeros
-    class_name, options = _INITIALIZERS[serialized["class_name"]]
-    given = serialized.get("config") or {}
-    config = {option: given[option] for option in options if option in given}
+    class_name, given = serialized["class_name"], serialized.get("config") or {}
+    config = {option: given[option] for option in _INITIALIZERS[class_name] if option in given}
     if not all(isinstance(value, int | float | str) for value in config.values()):
         return zeros
     if config.get("distribution") == "untruncated_normal":
         config["distribution"] = "normal"
-    return {"class_name": class_name, "config": config}
+    return {"class_name": class_name.replace("Lecun", "LeCun"), "config": config}
 
 
 def tfjs_regularizer(serialized: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ def power(view: LayerView) -> TfjsLayers:
     """Map x²."""
     exponent = view.operands[1]
     if not isinstance(exponent, int | float) or exponent != 2:
-        view.refuse(f"It takes the power {exponent!r}; layers of TF.js can only square.")
+        view.refuse("It takes another power than 2; layers of TF.js can only square.")
     return squared()
 
 
@@ -184,7 +184,6 @@ def total(view: LayerView) -> TfjsLayers:
 
 def _reduced(view: LayerView, pooled: Callable[[int | None], TfjsLayers]) -> TfjsLayers:
     """Map a reduction over some axes to layers for (values, the rest), given the number of values."""
-    view.ignore("initial", "dtype")
     shape, axis, keepdims = view.sample(), view.value("axis"), view.value("keepdims")
     axes = [] if axis is None else sorted({one % (len(shape) + 1) for one in np.atleast_1d(axis).tolist()})
     rest = [one for one in range(1, len(shape) + 1) if one not in axes]
@@ -212,11 +211,12 @@ def get_item(view: LayerView) -> TfjsLayers:
     view.takes_integers()
     shape, made = view.sample(), view.made()
     key = view.operands[1] if isinstance(view.operands[1], tuple) else (view.operands[1],)
-    if Ellipsis in key:
+    plain = all(one is None or one is Ellipsis or isinstance(one, int | slice) for one in key)
+    if plain and Ellipsis in key:
         place = key.index(Ellipsis)
         whole = (slice(None),) * (len(shape) + 1 - (len(key) - 1 - key.count(None)))
         key = (*key[:place], *whole, *key[place + 1 :])
-    if not key or key[0] != slice(None) or any(one is not None and not isinstance(one, int | slice) for one in key):
+    if not plain or not key or key[0] != slice(None):
         return view.refuse("It picks from the batch, or with something else than numbers and slices.")
     sizes, parts = list(shape), []
     for axis, one in enumerate(part for part in key[1:] if part is not None):
@@ -301,7 +301,7 @@ def _listed(view: LayerView, value: Any) -> Any:
 
 
 def _number(view: LayerView, value: Any) -> float:
-    array = np.asarray(host_array(value))
+    array = _constant(view, value)
     if array.size != 1:
         view.refuse("It compares with several constants; layers of TF.js can with one.")
         return 0.0

@@ -20,6 +20,7 @@ import numpy as np
 from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
+from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
 from tfjs_magic.layers.keras_objects import host_array, is_keras_layer, is_keras_name
 from tfjs_magic.layers.mapping import FLOAT_DTYPES, INTEGER_DTYPES, CallShapes, LayerView, Notes, Refusal, Refused
@@ -90,7 +91,7 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         weights=weights,
         inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
         outputs=_tensor_infos(model.outputs, output_names(model), {}),
-        classes=dict(sorted(container.classes.items())),
+        classes=dict(sorted(layer_classes(container.entry).items())),
         training=training,
         stateful=any(
             layer.config.get("stateful") for one in mapped.walk() for made in one.layers.values() for layer in made

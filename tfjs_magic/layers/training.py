@@ -89,18 +89,12 @@ _ALIASES: Mapping[str, str] = {
 }
 #: Keras's loss → tfjs's. Hinge and its square read labels of 0 and 1 otherwise; the others are not in tfjs.
 _LOSSES: Mapping[str, str] = {
-    "binary_crossentropy": "binary_crossentropy",
-    "categorical_crossentropy": "categorical_crossentropy",
-    "categorical_hinge": "categorical_hinge",
+    **{name: name for name in ("binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "poisson")},
+    **{name: name for name in ("mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error")},
+    **{name: name for name in ("mean_squared_logarithmic_error", "sparse_categorical_crossentropy")},
     "cosine_similarity": "cosine_proximity",
     "kl_divergence": "kullback_leibler_divergence",
     "log_cosh": "logcosh",
-    "mean_absolute_error": "mean_absolute_error",
-    "mean_absolute_percentage_error": "mean_absolute_percentage_error",
-    "mean_squared_error": "mean_squared_error",
-    "mean_squared_logarithmic_error": "mean_squared_logarithmic_error",
-    "poisson": "poisson",
-    "sparse_categorical_crossentropy": "sparse_categorical_crossentropy",
 }
 #: Options of Keras's losses → the values that tfjs computes.
 _USUAL: Mapping[str, tuple[Any, ...]] = {
