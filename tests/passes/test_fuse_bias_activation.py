@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass, misses
+from tests.passes.checks import check_pass, misses
 from tests.passes.operands import LINEAR, linear_constants, operands, random_array
 from tfjs_magic.passes import fuse_bias_activation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass
+from tests.passes.checks import check_pass
 from tfjs_magic.passes import lower_bool_reverse
 
 AXIS = {"axis": np.array([1], np.int32)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass
+from tests.passes.checks import check_pass
 from tfjs_magic.passes import lower_erfc
 
 #: TF.js computes erf with a polynomial whose absolute error is 1.5e-7.

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
-from tests.graph_text import BACKENDS, check_pass
+from tests.graph_text import BACKENDS
+from tests.passes.checks import check_pass
 from tests.traced import converted, python_outputs
 from tfjs_magic.passes import lower_switch_n
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass, parse_graph
+from tests.graph_text import parse_graph
+from tests.passes.checks import check_pass
 from tfjs_magic.passes import merge_duplicates, run_passes
 
 X = "x: float32[4,6]\n"

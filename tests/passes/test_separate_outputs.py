@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import BACKENDS, check_pass, graph_text, parse_graph, tfjs_model
+from tests.graph_text import BACKENDS, graph_text, parse_graph, tfjs_model
+from tests.passes.checks import check_pass
 from tests.passes.operands import operands
 from tfjs_magic.passes import separate_outputs
 from tfjs_magic.passes.rewrite import run_passes

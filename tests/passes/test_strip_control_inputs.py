@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
-from tests.graph_text import BACKENDS, check_pass, graph_text, parse_graph
+from tests.graph_text import BACKENDS, graph_text, parse_graph
+from tests.passes.checks import check_pass
 from tests.traced import converted, python_outputs
 from tfjs_magic.artifacts import Array
 from tfjs_magic.passes import strip_control_inputs

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass, misses
+from tests.passes.checks import check_pass, misses
 from tests.passes.operands import LINEAR, linear_constants, operands, random_array
 from tfjs_magic.passes import fold_scale, swap_offset_and_scale
 

@@ -1,0 +1,235 @@
+"""The checks that every pass has to stand: real TensorFlow before it, real TF.js after it, on cpu and wasm.
+
+A graph is checked as it is and in two variants, made by themselves: every tensor in it feeds one more node, or every
+node in it is a public output. A pass may then decline, but must not change what the others see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
+from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS, graph_text, parse_graph, run_tensorflow, tensorflow_values, tfjs_model
+from tests.traced import python_outputs, traced
+from tfjs_magic.artifacts import Array, PassReport
+from tfjs_magic.errors import UnsupportedOpsError
+from tfjs_magic.graph.ir import DType, Graph, Node, Shape, node_of, port_of
+from tfjs_magic.ops.check import check_ops, missing_per_backend
+from tfjs_magic.passes import PIPELINE
+from tfjs_magic.passes.rewrite import Pass, run_passes
+
+#: What TF.js has as it is. Halves it rounds otherwise, complex numbers wasm lacks.
+_WATCHED_DTYPES = frozenset({"bool", "float32", "float64", "int32", "int64"})
+#: Where these are, a tensor may be dead: it has no value to compare.
+_BRANCHING = frozenset({"Enter", "Merge", "Switch", "_SwitchN"})
+_DATA = frozenset({"Const", "Placeholder"})
+
+
+@dataclasses.dataclass(frozen=True)
+class _Case:
+    """What every variant of a graph is checked with: ``expected`` are the outputs of the graph itself, per feed."""
+
+    node: TfjsNode
+    passes: Sequence[Pass]
+    feeds: Sequence[Mapping[str, Array]]
+    expected: Sequence[Mapping[str, Array]]
+    tolerance: float
+
+
+def check_pass(
+    node: TfjsNode,
+    before: str,
+    after: str | None,
+    passes: Sequence[Pass],
+    constants: Mapping[str, Array],
+    *,
+    tolerance: float = FLOAT32_TOLERANCE,
+    feeds: Sequence[Mapping[str, Array]] | None = None,
+) -> tuple[PassReport, ...]:
+    """Run passes on a graph and check all that must hold; ``after=None`` means that nothing may change.
+
+    Checked: the text afterwards, and what :func:`_check_each` does.
+    """
+    for value in constants.values():
+        value.flags.writeable = False
+    graph = parse_graph(before, constants)
+    feeds = feeds or [draw_feed(graph, seed) for seed in (1, 2)]
+    case = _Case(node, passes, feeds, run_tensorflow(graph, feeds), tolerance)
+    reports = _check_each(case, graph, watches_all=True)
+    run_passes(graph, passes)
+    assert graph_text(graph) == graph_text(parse_graph(before if after is None else after))
+    return reports
+
+
+def check_lowering(
+    node: TfjsNode,
+    passes: Sequence[Pass],
+    function: Callable[..., Any],
+    *specs: tf.TensorSpec,
+    after: Sequence[Pass] = (),
+    reference: Callable[..., Any] | None = None,
+    tolerance: float = FLOAT32_TOLERANCE,
+    feeds: Sequence[Mapping[str, Array]] | None = None,
+) -> None:
+    """Run passes on a traced function and check all that must hold; the first pass must apply, and none may refuse.
+
+    Checked: what :func:`_check_each` does, and that the whole pipeline leaves what TF.js computes rightly.
+
+    Args:
+        node: Runs TF.js.
+        passes: The pass, and those that it needs.
+        function: Takes and gives tensors.
+        specs: What the function takes.
+        after: Passes whose work the pass wants to find done.
+        reference: A function of the same tensors that every CPU can compute, where some lack a kernel for this one.
+        tolerance: Allowed error relative to the largest reference value.
+        feeds: Drawn where not given.
+    """
+    graph = traced(function, *specs)
+    feeds = feeds or [draw_feed(graph, seed) for seed in (1, 2)]
+    if reference is None:
+        expected = run_tensorflow(graph, feeds)
+    else:
+        expected = [python_outputs(reference, feed, *specs) for feed in feeds]
+    run_passes(graph, after)
+    case = _Case(node, passes, feeds, expected, tolerance)
+    reports = _check_each(case, graph, watches_all=reference is None)
+    assert reports[0].applied
+    assert not misses(reports)
+    for group in PIPELINE.values():
+        run_passes(graph, group)
+    check_ops(graph)
+    assert not {missing for backend in BACKENDS for missing in missing_per_backend(graph)[backend]}
+    _compare(case, graph, expected)
+
+
+def refusals(
+    passes: Sequence[Pass], function: Callable[..., Any], *specs: tf.TensorSpec, lacking: bool = True
+) -> set[str]:
+    """Return the sentences with which passes refuse a traced function; nothing may change.
+
+    Args:
+        passes: They run alone.
+        function: Takes and gives tensors.
+        specs: What the function takes.
+        lacking: Whether TF.js cannot do what is refused: the op check must say so behind the whole pipeline.
+    """
+    graph = traced(function, *specs)
+    before = graph_text(graph)
+    reports = run_passes(graph, passes)
+    assert graph_text(graph) == before
+    for group in PIPELINE.values():
+        run_passes(graph, group)
+    try:
+        check_ops(graph)
+    except UnsupportedOpsError:
+        assert lacking
+    else:
+        assert lacking == any(missing_per_backend(graph).values())
+    return misses(reports)
+
+
+def misses(reports: Sequence[PassReport]) -> set[str]:
+    """Return the sentences of all refusals."""
+    return {reason for report in reports for reason in report.misses}
+
+
+def draw_feed(graph: Graph, seed: int) -> dict[str, Array]:
+    """Draw one array per input; unknown sizes are 2."""
+    rng = np.random.default_rng(seed)
+    feed: dict[str, Array] = {}
+    for name, placeholder in graph.inputs.items():
+        attrs = graph[placeholder].attrs
+        dims, dtype = attrs["shape"], str(attrs["dtype"])
+        assert isinstance(dims, Shape)
+        shape = tuple(size or 2 for size in dims.dims or ())
+        if dtype == "bool":
+            feed[name] = np.full(shape, seed % 2 == 1)
+        elif dtype == "int32":
+            feed[name] = rng.integers(0, 4, shape).astype(np.int32)
+        else:
+            feed[name] = rng.normal(size=shape).astype(dtype)
+    return feed
+
+
+def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassReport, ...]:
+    """Check a graph and its variants; return the reports of the graph itself, which is not edited.
+
+    Checked: names and order of inputs and outputs; that a second run changes nothing; that no source array was written
+    to; that TF.js computes on cpu and wasm what TensorFlow computed before.
+    """
+    assert_telling(*case.expected, tolerance=case.tolerance)
+    originals = [(n.value, n.value.copy()) for n in graph if n.value is not None]
+    found = []
+    for variant, expected in _variants(case, graph, watches_all=watches_all):
+        signature = (list(variant.inputs.items()), list(variant.outputs))
+        found.append(run_passes(variant, case.passes))
+        variant.check()
+        assert (list(variant.inputs.items()), list(variant.outputs)) == signature
+        again = run_passes(variant, case.passes)
+        assert not any(report.applied for report in again), "not idempotent"
+        assert all(np.array_equal(now, then, equal_nan=now.dtype.kind in "fc") for now, then in originals)
+        _compare(case, variant, expected)
+    return found[0]
+
+
+def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]]) -> None:
+    model = tfjs_model(graph)
+    for backend in BACKENDS:
+        for got, want in zip(case.node.run_each(model, case.feeds, backend), expected, strict=True):
+            assert_matches(got, want, tolerance=case.tolerance)
+
+
+def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple[Graph, Sequence[Mapping[str, Array]]]]:
+    """Yield the graph, the one whose tensors all feed one more node, and the one whose nodes are all outputs."""
+    yield _copied(graph), case.expected
+    if any(node.op in _BRANCHING for node in graph):
+        return
+    refs = {ref for node in graph for ref in node.inputs}
+    if not watches_all:
+        refs -= _behind(graph, case.passes[0])
+    values = tensorflow_values(graph, case.feeds, refs)
+    dtypes = {ref: str(value.dtype) for ref, value in values[0].items() if str(value.dtype) in _WATCHED_DTYPES}
+    watched, names = _copied(graph), {}
+    for ref, dtype in dtypes.items():
+        watcher = Node(watched.fresh_name("watched"), "Identity", [ref], {"T": DType(dtype)})
+        names[watched.add(watcher).name] = ref
+    watched.outputs.update({name: name for name in names})
+    yield watched, _with(case.expected, values, names)
+    shown, taken = _copied(graph), set(map(node_of, graph.outputs.values()))
+    names = {ref: ref for ref in dtypes if not port_of(ref) and graph[ref].op not in _DATA and ref not in taken}
+    shown.outputs.update(names)
+    if names:
+        yield shown, _with(case.expected, values, names)
+
+
+def _with(
+    expected: Sequence[Mapping[str, Array]], values: Sequence[Mapping[str, Array]], names: Mapping[str, str]
+) -> list[dict[str, Array]]:
+    return [
+        {**outputs, **{name: value[ref] for name, ref in names.items()}}
+        for outputs, value in zip(expected, values, strict=True)
+    ]
+
+
+def _behind(graph: Graph, first: Pass) -> set[str]:
+    """Return the refs that come out of what a pass looks at, or depend on it."""
+    graph.sort()
+    found: set[str] = set()
+    for node in graph:
+        if node.op in getattr(first, "anchors", ()) or any(node_of(ref) in found for ref in node.inputs):
+            found.add(node.name)
+    return {ref for node in graph for ref in node.inputs if node_of(ref) in found}
+
+
+def _copied(graph: Graph) -> Graph:
+    nodes = (dataclasses.replace(n, inputs=[*n.inputs], attrs={**n.attrs}, controls=[*n.controls]) for n in graph)
+    copy = Graph(nodes, inputs=graph.inputs, outputs=graph.outputs)
+    copy.tables.update(graph.tables)
+    return copy
