@@ -10,8 +10,8 @@ Result:  y = Transpose(Sum(a))
 What only one of two operands has, and the output has not, is summed before the product.
 Steps that change nothing are left out. Where a reshape has more than one unknown size, they are read in the browser.
 
-Refuses: more than two operands; a label twice in an operand; an ellipsis that broadcasts; other numbers than floats.
-Source: TensorFlow ``core/ops/linalg_ops.cc``, ``Einsum``.
+Refuses: a label twice in an operand; an ellipsis that broadcasts; other numbers than floats.
+Source: TensorFlow ``core/ops/linalg_ops.cc``, ``Einsum``: one operand or two.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class _Sum:
 
 def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
     terms = _labels(graph, node)
-    if isinstance(terms, Miss) or len(terms) > 3:
-        return terms if isinstance(terms, Miss) else Miss("it has more than two operands")
+    if isinstance(terms, Miss):
+        return terms
     if len(terms) == 2:
         unique = len(set(terms[0])) == len(terms[0]) and set(terms[1]) <= set(terms[0])
         return _Sum(node, *terms) if unique else Miss("an operand has a label twice")

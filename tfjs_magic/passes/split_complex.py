@@ -11,7 +11,7 @@ So a Complex moves down until its parts are taken, and stays only where complex 
 numbers that come in, or from an op that is not split, are taken apart by Real and Imag: TF.js multiplies them wrongly
 where their shapes differ.
 
-Refuses: the parts still differ in shape. Real, Imag, ComplexAbs and Shape of an op that is not split stay.
+Refuses: Real, Imag, ComplexAbs and Shape of an op that is not split.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if node.op in _KERNELS and graph[sources[0]].op != "Complex":
         return Miss("the complex numbers come from an op that is not split")
     if any(graph[ref].op == "Complex" and _differ(graph, *graph[ref].inputs) for ref in sources):
-        return Miss("the parts differ in shape")
+        return None  # the Complex is broadcast first
     return _Match(node, sources)
 
 
