@@ -1,0 +1,66 @@
+"""MatrixBandPart becomes a choice, as TF.js reads its upper bound from the wrong input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.compare import assert_matches, assert_telling
+from tests.conformance.node import TfjsNode
+from tests.models import keras_outputs, randomised, samples_of
+from tests.passes.checks import check_lowering, refusals
+from tfjs_magic.passes import lower_matrix_band_part
+from tfjs_magic.pipeline import convert
+
+_band = tf.linalg.band_part
+CASES: dict[str, Callable[[Any], Any]] = {
+    **{f"band-{a}-{b}": lambda x, a=a, b=b: _band(x, a, b) for a in (-1, 0, 1, 3) for b in (-1, 0, 2, 6)},
+    "two-of-one": lambda x: (_band(y := tf.tanh(x), 1, 0), _band(y, 0, 1) + y),
+    "infinite": lambda x: _band(tf.where(x > 1.0, np.float32(np.inf), x), 0, -1),
+    "integers": lambda x: _band(tf.cast(3 * x, tf.int32), 1, 2),
+    "booleans": lambda x: tf.where(_band(x > 0, -1, 0), x, 0.25),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lowers(tfjs_node: TfjsNode, case: str) -> None:
+    check_lowering(tfjs_node, [lower_matrix_band_part.PASS], CASES[case], tf.TensorSpec((2, 4, 6), name="x"))
+
+
+@pytest.mark.parametrize("shape", [(None, 4, 6), (4, None, 6), (2, 4, None), (None, None)], ids=str)
+def test_lowers_what_is_known_only_in_the_browser(tfjs_node: TfjsNode, shape: Any) -> None:
+    function = lambda x: (_band(x, 0, 1), _band(x, 1, 0), _band(x, -1, 1))  # noqa: E731
+    x = tf.TensorSpec(shape, name="x")
+    feeds = [
+        {"x": np.random.default_rng(seed).normal(size=[3 if side is None else side for side in shape])}
+        for seed in (1, 2)
+    ]
+    check_lowering(tfjs_node, [lower_matrix_band_part.PASS], function, x, feeds=feeds)
+
+
+def test_causal_attention_does_not_see_the_future(tfjs_node: TfjsNode) -> None:
+    x = keras.Input((6, 8), name="x")
+    y = keras.layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+    model = randomised(keras.Model(x, y))
+    web = convert(model, format="graph")
+    feeds = [samples_of(web.inputs, seed) for seed in range(2)]
+    references = [keras_outputs(model, feed) for feed in feeds]
+    assert_telling(*references)
+    for feed, reference in zip(feeds, references, strict=True):
+        assert_matches(tfjs_node.run(web, feed), reference)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "reason"),
+    [
+        (lambda x: _band(x, 0, 1), None, "the rank is unknown"),
+        (lambda x: _band(x, tf.cast(x[0, 0], tf.int32), 1), (2, 2), "a bound of the band is computed"),
+    ],
+)
+def test_refuses(function: Callable[[Any], Any], shape: Any, reason: str) -> None:
+    assert refusals([lower_matrix_band_part.PASS], function, tf.TensorSpec(shape, name="x")) == {reason}

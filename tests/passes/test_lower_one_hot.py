@@ -1,0 +1,45 @@
+"""OneHot is made of integers on the last axis, where TF.js is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from tests.conformance.node import TfjsNode
+from tests.passes.checks import check_lowering, refusals
+from tfjs_magic.passes import lower_one_hot
+
+
+def _indices(x: Any) -> Any:
+    return tf.cast(tf.abs(x) * 3, tf.int32)
+
+
+CASES: dict[str, Callable[[Any], Any]] = {
+    "floats": lambda x: tf.one_hot(_indices(x), 9),
+    "booleans": lambda x: tf.where(tf.one_hot(_indices(x), 9, on_value=True, off_value=False), 1.0, 2.0),
+    "values": lambda x: tf.one_hot(_indices(x), 5, x[0, 0, 0], -1.0, axis=0),
+    "middle-axis": lambda x: (
+        tf.one_hot(_indices(x), 9, axis=1),
+        tf.one_hot(_indices(x), 4, axis=2, dtype=tf.int32),
+    ),
+    "halves": lambda x: [tf.cast(tf.one_hot(_indices(x), 4, dtype=t), tf.float32) for t in ("float16", "float64")],
+    "one-place": lambda x: (
+        tf.one_hot(_indices(x), 1),
+        tf.one_hot(_indices(x), 1, 7, -2, axis=1),
+        tf.one_hot(tf.cast(_indices(x), tf.uint8), 1, on_value=True, off_value=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (None, 4, None)], ids=["static", "free"])
+@pytest.mark.parametrize("case", CASES)
+def test_lowers(tfjs_node: TfjsNode, case: str, shape: Any) -> None:
+    check_lowering(tfjs_node, [lower_one_hot.PASS], CASES[case], tf.TensorSpec(shape, name="x"))
+
+
+def test_refuses_an_axis_of_an_unknown_rank() -> None:
+    function = lambda x: tf.one_hot(tf.cast(x, tf.int32), 3, axis=0)  # noqa: E731
+    assert refusals([lower_one_hot.PASS], function, tf.TensorSpec(None, name="x")) == {"the rank is unknown"}
