@@ -115,7 +115,7 @@ def test_between_layers_no_transpose_is_left(tfjs_node: TfjsNode) -> None:
 
     spec = tf.TensorSpec((2, 4, 9, 8), name="x")
     check_lowering(tfjs_node, [put_channels_last.PASS], first, spec, reference=channels_first(last))
-    ops = [node["op"] for node in converted(first, spec).model_json["modelTopology"]["node"]]
+    ops = [node["op"] for node in converted(first, spec).topology["node"]]
     assert ops.count("Transpose") == 2
 
 

@@ -20,8 +20,8 @@ def test_removes(tfjs_node: TfjsNode, op: str) -> None:
 
 
 def test_removes_what_tfjs_lacks() -> None:
-    text = "x: float32[3]\na = CheckNumerics(x) message=bad\nb = EnsureShape(a)\nc = PreventGradient(b)\ny = Exp(c)\nreturn y"
-    graph = parse_graph(text)
+    lines = "a = CheckNumerics(x) message=bad\nb = EnsureShape(a)\nc = PreventGradient(b)\ny = Exp(c)\nreturn y"
+    graph = parse_graph(f"x: float32[3]\n{lines}")
     run_passes(graph, [remove_identities.PASS])
     assert graph_text(graph) == ["return y=y", "x: float32[3]", "y = Exp(x)"]
 
