@@ -1,5 +1,7 @@
 /** A model from memory, and the one call that runs it. */
 import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
+import { isControlFlow, isDynamicShape, isHashTable } from "@tensorflow/tfjs-converter/dist/executor/model_analysis";
+import type { Node } from "@tensorflow/tfjs-converter/dist/operations/types";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import type { ModelFormat } from "../protocol";
@@ -30,7 +32,13 @@ export async function loadModel(files: ModelFiles): Promise<LoadedModel> {
   ]);
   const handler: tf.io.IOHandler = { load: async () => artifacts };
   if (files.format === "layers-model") return wrapLayers(await loadLayersModel(handler), files);
-  return wrapGraph(await loadGraphModel(handler), files);
+  return wrapGraph(await loadGraphModel(handler), files, runsAsynchronously(modelJson.modelTopology));
+}
+
+/** Whether `execute` would refuse the graph, by the rule that it goes by. */
+function runsAsynchronously(topology: tf.io.ModelJSON["modelTopology"]): boolean {
+  const nodes: Node[] = "node" in topology && Array.isArray(topology.node) ? topology.node : [];
+  return nodes.some((node) => isControlFlow(node) || isDynamicShape(node) || isHashTable(node));
 }
 
 function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
@@ -45,24 +53,15 @@ function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
   };
 }
 
-function wrapGraph(model: GraphModel, files: ModelFiles): LoadedModel {
+function wrapGraph(model: GraphModel, files: ModelFiles, asynchronous: boolean): LoadedModel {
   const weights = new Set(Object.values(model.weights).flatMap((tensors) => tensors.map((tensor) => tensor.id)));
-  let dynamic = false;
   const asList = (result: tf.Tensor | tf.Tensor[]) => (Array.isArray(result) ? result : [result]);
   return {
     predict: (feed) => {
       // TF.js resolves the keys of the model's signature, and adds captured resources to this object.
       const named = Object.fromEntries(files.inputs.map((name) => [name, input(name, feed)]));
-      if (!dynamic) {
-        try {
-          return asList(model.execute(named, files.outputs));
-        } catch (error) {
-          // Control flow and ops with dynamic shapes run asynchronously only; TF.js says so before it runs anything.
-          if (!(error instanceof Error && error.message.includes("executeAsync"))) throw error;
-          dynamic = true;
-        }
-      }
-      return model.executeAsync(named, files.outputs).then(asList);
+      if (asynchronous) return model.executeAsync(named, files.outputs).then(asList);
+      return asList(model.execute(named, files.outputs));
     },
     release: releaser(weights),
     dispose: () => model.dispose(),
