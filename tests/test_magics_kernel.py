@@ -10,6 +10,8 @@ import ipykernel
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from tests.bench.reports import done, report
+
 SETUP = """
 from unittest import mock
 mock.patch("tfjs_magic.bench.widget.load_assets", dict).start()
@@ -18,12 +20,6 @@ from tests.bench.tiny import tiny_model
 web = tiny_model()
 %load_ext tfjs_magic
 """
-JOB = {"model": 0, "backend": "wasm"}
-DONE = [
-    {"kind": "samples", "job": JOB, "phase": "run", "first_index": 0, "latency_ms": [1.5, 2.5], "batch": 1},
-    {"kind": "job_done", "job": JOB},
-    {"kind": "finished"},
-]
 
 
 class Kernel:
@@ -34,6 +30,7 @@ class Kernel:
         self.comms: list[str] = []
         self.closed: list[str] = []
         self.updates: list[Any] = []
+        self.told = 0
 
     def run(self, code: str, *, cell: str = "cell", meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
         request = self.client.session.msg("execute_request", {"code": code, "store_history": True, "silent": False})
@@ -57,7 +54,8 @@ class Kernel:
                 return heard
 
     def tell(self, **message: Any) -> None:
-        data = {"method": "custom", "content": {"id": 1, "page": "p", **message}}
+        self.told += 1
+        data = {"method": "custom", "content": {"id": self.told, "page": "p", **message}}
         content = {"comm_id": self.comms[-1], "data": data}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
 
@@ -96,7 +94,7 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
     def play() -> None:
         time.sleep(0.3)
         kernel.tell(kind="claim", again=False)
-        kernel.tell(kind="report", events=DONE)
+        kernel.tell(kind="report", **done(1.5, 2.5))
 
     heard = kernel.run("(await bench).summary[0]['median_ms']", meanwhile=play)
     assert [data["text/plain"] for data in _displayed(heard)] == ["2.0"]
@@ -108,7 +106,7 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
 def test_result_is_there_after_the_page_has_finished_between_two_cells(kernel: Kernel) -> None:
     kernel.run("bench = %tfjs_benchmark web --backend wasm")
     kernel.tell(kind="claim", again=False)
-    kernel.tell(kind="report", events=DONE)
+    kernel.tell(kind="report", **done(1.5, 2.5))
     assert [data["text/plain"] for data in _displayed(kernel.run("bench.result.status"))] == ["'finished'"]
 
 
@@ -119,7 +117,7 @@ def test_a_blocking_cell_does_not_make_the_page_look_gone(kernel: Kernel) -> Non
         "from tfjs_magic.bench import session; session.HEARTBEAT_TIMEOUT_S, kept = 1.5, session.HEARTBEAT_TIMEOUT_S"
     )
     kernel.run(shorten)
-    kernel.run("import time; time.sleep(3)", meanwhile=lambda: kernel.tell(kind="report", events=[]))
+    kernel.run("import time; time.sleep(3)", meanwhile=lambda: kernel.tell(kind="report", **report()))
     assert [data["text/plain"] for data in _displayed(kernel.run("bench.status"))] == ["'running'"]
     kernel.run("import asyncio; await asyncio.sleep(4)")
     heard = kernel.run("session.HEARTBEAT_TIMEOUT_S = kept; bench.status")

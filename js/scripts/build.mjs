@@ -106,7 +106,7 @@ async function main() {
     }
     const packed = gzipSync(bytes, { level: 9 });
     if (name.endsWith(".js")) scriptGzipBytes += packed.length;
-    assets[name] = { sha256: createHash("sha256").update(bytes).digest("hex"), nbytes: bytes.length };
+    assets[name] = createHash("sha256").update(bytes).digest("hex");
     await writeFile(join(STATIC, `${name}.gz`), packed);
     console.log(`${name}: ${bytes.length} bytes, ${packed.length} packed`);
   }

@@ -1,7 +1,8 @@
 /** The kernel's static files, each pulled once per page. */
 import { parseAssets } from "./guards";
 import type { KernelClient } from "./kernel";
-import { abortable, oncePerPage } from "./shared";
+import { oncePerPage } from "./pageShared";
+import { abortable } from "./promises";
 
 const isBlob = (value: unknown): value is Blob => value instanceof Blob;
 

@@ -1,17 +1,17 @@
 /** What comes from the kernel is parsed, not cast: each guard mirrors one type of protocol.ts. */
-import type {
-  Assets,
-  BackendName,
-  Environment,
-  FromKernel,
-  Job,
-  JobState,
-  OutputParity,
-  Parity,
-  Snapshot,
-  Stage,
-  WireError,
-  WireTensor,
+import {
+  type Assets,
+  BACKENDS,
+  type Environment,
+  type FromKernel,
+  type Job,
+  type JobState,
+  type OutputParity,
+  type Parity,
+  type Snapshot,
+  type Stage,
+  type WireError,
+  type WireTensor,
 } from "./protocol";
 
 type Guard<T> = (value: unknown) => value is T;
@@ -20,7 +20,7 @@ const isString: Guard<string> = (value) => typeof value === "string";
 const isNumber: Guard<number> = (value) => typeof value === "number";
 const isBoolean: Guard<boolean> = (value) => typeof value === "boolean";
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -45,7 +45,7 @@ function object<T extends object>(fields: { [K in keyof T]-?: Guard<T[K]> }): Gu
   return (value): value is T => isRecord(value) && entries.every(([name, guard]) => guard(value[name]));
 }
 
-const isBackend = oneOf<BackendName>("webgpu", "webgl", "wasm", "cpu");
+const isBackend = oneOf(...BACKENDS);
 const isStage = oneOf<Stage>("weights", "backend", "load", "verify", "warmup", "run");
 const isWireError = object<WireError>({ name: isString, message: isString, stack: isString });
 const isJob = object<Job>({ model: isNumber, backend: nullable(isBackend) });
@@ -73,6 +73,7 @@ const isEnvironment = object<Environment>({
   cross_origin_isolated: isBoolean,
   clock_resolution_ms: isNumber,
   worker: isBoolean,
+  worker_problem: isString,
   tfjs_version: isString,
 });
 const isJobState = object<JobState>({
@@ -102,26 +103,16 @@ const isSnapshot = object<Snapshot>({
   error: nullable(isWireError),
 });
 
-type Kinds = { [K in FromKernel["kind"]]: Guard<Extract<FromKernel, { kind: K }>> };
-const isFromKernel: Kinds = {
-  asset: object({
-    kind: oneOf("asset"),
-    id: isNumber,
-    name: isString,
-    encoding: oneOf("gzip", "identity"),
-    sha256: isString,
-  }),
+type Answers = { [K in FromKernel["kind"]]: Guard<Omit<Extract<FromKernel, { kind: K }>, "kind" | "id">> };
+const isAnswer: Answers = {
+  asset: object({ encoding: oneOf("gzip", "identity") }),
   claim: object({
-    kind: oneOf("claim"),
-    id: isNumber,
     granted: isBoolean,
     jobs: arrayOf(isJob),
     runs: isNumber,
     warmup: either(isNumber, oneOf("auto")),
   }),
   model: object({
-    kind: oneOf("model"),
-    id: isNumber,
     format: oneOf("layers-model", "graph-model"),
     weight_nbytes: isNumber,
     feeds: isNumber,
@@ -129,19 +120,22 @@ const isFromKernel: Kinds = {
     outputs: arrayOf(isString),
     compare: isBoolean,
   }),
-  weights: object({ kind: oneOf("weights"), id: isNumber, offset: isNumber, crc32: isNumber }),
-  feed: object({ kind: oneOf("feed"), id: isNumber, tensors: arrayOf(isWireTensor) }),
-  verified: object({ kind: oneOf("verified"), id: isNumber, parity: isParity }),
-  ack: object({ kind: oneOf("ack"), id: isNumber }),
-  failed: object({ kind: oneOf("failed"), id: isNumber, error: isWireError }),
+  weights: object({ offset: isNumber, crc32: isNumber }),
+  feed: object({ tensors: arrayOf(isWireTensor) }),
+  verified: object({ parity: isParity }),
+  ack: object({}),
+  failed: object({ error: isWireError }),
 };
 
-const isKind = oneOf(...(Object.keys(isFromKernel) as FromKernel["kind"][]));
+const isKind = oneOf(...(Object.keys(isAnswer) as FromKernel["kind"][]));
+
+function isFromKernel(value: unknown): value is FromKernel {
+  return isRecord(value) && isKind(value["kind"]) && isNumber(value["id"]) && isAnswer[value["kind"]](value);
+}
 
 /** null for a message that this version does not know. */
 export function parseFromKernel(value: unknown): FromKernel | null {
-  if (!isRecord(value) || !isKind(value["kind"])) return null;
-  return isFromKernel[value["kind"]](value) ? value : null;
+  return isFromKernel(value) ? value : null;
 }
 
 /** null for a snapshot that this version cannot show. */

@@ -1,34 +1,28 @@
 /** Requests from the page to the kernel: ids, answers matched by id, time-outs that count idle kernel time only. */
-import { fromWireError } from "./assert";
-import { parseFromKernel } from "./guards";
-import { type KernelState, watchKernel } from "./kernelState";
-import type { FromKernel, ToKernel } from "./protocol";
+import { isRecord, parseFromKernel } from "./guards";
+import type { Model } from "./model";
+import { deferred } from "./promises";
+import type { FromKernel, ToKernel, WithoutId } from "./protocol";
+import { type KernelState, watchKernel } from "./watchKernel";
+import { fromWireError } from "./wireError";
 
-/** What we use of anywidget's model. */
-export type Model = {
-  get(name: string): unknown;
-  on(event: string, callback: (message: unknown, buffers: unknown) => void): void;
-  off(event: string, callback: (message: unknown, buffers: unknown) => void): void;
-  send(content: unknown, callbacks?: undefined, buffers?: ArrayBufferView[]): void;
-  widget_manager?: unknown;
-};
+/** What each request is answered with, unless with `failed`. */
+const ANSWERS = {
+  get_asset: "asset",
+  claim: "claim",
+  get_model: "model",
+  get_weights: "weights",
+  get_feed: "feed",
+  put_output: "ack",
+  verify: "verified",
+  report: "ack",
+  picture: "ack",
+} as const satisfies Record<ToKernel["kind"], FromKernel["kind"]>;
 
-type AnswerKinds = {
-  get_asset: "asset";
-  claim: "claim";
-  get_model: "model";
-  get_weights: "weights";
-  get_feed: "feed";
-  put_output: "ack";
-  verify: "verified";
-  report: "ack";
-  picture: "ack";
-};
-type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 /** A request as the caller writes it; the client adds the id. */
 export type Request = WithoutId<ToKernel>;
 export type Answer<R extends Request> = {
-  message: Extract<FromKernel, { kind: AnswerKinds[R["kind"]] }>;
+  message: Extract<FromKernel, { kind: (typeof ANSWERS)[R["kind"]] }>;
   buffers: Uint8Array<ArrayBuffer>[];
 };
 export type RequestOptions = {
@@ -47,23 +41,50 @@ export class KernelGoneError extends Error {
   override stack = "";
 }
 
-type Pending = {
-  kind: Request["kind"];
-  send: () => void;
-  settle: (message: FromKernel, buffers: Uint8Array<ArrayBuffer>[]) => void;
-  reject: (error: unknown) => void;
-  idleMs: number;
-  idleTimeoutMs: number;
-  ageMs: number;
-  background: boolean;
-  sent: number;
-};
-
 const TICK_MS = 250;
 const IDLE_TIMEOUT_MS = 10_000;
 const ATTEMPTS = 4;
 /** Answers usually come within milliseconds: later than this the kernel is doing something else. */
 const WAITING_AFTER_MS = 750;
+
+/** A request that waits for its answer. */
+class Pending {
+  readonly request: Request;
+  readonly options: RequestOptions;
+  ageMs = 0;
+  /** Idle kernel time since it was sent last. */
+  idleMs = 0;
+  sent = 0;
+  #answer = deferred<{ message: FromKernel; buffers: Uint8Array<ArrayBuffer>[] }>();
+
+  constructor(request: Request, options: RequestOptions) {
+    this.request = request;
+    this.options = options;
+  }
+
+  get answer() {
+    return this.#answer.promise;
+  }
+
+  get idleTimeoutMs(): number {
+    return this.options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+  }
+
+  get isLate(): boolean {
+    return !this.options.background && this.ageMs >= WAITING_AFTER_MS;
+  }
+
+  settle(message: FromKernel, buffers: Uint8Array<ArrayBuffer>[]): void {
+    const { kind } = this.request;
+    if (message.kind === "failed") this.reject(fromWireError(message.error));
+    else if (message.kind === ANSWERS[kind]) this.#answer.resolve({ message, buffers });
+    else this.reject(new Error(`The kernel answered '${kind}' with '${message.kind}'. Please report this.`));
+  }
+
+  reject(error: unknown): void {
+    this.#answer.reject(error);
+  }
+}
 
 export class KernelClient {
   readonly model: Model;
@@ -97,39 +118,23 @@ export class KernelClient {
     listener(this.#waiting);
   }
 
-  request<R extends Request>(request: R, options: RequestOptions = {}): Promise<Answer<R>> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#closed);
-      if (options.signal?.aborted) return reject(options.signal.reason);
-      const id = this.#nextId++;
-      const abort = () => this.#take(id)?.reject(options.signal?.reason);
-      options.signal?.addEventListener("abort", abort, { once: true });
-      const release = () => options.signal?.removeEventListener("abort", abort);
-      this.#pending.set(id, {
-        kind: request.kind,
-        send: () => this.model.send({ ...request, id }, undefined, options.buffers ?? []),
-        settle: (message, buffers) => {
-          release();
-          if (message.kind === "failed") reject(fromWireError(message.error));
-          else if (message.kind === ANSWERS[request.kind]) {
-            resolve({ message: message as Answer<R>["message"], buffers });
-          } else {
-            reject(new Error(`The kernel answered '${request.kind}' with '${message.kind}'. Please report this.`));
-          }
-        },
-        reject: (error) => {
-          release();
-          reject(error);
-        },
-        idleMs: 0,
-        idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-        ageMs: 0,
-        background: options.background ?? false,
-        sent: 0,
-      });
-      this.#send(id);
-      this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-    });
+  async request<R extends Request>(request: R, options: RequestOptions = {}): Promise<Answer<R>> {
+    const { signal } = options;
+    if (this.#closed) throw this.#closed;
+    signal?.throwIfAborted();
+    const id = this.#nextId++;
+    const pending = new Pending(request, options);
+    const abort = () => this.#take(id)?.reject(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#pending.set(id, pending);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#send(id, pending);
+    try {
+      const { message, buffers } = await pending.answer;
+      return { message: message as Answer<R>["message"], buffers };
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   /** Reject everything, now and later. */
@@ -140,13 +145,11 @@ export class KernelClient {
     this.#closing.abort(reason);
   }
 
-  #send(id: number): void {
-    const pending = this.#pending.get(id);
-    if (!pending) return;
+  #send(id: number, pending: Pending): void {
     pending.sent += 1;
     pending.idleMs = 0;
     try {
-      pending.send();
+      this.model.send({ ...pending.request, id }, undefined, pending.options.buffers ?? []);
     } catch (error) {
       this.#take(id)?.reject(error);
     }
@@ -171,8 +174,7 @@ export class KernelClient {
       return;
     }
     // A message of another version: tell the one who waits for it rather than let it wait.
-    const id = typeof content === "object" && content !== null && "id" in content ? content.id : null;
-    const kind = typeof content === "object" && content !== null && "kind" in content ? content.kind : null;
+    const { id, kind }: { id?: unknown; kind?: unknown } = isRecord(content) ? content : {};
     if (typeof id === "number") {
       const text = `The kernel sent a message of kind '${String(kind)}' that this page does not understand.`;
       this.#take(id)?.reject(new Error(`${text} Restart the kernel and reload the page.`));
@@ -186,10 +188,10 @@ export class KernelClient {
       if (state !== "idle") continue;
       pending.idleMs += TICK_MS;
       if (pending.idleMs < pending.idleTimeoutMs) continue;
-      if (pending.sent < ATTEMPTS) this.#send(id);
+      if (pending.sent < ATTEMPTS) this.#send(id, pending);
       else {
         const seconds = Math.round((pending.idleTimeoutMs * ATTEMPTS) / 1000);
-        const text = `The kernel is idle but did not answer '${pending.kind}' within ${seconds} s, asked ${ATTEMPTS} times.`;
+        const text = `The kernel is idle but did not answer '${pending.request.kind}' within ${seconds} s, asked ${ATTEMPTS} times.`;
         this.#take(id)?.reject(new Error(`${text} Run the cell again.`));
       }
     }
@@ -197,26 +199,12 @@ export class KernelClient {
   }
 
   #updateWaiting(): void {
-    const waiting = [...this.#pending.values()].some(
-      ({ background, ageMs }) => !background && ageMs >= WAITING_AFTER_MS,
-    );
+    const waiting = [...this.#pending.values()].some(({ isLate }) => isLate);
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     for (const listener of this.#waitingListeners) listener(waiting);
   }
 }
-
-const ANSWERS: AnswerKinds = {
-  get_asset: "asset",
-  claim: "claim",
-  get_model: "model",
-  get_weights: "weights",
-  get_feed: "feed",
-  put_output: "ack",
-  verify: "verified",
-  report: "ack",
-  picture: "ack",
-};
 
 /** Front ends hand buffers over as DataView, typed array or ArrayBuffer; take exactly their bytes. */
 function toBytes(buffer: unknown): Uint8Array<ArrayBuffer> {

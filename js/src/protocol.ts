@@ -3,13 +3,28 @@
  *
  * Hop 1, kernel ↔ page: anywidget custom messages (twin: tfjs_magic/bench/protocol.py; a test keeps them equal).
  *   The page asks, the kernel answers with the same id or with `failed`. Nothing else flows but the synced
- *   trait `snapshot`. Binary data rides in the buffers of the message. Names are snake_case here only.
+ *   trait `snapshot`. Binary data rides in the buffers of the message. Names are snake_case, also where the page
+ *   reads them: its own state is a Snapshot.
  * Hop 2, page ↔ worker: postMessage; camelCase; at the end.
  */
 
+// ---------------------------------------------------------------- constants of both sides
+
+/** Bound on the bytes of one message: the browser → kernel hop silently loses messages of 10 MiB and more. */
+export const MAX_PIECE_BYTES = 4 * 2 ** 20;
+
+/** A page that runs reports at least this often. */
+export const HEARTBEAT_MS = 2000;
+
+/** Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given. */
+export const MIN_RUNS_FOR_P90 = 10;
+
+/** Fastest first: the order in which they are tried when none is named. */
+export const BACKENDS = ["webgpu", "webgl", "wasm", "cpu"] as const;
+
 // ---------------------------------------------------------------- shared pieces
 
-export type BackendName = "webgpu" | "webgl" | "wasm" | "cpu";
+export type BackendName = (typeof BACKENDS)[number];
 
 /** A JavaScript or Python error as data. `message` is hostile text: show it with textContent only. */
 export type WireError = { name: string; message: string; stack: string };
@@ -21,7 +36,6 @@ export type WireTensor = { name: string; dtype: string; shape: number[]; values:
 /** One model on one backend. `backend` is null for "the fastest that works here". */
 export type Job = { model: number; backend: BackendName | null };
 
-export type Phase = "first" | "warmup" | "run";
 export type Stage = "weights" | "backend" | "load" | "verify" | "warmup" | "run";
 
 /** What the numbers were measured on; recorded with them. */
@@ -33,8 +47,10 @@ export type Environment = {
   cross_origin_isolated: boolean;
   /** Smallest step of performance.now() seen where the model runs. */
   clock_resolution_ms: number;
-  /** false: workers were forbidden, the model ran on the page's main thread. */
+  /** false: no worker started, the model ran on the page's main thread. */
   worker: boolean;
+  /** Why no worker started; "" if one did. */
+  worker_problem: string;
   tfjs_version: string;
 };
 
@@ -54,31 +70,54 @@ export type OutputParity = {
  *  "source_changed". `note` is a sentence for the reader, "" if none. */
 export type Parity = { status: string; note: string; outputs: OutputParity[] };
 
-// ---------------------------------------------------------------- what happens in a benchmark
+// ---------------------------------------------------------------- the state of a benchmark
 
-/** Events in the order in which they happen. The page applies them to its own state at once and reports them. */
-export type BenchEvent =
-  | { kind: "environment"; environment: Environment }
-  | { kind: "progress"; job: Job; stage: Stage; done: number; total: number }
-  /** `actual`: what tf.getBackend() says. `device`: renderer or adapter, "" if unknown. `software`: a CPU emulates the GPU. */
-  | {
-      kind: "ready";
-      job: Job;
-      actual: BackendName;
-      device: string;
-      software: boolean;
-      backend_ms: number;
-      load_ms: number;
-    }
-  /** `batch`: calls per sample, where the clock is too coarse for one; each latency is already per call. */
-  | { kind: "samples"; job: Job; phase: Phase; first_index: number; latency_ms: number[]; batch: number }
-  | { kind: "parity"; job: Job; parity: Parity }
-  | { kind: "job_done"; job: Job }
-  | { kind: "job_failed"; job: Job; error: WireError }
-  | { kind: "finished" }
-  | { kind: "stopped" }
+/** What the page that runs a benchmark says of it. */
+export type RunStatus = "running" | "finished" | "stopped" | "failed";
+
+/** What that page says of one job, but for the latencies of warm-up and runs. */
+export type JobProgress = {
+  job: Job;
+  status: "waiting" | "running" | "done" | "failed" | "stopped";
+  stage: Stage | null;
+  done: number;
+  total: number;
+  /** What tf.getBackend() says. */
+  actual: BackendName | null;
+  /** Renderer or adapter, "" if unknown. */
+  device: string;
+  /** A CPU emulates the GPU. */
+  software: boolean;
+  backend_ms: number | null;
+  load_ms: number | null;
+  first_ms: number | null;
+  /** Calls per run, where the clock is too coarse for one; each latency is already per call. */
+  batch: number;
+  error: WireError | null;
+};
+
+export type JobState = JobProgress & { warmup_ms: number[]; run_ms: number[]; parity: Parity | null };
+
+/** Part of a job's latencies, from an index on. */
+export type Latencies = { first_index: number; latency_ms: number[] };
+
+/** A job that changed since the report before: of its latencies only the new ones. The verdict is the kernel's own. */
+export type JobReport = { progress: JobProgress; warmup: Latencies; run: Latencies };
+
+/** Trait `snapshot`: what a mirror, a second tab or a reopened notebook shows. Same fields as the page's own state. */
+export type Snapshot = {
+  /** pending: nobody has run it yet (the first view to claim does); interrupted: the page that ran it went away. */
+  status: RunStatus | "pending" | "interrupted";
+  page: string;
+  models: { label: string; format: string; nbytes: number }[];
+  environment: Environment | null;
+  jobs: JobState[];
   /** Nothing could run at all: the kernel restarted, the runtime did not arrive … */
-  | { kind: "run_failed"; error: WireError };
+  error: WireError | null;
+};
+
+/** Trait `assets`: name → sha256, so that a page that has a file already does not ask for it again. */
+export type Assets = Record<string, string>;
 
 // ---------------------------------------------------------------- hop 1: page → kernel
 
@@ -89,11 +128,11 @@ export type ToKernel =
   | { kind: "claim"; id: number; page: string; again: boolean }
   /** Answer: model + 1 buffer (model.json, UTF-8). */
   | { kind: "get_model"; id: number; model: number }
-  /** Answer: weights + 1 buffer. `length` ≤ 4 MiB. */
+  /** Answer: weights + 1 buffer. `length` ≤ MAX_PIECE_BYTES. */
   | { kind: "get_weights"; id: number; model: number; offset: number; length: number }
   /** One set of inputs. Answer: feed + buffers. */
   | { kind: "get_feed"; id: number; model: number; feed: number }
-  /** Part of one output (≤ 4 MiB of bytes, 1 buffer, none for strings) of one feed. Answer: ack. */
+  /** Part of one output of one feed, cut every MAX_PIECE_BYTES: 1 buffer, none for strings. Answer: ack. */
   | {
       kind: "put_output";
       id: number;
@@ -106,16 +145,23 @@ export type ToKernel =
     }
   /** All outputs of all feeds are there: compare. Answer: verified. */
   | { kind: "verify"; id: number; page: string; job: Job }
-  /** In order, at most four messages a second; an empty list is a heartbeat (every 2 s while running). Answer: ack. */
-  | { kind: "report"; id: number; page: string; events: BenchEvent[] }
+  /** What changed: at most four messages a second, at least one in HEARTBEAT_MS, then perhaps without jobs. Answer: ack. */
+  | {
+      kind: "report";
+      id: number;
+      page: string;
+      status: RunStatus;
+      environment: Environment | null;
+      error: WireError | null;
+      jobs: JobReport[];
+    }
   /** The finished plot as SVG text, for the saved notebook. Answer: ack. */
   | { kind: "picture"; id: number; page: string; svg: string };
 
 // ---------------------------------------------------------------- hop 1: kernel → page
 
 export type FromKernel =
-  /** `encoding`: the buffer is gzip. `sha256` of the plain bytes. */
-  | { kind: "asset"; id: number; name: string; encoding: "gzip" | "identity"; sha256: string }
+  | { kind: "asset"; id: number; encoding: "gzip" | "identity" }
   /** `granted` false: another page runs it. `jobs` in the order to run. */
   | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto" }
   | {
@@ -136,40 +182,8 @@ export type FromKernel =
   | { kind: "ack"; id: number }
   | { kind: "failed"; id: number; error: WireError };
 
-// ---------------------------------------------------------------- the synced traits
-
-/** Trait `snapshot`: what a mirror, a second tab or a reopened notebook shows. Same fields as the page's own state. */
-export type Snapshot = {
-  /** pending: nobody has run it yet (the first view to claim does); interrupted: the page that ran it went away. */
-  status: "pending" | "running" | "finished" | "stopped" | "failed" | "interrupted";
-  page: string;
-  models: { label: string; format: string; nbytes: number }[];
-  environment: Environment | null;
-  jobs: JobState[];
-  error: WireError | null;
-};
-
-export type JobState = {
-  job: Job;
-  status: "waiting" | "running" | "done" | "failed" | "stopped";
-  stage: Stage | null;
-  done: number;
-  total: number;
-  actual: BackendName | null;
-  device: string;
-  software: boolean;
-  backend_ms: number | null;
-  load_ms: number | null;
-  first_ms: number | null;
-  warmup_ms: number[];
-  run_ms: number[];
-  batch: number;
-  parity: Parity | null;
-  error: WireError | null;
-};
-
-/** Trait `assets`: name → sha256, so that a page that has a file already does not ask for it again. */
-export type Assets = Record<string, string>;
+/** A message as its sender writes it; who sends it adds the id. */
+export type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 // ---------------------------------------------------------------- hop 2: page → worker
 
@@ -210,6 +224,6 @@ export type FromWorker =
   | { kind: "backend"; id: number; actual: BackendName; device: string; software: boolean; backendMs: number }
   | { kind: "loaded"; id: number; loadMs: number }
   | { kind: "inferred"; id: number; latencyMs: number; outputs: Feed }
-  | { kind: "samples"; id: number; firstIndex: number; latencyMs: number[]; batch: number }
+  | { kind: "samples"; id: number; latencyMs: number[]; batch: number }
   | { kind: "done"; id: number }
   | { kind: "failed"; id: number; error: WireError };

@@ -1,7 +1,5 @@
 /** Pure functions on latencies in milliseconds. */
-
-/** p90 of fewer samples than this is the maximum under another name. */
-export const MIN_SAMPLES_FOR_P90 = 10;
+import { MIN_RUNS_FOR_P90 } from "./protocol";
 
 export const WARMUP_MIN = 3;
 export const WARMUP_MAX = 20;
@@ -29,7 +27,7 @@ export function summarize(values: readonly number[]): Summary {
   return {
     count,
     median: quantile(values, 0.5),
-    p90: count >= MIN_SAMPLES_FOR_P90 ? quantile(values, 0.9) : null,
+    p90: count >= MIN_RUNS_FOR_P90 ? quantile(values, 0.9) : null,
     min: Math.min(...values),
   };
 }

@@ -1,7 +1,8 @@
 /** anywidget entry: small, because every saved notebook holds it. Pulls the page part from the kernel and mounts it. */
 import { assetKey, getAsset } from "./assets";
-import { KernelClient, type Model } from "./kernel";
-import { oncePerPage } from "./shared";
+import { KernelClient } from "./kernel";
+import type { Model } from "./model";
+import { oncePerPage } from "./pageShared";
 
 /** What page.js exports. */
 export type Page = { mount: (client: KernelClient, el: HTMLElement, signal: AbortSignal) => void };

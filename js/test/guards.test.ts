@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseAssets, parseFromKernel, parseSnapshot } from "../src/guards";
-import { newJobState } from "../src/page/reducer";
+import { newJobState } from "../src/page/runState";
 
 const ERROR = { name: "E", message: "m", stack: "" };
 const SNAPSHOT = {
@@ -14,7 +14,7 @@ const SNAPSHOT = {
 
 describe("parseFromKernel", () => {
   const good = [
-    { kind: "asset", id: 1, name: "page.js", encoding: "gzip", sha256: "a" },
+    { kind: "asset", id: 1, encoding: "gzip" },
     { kind: "claim", id: 1, granted: true, jobs: [{ model: 0, backend: "wasm" }], runs: 3, warmup: "auto" },
     { kind: "claim", id: 1, granted: false, jobs: [], runs: 3, warmup: 2 },
     { kind: "weights", id: 1, offset: 0, crc32: 7 },
@@ -43,7 +43,7 @@ describe("parseFromKernel", () => {
 });
 
 describe("parseSnapshot", () => {
-  it("takes what the reducer makes", () => {
+  it("takes the state of a run", () => {
     expect(parseSnapshot(SNAPSHOT)).toEqual(SNAPSHOT);
   });
 

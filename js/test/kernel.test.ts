@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { KernelClient, KernelGoneError, type Model } from "../src/kernel";
+import { KernelClient, KernelGoneError } from "../src/kernel";
+import type { Model } from "../src/model";
 
 type Listener = (message: unknown, buffers: unknown) => void;
 type StatusListener = (sender: unknown, status: unknown) => void;
@@ -82,7 +83,7 @@ describe("answers", () => {
     const client = labClient();
     const request = client.request({ kind: "get_asset", name: "page.js" });
     const { buffer } = Uint8Array.of(9, 9, 1, 2, 9);
-    const message = { kind: "asset", id: 1, name: "page.js", encoding: "gzip", sha256: "" };
+    const message = { kind: "asset", id: 1, encoding: "gzip" };
     model.answer(message, [new DataView(buffer, 2, 2)]);
     expect([...((await request).buffers[0] ?? [])]).toEqual([1, 2]);
   });
@@ -216,6 +217,7 @@ describe("death", () => {
       throw new Error("Kernel is dead");
     };
     await expect(client.request({ kind: "get_model", model: 0 })).rejects.toThrow("Kernel is dead");
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

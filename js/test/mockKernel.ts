@@ -1,11 +1,16 @@
-/** The kernel's side of protocol.ts in memory: what tfjs_magic.bench does, without Python. */
+/**
+ * Gives models and files as a kernel does, and keeps what it is told. It decides and computes nothing: what a kernel
+ * makes of claims and reports stands in conversation.json.
+ */
+import { assertNever } from "../src/assertNever";
 import { crc32 } from "../src/crc32";
-import type { Model } from "../src/kernel";
-import { applyEvent, beginRun, newJobState } from "../src/page/reducer";
+import type { Model } from "../src/model";
+import { newJobState } from "../src/page/runState";
 import type { FromKernel, Job, Parity, Snapshot, ToKernel } from "../src/protocol";
 import { seeded, type TestModel } from "./models";
 
 type Listener = (message: unknown, buffers: unknown) => void;
+export type Report = Extract<ToKernel, { kind: "report" }>;
 type Reply = { message: FromKernel; buffers?: ArrayBufferView[] };
 
 export type MockOptions = {
@@ -26,6 +31,8 @@ export class MockKernel implements Model {
   /** Everything that the page asked, in order. */
   received: ToKernel[] = [];
   pictures: string[] = [];
+  /** Whether the next claim is granted. */
+  grants = true;
   /** Called before each answer; may wait (a busy kernel) or throw (a lost message). */
   beforeAnswer: (message: ToKernel) => Promise<void> | void = () => undefined;
   snapshot: Snapshot;
@@ -89,14 +96,11 @@ export class MockKernel implements Model {
       case "get_asset": {
         const asset = this.#options.assets?.[message.name];
         if (!asset) return fail(`no asset '${message.name}'`);
-        const { sha256, packed } = asset;
-        return { message: { kind: "asset", id, name: message.name, encoding: "gzip", sha256 }, buffers: [packed] };
+        return { message: { kind: "asset", id, encoding: "gzip" }, buffers: [asset.packed] };
       }
       case "claim": {
         const { jobs, runs = 30, warmup = "auto" } = this.#options;
-        const granted = message.again ? this.snapshot.status !== "running" : this.snapshot.status === "pending";
-        if (granted) this.#set(beginRun(this.snapshot, message.page, jobs));
-        return { message: { kind: "claim", id, granted, jobs, runs, warmup } };
+        return { message: { kind: "claim", id, granted: this.grants, jobs, runs, warmup } };
       }
       case "get_model": {
         const model = this.#model(message.model);
@@ -140,13 +144,12 @@ export class MockKernel implements Model {
         return { message: { kind: "verified", id, parity } };
       }
       case "report":
-        this.#set(message.events.reduce(applyEvent, this.snapshot));
         return { message: { kind: "ack", id } };
       case "picture":
         this.pictures.push(message.svg);
         return { message: { kind: "ack", id } };
       default:
-        throw new Error("unknown message");
+        return assertNever(message);
     }
   }
 
@@ -156,8 +159,13 @@ export class MockKernel implements Model {
     return model;
   }
 
-  #set(snapshot: Snapshot): void {
-    this.snapshot = snapshot;
+  /** Another state arrives in the synced trait. */
+  publish(snapshot: Partial<Snapshot>): void {
+    this.snapshot = { ...this.snapshot, ...snapshot };
     this.emit("change:snapshot");
+  }
+
+  get reports(): Report[] {
+    return this.received.filter((message) => message.kind === "report");
   }
 }

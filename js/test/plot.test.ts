@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { describe, expect, it } from "vitest";
-import { newJobState } from "../src/page/reducer";
+import { newJobState } from "../src/page/runState";
 import { latencyPlot } from "../src/plot/latencyPlot";
 import { latencyPicture } from "../src/plot/picture";
 import { type Series, seriesOf } from "../src/plot/series";

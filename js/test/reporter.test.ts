@@ -1,81 +1,93 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { KernelClient } from "../src/kernel";
 import { Reporter } from "../src/page/reporter";
-import type { BenchEvent, Job } from "../src/protocol";
+import { begun, RunState } from "../src/page/runState";
+import type { Job } from "../src/protocol";
 import { MockKernel } from "./mockKernel";
 import { twoByTwoGraph } from "./models";
 
 const JOB: Job = { model: 0, backend: "cpu" };
+const OTHER: Job = { model: 0, backend: "wasm" };
 const noError = (error: unknown) => expect.fail(String(error));
 
 let kernel: MockKernel;
 let client: KernelClient;
+let state: RunState;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  kernel = new MockKernel({ models: [twoByTwoGraph()], jobs: [JOB] });
+  kernel = new MockKernel({ models: [twoByTwoGraph()], jobs: [JOB, OTHER] });
   client = new KernelClient(kernel);
+  state = new RunState(begun(kernel.snapshot, "page", [JOB, OTHER]), () => undefined);
 });
 afterEach(() => {
   vi.useRealTimers();
 });
 
-function reports(): BenchEvent[][] {
-  return kernel.received.flatMap((message) => (message.kind === "report" ? [message.events] : []));
-}
+const run = (...latencies: number[]) => state.addLatencies(JOB, "run", latencies, 1, 200);
+const told = () => kernel.reports.flatMap(({ jobs }) => jobs.map((job) => job.run));
 
-function run(first_index: number, ...latency_ms: number[]): BenchEvent {
-  return { kind: "samples", job: JOB, phase: "run", first_index, latency_ms, batch: 1 };
-}
-
-it("joins samples that follow each other and keeps only the latest progress", async () => {
-  const reporter = new Reporter(client, "page", noError);
-  reporter.push({ kind: "progress", job: JOB, stage: "run", done: 0, total: 9 });
-  reporter.push({ kind: "progress", job: JOB, stage: "run", done: 1, total: 9 });
-  reporter.push(run(0, 1));
-  reporter.push(run(1, 2, 3));
+it("tells of the jobs that changed, and of their latencies the new ones", async () => {
+  const reporter = new Reporter(client, state, noError);
+  state.addLatencies(JOB, "warmup", [9], 1, 0);
+  run(1, 2);
+  await vi.advanceTimersByTimeAsync(250);
+  run(3);
+  state.end("finished");
   await reporter.finish();
-  expect(reports()).toEqual([[{ kind: "progress", job: JOB, stage: "run", done: 1, total: 9 }, run(0, 1, 2, 3)]]);
+  const [first, second] = kernel.reports;
+  expect(first).toMatchObject({ page: "page", status: "running", error: null });
+  expect(first?.jobs).toMatchObject([
+    {
+      progress: { job: JOB, stage: "run", done: 2 },
+      warmup: { first_index: 0, latency_ms: [9] },
+      run: { first_index: 0, latency_ms: [1, 2] },
+    },
+  ]);
+  expect(Object.keys(first?.jobs[0]?.progress ?? {})).not.toContain("parity");
+  expect(second).toMatchObject({ status: "finished" });
+  expect(second?.jobs.map(({ progress, warmup, run }) => [progress.job, warmup, run])).toEqual([
+    [JOB, { first_index: 1, latency_ms: [] }, { first_index: 2, latency_ms: [3] }],
+    [OTHER, { first_index: 0, latency_ms: [] }, { first_index: 0, latency_ms: [] }],
+  ]);
 });
 
 it("sends at most four messages a second and one at a time", async () => {
-  const reporter = new Reporter(client, "page", noError);
+  const reporter = new Reporter(client, state, noError);
   for (let i = 0; i < 100; i++) {
-    reporter.push(run(i, i));
+    run(i);
     await vi.advanceTimersByTimeAsync(10);
   }
-  expect(reports().length).toBeLessThanOrEqual(4);
+  expect(kernel.reports.length).toBeLessThanOrEqual(4);
   kernel.beforeAnswer = () => new Promise((resolve) => setTimeout(resolve, 5000));
-  const before = reports().length;
+  const before = kernel.reports.length;
   for (let i = 100; i < 200; i++) {
-    reporter.push(run(i, i));
+    run(i);
     await vi.advanceTimersByTimeAsync(20);
   }
-  expect(reports().length).toBe(before + 1);
+  expect(kernel.reports.length).toBe(before + 1);
   const finished = reporter.finish();
   await vi.advanceTimersByTimeAsync(20_000);
   await finished;
-  const all = reports().flatMap((events) =>
-    events.flatMap((event) => (event.kind === "samples" ? event.latency_ms : [])),
-  );
-  expect(all).toEqual(Array.from({ length: 200 }, (_, i) => i));
+  expect(told().flatMap(({ latency_ms }) => latency_ms)).toEqual(Array.from({ length: 200 }, (_, i) => i));
 });
 
 it("sends a heartbeat every two seconds when nothing happens", async () => {
-  const reporter = new Reporter(client, "page", noError);
+  const reporter = new Reporter(client, state, noError);
   await vi.advanceTimersByTimeAsync(6100);
-  expect(reports()).toEqual([[], [], []]);
+  expect(kernel.reports.map(({ jobs }) => jobs)).toEqual([[], [], []]);
   await reporter.finish();
   await vi.advanceTimersByTimeAsync(6100);
-  expect(reports()).toHaveLength(3);
+  expect(kernel.reports).toHaveLength(3);
 });
 
 it("tells the first error once and then is silent", async () => {
   const errors: unknown[] = [];
-  const reporter = new Reporter(client, "page", (error) => errors.push(error));
+  const reporter = new Reporter(client, state, (error) => errors.push(error));
   client.close(new Error("gone"));
-  reporter.push(run(0, 1));
+  run(1);
   await vi.advanceTimersByTimeAsync(5000);
+  run(2);
   await reporter.finish();
   expect(errors).toHaveLength(1);
 });

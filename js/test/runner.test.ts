@@ -2,8 +2,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Runner, RunnerDeadError, startRunner } from "../src/page/runner";
+import { pageShared } from "../src/pageShared";
 import type { FromWorker, ToWorker } from "../src/protocol";
-import { pageShared } from "../src/shared";
 import { startRuntime } from "./worker/startRuntime";
 
 class FakeWorker extends EventTarget {
@@ -52,7 +52,7 @@ const start = (): Promise<Runner> => startRunner(options);
 describe("a working worker", () => {
   it("answers requests by id and passes samples on", async () => {
     const runner = await start();
-    expect(runner.worker).toBe(true);
+    expect(runner.workerProblem).toBe("");
     const samples: number[] = [];
     const measured = runner.request({ kind: "measure", phase: "run", samples: 3 }, [], (message) =>
       samples.push(...message.latencyMs),
@@ -60,7 +60,7 @@ describe("a working worker", () => {
     const loaded = runner.request({ kind: "load" });
     const [first, second] = FakeWorker.last.received.map(({ id }) => id);
     FakeWorker.last.say({ kind: "loaded", id: second ?? 0, loadMs: 7 });
-    FakeWorker.last.say({ kind: "samples", id: first ?? 0, firstIndex: 0, latencyMs: [1, 2, 3], batch: 1 });
+    FakeWorker.last.say({ kind: "samples", id: first ?? 0, latencyMs: [1, 2, 3], batch: 1 });
     FakeWorker.last.say({ kind: "done", id: first ?? 0 });
     expect((await loaded).loadMs).toBe(7);
     await measured;
@@ -113,16 +113,34 @@ describe("the main thread takes over", () => {
       },
     );
     const runner = await start();
-    expect(runner.worker).toBe(false);
+    expect(runner.workerProblem).toBe("forbidden");
     expect((await runner.hello).tfjsVersion).toBe("4.22.0");
     expect(await runner.request({ kind: "setBackend", backend: "cpu" })).toMatchObject({ actual: "cpu" });
+    await runner.terminate();
+  });
+
+  it("where the runtime's script fails in the worker, and says so", async () => {
+    FakeWorker.onStart = (worker) => worker.dispatchEvent(Object.assign(new Event("error"), { message: "no memory" }));
+    const runner = await start();
+    expect(runner.workerProblem).toBe("The worker failed: no memory");
+    await runner.terminate();
+  });
+
+  it("where the worker stays silent", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    FakeWorker.onStart = () => undefined;
+    const started = start();
+    await vi.advanceTimersByTimeAsync(30_000);
+    vi.useRealTimers();
+    const runner = await started;
+    expect(runner.workerProblem).toContain("did not start within 30 s");
     await runner.terminate();
   });
 
   it("where the worker fails before it says hello", async () => {
     FakeWorker.onStart = (worker) => worker.dispatchEvent(new Event("error"));
     const runner = await start();
-    expect(runner.worker).toBe(false);
+    expect(runner.workerProblem).toBe("A policy may forbid it.");
     expect(FakeWorker.last.terminated).toBe(true);
     await runner.terminate();
   });

@@ -5,8 +5,8 @@ import { JSDOM } from "jsdom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { KernelClient } from "../src/kernel";
 import { type Session, sessionOf, type View } from "../src/page/session";
+import { pageShared } from "../src/pageShared";
 import type { Job } from "../src/protocol";
-import { pageShared } from "../src/shared";
 import { MockKernel, type MockOptions } from "./mockKernel";
 import { convLayers, twoByTwoGraph } from "./models";
 import { startRuntime } from "./worker/startRuntime";
@@ -45,10 +45,22 @@ function show(session: Session) {
   return { views, last, until, idle, close: () => abort.abort() };
 }
 
+/** The latencies that the kernel was told, if no report left a gap or told one twice. */
+function told(kernel: MockKernel, phase: "warmup" | "run", job = 0): number[] {
+  const all: number[] = [];
+  for (const { jobs } of kernel.reports) {
+    for (const report of jobs.filter(({ progress }) => progress.job.model === job)) {
+      expect(report[phase].first_index).toBe(all.length);
+      all.push(...report[phase].latency_ms);
+    }
+  }
+  return all;
+}
+
 const claims = (kernel: MockKernel) => kernel.received.filter(({ kind }) => kind === "claim").length;
 
 describe("a pending benchmark", () => {
-  it("runs when shown; kernel and page end with the same state and a picture", async () => {
+  it("runs when shown; the kernel is told everything and gets a picture", async () => {
     const { kernel, session } = open({
       models: [convLayers(8, 4, 2), twoByTwoGraph()],
       jobs: [CPU, { ...CPU, model: 1 }],
@@ -56,15 +68,18 @@ describe("a pending benchmark", () => {
     const view = show(session);
     await view.idle();
     await vi.waitFor(() => expect(kernel.pictures).toHaveLength(1));
-    expect(kernel.snapshot).toEqual(view.last()?.snapshot);
-    expect(kernel.snapshot.status).toBe("finished");
-    for (const job of kernel.snapshot.jobs) {
+    const snapshot = view.last()?.snapshot;
+    for (const [index, job] of (snapshot?.jobs ?? []).entries()) {
       expect(job).toMatchObject({ status: "done", actual: "cpu", parity: { status: "no_reference" } });
       expect(job.run_ms).toHaveLength(5);
       expect(job.warmup_ms.length).toBeGreaterThanOrEqual(3);
       expect(job.first_ms).toBeGreaterThan(0);
+      expect(told(kernel, "run", index)).toEqual(job.run_ms);
+      expect(told(kernel, "warmup", index)).toEqual(job.warmup_ms);
     }
-    expect(kernel.snapshot.environment).toMatchObject({ worker: false, tfjs_version: "4.22.0" });
+    const worker_problem = "Worker is not defined";
+    expect(snapshot?.environment).toMatchObject({ worker: false, worker_problem, tfjs_version: "4.22.0" });
+    expect(kernel.reports.at(-1)).toMatchObject({ status: "finished", environment: snapshot?.environment });
     view.close();
   });
 
@@ -98,12 +113,12 @@ describe("a pending benchmark", () => {
   it("that another page has got is mirrored", async () => {
     const { kernel, session } = open();
     kernel.beforeAnswer = (message) => {
-      if (message.kind === "claim") kernel.snapshot = { ...kernel.snapshot, status: "running", page: "another" };
+      if (message.kind === "claim") kernel.publish({ status: "running", page: "another" });
     };
+    kernel.grants = false;
     const view = show(session);
     await view.until(({ elsewhere, activity }) => elsewhere && activity === "idle");
-    kernel.snapshot = { ...kernel.snapshot, status: "finished" };
-    kernel.emit("change:snapshot");
+    kernel.publish({ status: "finished" });
     expect(view.last()).toMatchObject({ elsewhere: false, snapshot: { status: "finished" } });
     expect(kernel.received.map(({ kind }) => kind)).toEqual(["claim"]);
     view.close();
@@ -121,7 +136,7 @@ describe("views", () => {
     const soFar = second.last()?.snapshot.jobs[0]?.run_ms.length ?? 0;
     await second.until(({ snapshot }) => (snapshot.jobs[0]?.run_ms.length ?? 0) > soFar);
     second.close();
-    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"), 5000);
+    await vi.waitFor(() => expect(kernel.reports.at(-1)?.status).toBe("stopped"), 5000);
     expect(claims(kernel)).toBe(1);
   });
 });
@@ -134,13 +149,15 @@ describe("stopping", () => {
     session.stop();
     await view.idle();
     expect(view.last()?.snapshot.status).toBe("stopped");
-    await vi.waitFor(() => expect(kernel.snapshot).toEqual(view.last()?.snapshot), 5000);
-    expect(kernel.snapshot.jobs[0]).toMatchObject({ status: "stopped" });
-    expect(kernel.snapshot.jobs[0]?.run_ms.length).toBeGreaterThan(3);
+    await vi.waitFor(() => expect(kernel.reports.at(-1)?.status).toBe("stopped"), 5000);
+    expect(kernel.reports.at(-1)?.jobs).toMatchObject([{ progress: { status: "stopped", stage: null } }]);
+    expect(told(kernel, "run")).toEqual(view.last()?.snapshot.jobs[0]?.run_ms);
     session.start(true);
     await view.until((state) => state.activity === "running" && state.snapshot.jobs[0]?.run_ms.length === 0);
+    const before = kernel.reports.length;
     view.close();
-    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"), 5000);
+    await vi.waitFor(() => expect(kernel.reports.length).toBeGreaterThan(before), 5000);
+    await vi.waitFor(() => expect(kernel.reports.at(-1)?.status).toBe("stopped"), 5000);
   });
 
   it("before a busy kernel grants the claim withdraws it", async () => {
@@ -156,7 +173,8 @@ describe("stopping", () => {
     session.stop();
     await view.until(({ activity }) => activity === "idle");
     free();
-    await vi.waitFor(() => expect(kernel.snapshot.status).toBe("stopped"));
+    const withdrawn = { status: "stopped", jobs: [{ progress: { job: CPU, status: "stopped" } }] };
+    await vi.waitFor(() => expect(kernel.reports).toMatchObject([withdrawn]));
     view.close();
   });
 

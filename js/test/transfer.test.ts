@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { crc32 } from "../src/crc32";
 import { KernelClient } from "../src/kernel";
-import { CHUNK_BYTES, pullWeights, putOutputs } from "../src/page/transfer";
-import type { FromKernel } from "../src/protocol";
+import { pullWeights, putOutputs } from "../src/page/transfer";
+import { type FromKernel, MAX_PIECE_BYTES } from "../src/protocol";
 import { MockKernel } from "./mockKernel";
 import { seeded, type TestModel, twoByTwoGraph } from "./models";
 
 const JOB = { model: 0, backend: "cpu" } as const;
 const never = new AbortController().signal;
 
-/** A model whose weights are 2.5 chunks long. */
+/** A model whose weights are 2.5 pieces long. */
 function largeModel(): TestModel {
-  return { ...twoByTwoGraph(), weights: new Uint8Array(seeded(2.5 * (CHUNK_BYTES / 4)).buffer) };
+  return { ...twoByTwoGraph(), weights: new Uint8Array(seeded(2.5 * (MAX_PIECE_BYTES / 4)).buffer) };
 }
 
 it("crc32 is zlib's", () => {
@@ -20,7 +20,7 @@ it("crc32 is zlib's", () => {
 });
 
 describe("pullWeights", () => {
-  it("puts chunks of at most 4 MiB together and tells progress in bytes", async () => {
+  it("puts pieces together and tells progress in bytes", async () => {
     const model = largeModel();
     const kernel = new MockKernel({ models: [model], jobs: [JOB] });
     const progress: number[] = [];
@@ -33,7 +33,7 @@ describe("pullWeights", () => {
   });
 
   it("has at most four requests in flight", async () => {
-    const model = { ...twoByTwoGraph(), weights: new Uint8Array(6 * CHUNK_BYTES) };
+    const model = { ...twoByTwoGraph(), weights: new Uint8Array(6 * MAX_PIECE_BYTES) };
     const kernel = new MockKernel({ models: [model], jobs: [JOB] });
     let inFlight = 0;
     let most = 0;
@@ -46,7 +46,7 @@ describe("pullWeights", () => {
     expect(most).toBe(4);
   });
 
-  it("asks again for a damaged chunk, and gives up after three", async () => {
+  it("asks again for a damaged piece, and gives up after three", async () => {
     const model = twoByTwoGraph();
     const kernel = new MockKernel({ models: [model], jobs: [JOB] });
     const emit = kernel.emit.bind(kernel);
@@ -63,9 +63,9 @@ describe("pullWeights", () => {
   });
 });
 
-it("putOutputs sends chunks of at most 4 MiB, strings without bytes, and empty tensors", async () => {
+it("putOutputs sends pieces, strings without bytes, and empty tensors", async () => {
   const kernel = new MockKernel({ models: [twoByTwoGraph()], jobs: [JOB] });
-  const large = seeded(1.5 * (CHUNK_BYTES / 4)).buffer;
+  const large = seeded(1.5 * (MAX_PIECE_BYTES / 4)).buffer;
   const tensor = { dtype: "float32", shape: [large.byteLength / 4], values: null };
   const outputs = {
     tensors: [
@@ -80,7 +80,7 @@ it("putOutputs sends chunks of at most 4 MiB, strings without bytes, and empty t
   const parts = sent.map(({ tensor: { name }, offset, total }) => [name, offset, total]);
   expect(parts).toEqual([
     ["large", 0, large.byteLength],
-    ["large", CHUNK_BYTES, large.byteLength],
+    ["large", MAX_PIECE_BYTES, large.byteLength],
     ["words", 0, 0],
     ["empty", 0, 0],
   ]);

@@ -1,16 +1,15 @@
 // @vitest-environment jsdom
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { formatBytes, formatError, formatMs } from "../src/format";
 import { maker } from "../src/page/dom";
-import { newJobState } from "../src/page/reducer";
+import { newJobState } from "../src/page/runState";
 import type { Activity, View } from "../src/page/session";
 import { statusLine } from "../src/page/status";
-import { errorBox, jobTable } from "../src/page/table";
+import { errorBox, JobTable } from "../src/page/table";
 import type { JobState, Parity, Snapshot } from "../src/protocol";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 const make = maker(document);
-const nothing = () => undefined;
 
 function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapshot {
   const jobs = [{ ...newJobState({ model: 0, backend: "wasm" }), status: "running" as const, ...job }];
@@ -23,8 +22,10 @@ function line(job: Partial<JobState>, rest: Partial<View> = {}): string {
   return statusLine(view).text;
 }
 
-function cells(job: Partial<JobState>, open = new Set<number>(), redraw: () => void = nothing): HTMLTableElement {
-  return jobTable(make, snapshot(job), open, redraw);
+function cells(job: Partial<JobState>): HTMLElement {
+  const table = new JobTable(make);
+  table.draw(snapshot(job));
+  return table.element;
 }
 
 const text = (table: HTMLElement, label: string) => table.querySelector(`td[data-label="${label}"]`)?.textContent;
@@ -99,18 +100,24 @@ describe("jobTable", () => {
   };
 
   it("unfolds the comparison by its button, with every output", () => {
-    const open = new Set<number>();
-    const redraw = vi.fn();
-    const table = cells({ parity }, open, redraw);
-    const badge = table.querySelector("button");
-    expect(badge?.textContent).toBe("✓ passed (error 2.0e-6)");
-    expect(badge?.getAttribute("aria-expanded")).toBe("false");
-    badge?.click();
-    expect(redraw).toHaveBeenCalledOnce();
-    const unfolded = cells({ parity }, open);
-    expect(unfolded.querySelector("button")?.getAttribute("aria-expanded")).toBe("true");
-    expect(unfolded.querySelector(".tm-detail")?.textContent).toContain(HOSTILE);
-    expect(unfolded.querySelector("img")).toBeNull();
+    const table = cells({ parity });
+    const badge = () => table.querySelector("button");
+    const detail = () => table.querySelector<HTMLElement>(`#${badge()?.getAttribute("aria-controls")}`);
+    expect(badge()?.textContent).toBe("✓ passed (error 2.0e-6)");
+    expect(badge()?.getAttribute("aria-expanded")).toBe("false");
+    expect(detail()?.hidden).toBe(true);
+    badge()?.click();
+    expect(badge()?.getAttribute("aria-expanded")).toBe("true");
+    expect(detail()?.hidden).toBe(false);
+    expect(detail()?.textContent).toContain(HOSTILE);
+    expect(table.querySelector("img")).toBeNull();
+    badge()?.click();
+    expect(detail()?.hidden).toBe(true);
+  });
+
+  it("names its rows apart from those of another view", () => {
+    const ids = [cells({ parity }), cells({ parity })].map((table) => table.querySelector(".tm-detail")?.id);
+    expect(new Set(ids).size).toBe(2);
   });
 
   it("shows a failed comparison without being asked", () => {

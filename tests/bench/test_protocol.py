@@ -13,22 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.bench.reports import JOB, job_report, report
+from tfjs_magic import options
 from tfjs_magic.bench import protocol
 
 TYPESCRIPT = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
 #: What only the worker hears of is not Python's business.
-HOP_1 = ("ToKernel", "FromKernel", "Snapshot", "BenchEvent", "Assets")
-_TOKEN = re.compile(r'"[^"]*"|\w+|[{}\[\]<>|;:,=()]')
-
-JOB = {"model": 0, "backend": "wasm"}
+HOP_1 = ("ToKernel", "FromKernel", "Snapshot", "Assets")
+_TOKEN = re.compile(r'"[^"]*"|\w+|[{}\[\]<>|&;:,=()]')
 
 
 class TypeScript:
-    """Reads type declarations into plain values: object → dict, union → frozenset, T[] → ("list", T)."""
+    """Reads types and constants into plain values: object → dict, union → frozenset, T[] → ("list", T)."""
 
     def __init__(self, source: str) -> None:
         plain = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.DOTALL)
         self.declarations = dict(re.findall(r"export type (\w+) =(.*?);\n(?=\s*(?:export|$))", plain + "\n", re.DOTALL))
+        constants = re.findall(r"export const (\w+) = (.*?)(?: as const)?;\n", plain)
+        self.constants = {name: eval(value.replace("[", "(").replace("]", ")")) for name, value in constants}
 
     def read(self, name: str) -> Any:
         self._tokens = _TOKEN.findall(self.declarations[name])
@@ -39,9 +41,16 @@ class TypeScript:
         while True:
             if self._tokens[:1] == ["|"]:
                 self._tokens.pop(0)
-            members.append(self._one())
+            members.append(self._intersection())
             if self._tokens[:1] != ["|"]:
                 return _union_of(members)
+
+    def _intersection(self) -> Any:
+        value = self._one()
+        while self._tokens[:1] == ["&"]:
+            self._tokens.pop(0)
+            value = _object({**dict(value[1]), **dict(self._one()[1])})
+        return value
 
     def _one(self) -> Any:
         token = self._tokens.pop(0)
@@ -50,6 +59,10 @@ class TypeScript:
         elif token == "(":
             value = self._union()
             assert self._tokens.pop(0) == ")"
+            if self._tokens[:3] == ["[", "number", "]"]:  # after typeof: any element
+                del self._tokens[:3]
+        elif token == "typeof":
+            value = _union_of([f'"{name}"' for name in self.constants[self._tokens.pop(0)]])
         elif token == "Record":
             assert self._tokens[:5] == ["<", "string", ",", "string", ">"]
             del self._tokens[:5]
@@ -109,13 +122,20 @@ def test_python_and_typescript_declare_the_same(name: str) -> None:
     assert _python(getattr(protocol, name)) == typescript
 
 
-def test_the_reader_sees_fields_and_kinds() -> None:
-    """Guards the test above against a reader that finds nothing."""
-    kinds = {
-        dict(message[1])["kind"] for message in TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).read("ToKernel")
-    }
-    assert '"put_output"' in kinds
-    assert len(kinds) == 9
+def test_python_and_typescript_agree_on_constants() -> None:
+    python = {**vars(options), **vars(protocol)}
+    constants = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).constants
+    assert constants.keys() == {"BACKENDS", "HEARTBEAT_MS", "MAX_PIECE_BYTES", "MIN_RUNS_FOR_P90"}
+    assert {name: python[name] for name in constants} == constants
+
+
+def test_the_reader_sees_fields_kinds_and_constants() -> None:
+    """Guards the tests above against a reader that finds nothing."""
+    typescript = TypeScript(TYPESCRIPT.read_text(encoding="utf-8"))
+    kinds = {dict(message[1])["kind"] for message in typescript.read("ToKernel")}
+    assert kinds >= {'"put_output"', '"report"', '"claim"'}
+    assert {"run_ms", "job"} <= dict(typescript.read("JobState")[1]).keys()
+    assert typescript.read("BackendName") == {'"webgpu"', '"webgl"', '"wasm"', '"cpu"'}
 
 
 def _put_output(**changes: Any) -> dict[str, Any]:
@@ -142,22 +162,8 @@ def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
         pytest.param(_put_output(job={"model": 0, "backend": "cuda"}), "message.job.backend", id="backend"),
         pytest.param(_put_output(tensor=None), "message.tensor is a NoneType", id="nested"),
         pytest.param(
-            {
-                "kind": "report",
-                "id": 1,
-                "page": "p",
-                "events": [
-                    {
-                        "kind": "samples",
-                        "job": JOB,
-                        "phase": "run",
-                        "first_index": 0,
-                        "latency_ms": [1, float("nan")],
-                        "batch": 1,
-                    }
-                ],
-            },
-            r"message.events\[0\].latency_ms\[1\] is nan; expected a finite number",
+            {"kind": "report", "id": 1, "page": "p", **report(job_report(1, float("nan")))},
+            r"message.jobs\[0\].run.latency_ms\[1\] is nan; expected a finite number",
             id="nan",
         ),
     ],

@@ -22,6 +22,7 @@ ENVIRONMENT: Any = {
     "cross_origin_isolated": False,
     "clock_resolution_ms": 0.1,
     "worker": True,
+    "worker_problem": "",
     "tfjs_version": "4.22.0",
 }
 

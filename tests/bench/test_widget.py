@@ -14,18 +14,14 @@ import numpy as np
 import pytest
 from ipywidgets import Widget
 
+from tests.bench.reports import done, job_report, report
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench import widget as module
 from tfjs_magic.bench.widget import Benchmark
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import RunError
 
-JOB = {"model": 0, "backend": "wasm"}
-DONE = [
-    {"kind": "samples", "job": JOB, "phase": "run", "first_index": 0, "latency_ms": [1.0, 2.0, 3.0], "batch": 1},
-    {"kind": "job_done", "job": JOB},
-    {"kind": "finished"},
-]
+DONE = done(1, 2, 3)
 ERROR = {"name": "TypeError", "message": "wasm is off", "stack": "at load"}
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 
@@ -57,16 +53,16 @@ def _tell(bench: Benchmark, kind: str, **fields: Any) -> None:
     bench._receive(bench, {"kind": kind, "id": 1, "page": "p", **fields}, [])
 
 
-def _run(bench: Benchmark, *events: Any) -> None:
+def _run(bench: Benchmark, report: Any) -> None:
     _tell(bench, "claim", again=False)
-    _tell(bench, "report", events=list(events))
+    _tell(bench, "report", **report)
 
 
 def test_the_page_gets_answers_and_the_traits_keep_the_state() -> None:
     bench = benchmark(tiny_model(), backends="wasm", runs=3)
     sent: list[Any] = []
     bench.send = lambda content, buffers=None: sent.append((content, buffers))
-    _run(bench, *DONE)
+    _run(bench, DONE)
     assert [content["kind"] for content, _ in sent] == ["claim", "ack"]
     assert bench.snapshot["status"] == bench.status == "finished"
     assert bench.result.summary[0]["median_ms"] == 2
@@ -89,7 +85,7 @@ def test_the_widget_comes_first_and_the_static_output_is_there_once(shown: list[
 def test_the_static_output_is_filled_when_the_run_ends_and_again_with_the_picture(shown: list[dict[str, Any]]) -> None:
     bench = benchmark(tiny_model(), backends="wasm")
     bench._ipython_display_()
-    _run(bench, *DONE)
+    _run(bench, DONE)
     assert "<table>" in shown[-1]["data"]["text/html"]
     assert shown[-1]["update"]
     _tell(bench, "picture", svg=SVG)
@@ -100,7 +96,7 @@ def test_the_static_output_is_filled_when_the_run_ends_and_again_with_the_pictur
 def test_await_gives_the_result_once_the_page_has_finished() -> None:
     async def cell() -> Any:
         bench = benchmark(tiny_model(), backends="wasm")
-        asyncio.get_running_loop().call_later(0.2, _run, bench, *DONE)
+        asyncio.get_running_loop().call_later(0.2, _run, bench, DONE)
         return await bench
 
     assert [run["latency_ms"] for run in asyncio.run(cell()).runs] == [1, 2, 3]
@@ -125,7 +121,7 @@ def test_await_on_ipykernel_6_says_what_works_there(monkeypatch: pytest.MonkeyPa
     bench = benchmark(tiny_model(), backends="wasm")
     with pytest.raises(RunError, match=r"Read bench.result in the next cell"):
         asyncio.run(cell(bench))
-    _run(bench, *DONE)
+    _run(bench, DONE)
     assert asyncio.run(cell(bench)).status == "finished"
 
 
@@ -156,7 +152,7 @@ def test_result_waits_where_messages_arrive_while_the_cell_blocks() -> None:
     """As on ipykernel 7.0 to 7.3, where another thread hands them on."""
     bench = benchmark(tiny_model(), backends="wasm")
     bench._ipython_display_()
-    timer = threading.Timer(0.3, _run, (bench, *DONE))
+    timer = threading.Timer(0.3, _run, (bench, DONE))
     timer.start()
     assert bench.result.summary[0]["n"] == 3
     timer.join()
@@ -173,20 +169,20 @@ def test_result_gives_up_where_no_message_arrives(monkeypatch: pytest.MonkeyPatc
 
 def test_a_stopped_run_gives_the_runs_so_far() -> None:
     bench = benchmark(tiny_model(), backends="wasm")
-    _run(bench, DONE[0], {"kind": "stopped"})
+    _run(bench, report(job_report(1, 2, 3, status="stopped"), status="stopped"))
     assert (bench.result.status, bench.result.summary[0]["n"]) == ("stopped", 3)
 
 
 @pytest.mark.parametrize(
-    "events",
+    "told",
     [
-        pytest.param([{"kind": "run_failed", "error": ERROR}], id="everything"),
-        pytest.param([{"kind": "job_failed", "job": JOB, "error": ERROR}, {"kind": "finished"}], id="every-job"),
+        pytest.param(report(status="failed", error=ERROR), id="everything"),
+        pytest.param(report(job_report(status="failed", error=ERROR), status="finished"), id="every-job"),
     ],
 )
-def test_a_run_without_numbers_raises_the_browsers_error(events: list[Any]) -> None:
+def test_a_run_without_numbers_raises_the_browsers_error(told: Any) -> None:
     bench = benchmark(tiny_model(), backends="wasm")
-    _run(bench, *events)
+    _run(bench, told)
     with pytest.raises(RunError, match="wasm is off") as error:
         _ = bench.result
     assert (error.value.js_name, error.value.js_stack) == ("TypeError", "at load")
@@ -194,7 +190,7 @@ def test_a_run_without_numbers_raises_the_browsers_error(events: list[Any]) -> N
 
 def test_close_frees_the_model_and_keeps_the_numbers() -> None:
     bench = benchmark(tiny_model(), backends="wasm")
-    _run(bench, *DONE)
+    _run(bench, DONE)
     bench.close()
     assert bench._session._contenders == ()
     assert bench.result.summary[0]["n"] == 3

@@ -42,7 +42,7 @@ def load_assets(static: Path = STATIC) -> dict[str, Asset]:
         RunError: The bundles are not built.
     """
     index = json.loads(_read(static / "assets.json"))
-    return {name: Asset(_packed(static / name), row["sha256"]) for name, row in index.items()}
+    return {name: Asset(_packed(static / name), sha256) for name, sha256 in index.items()}
 
 
 def load_esm(static: Path = STATIC) -> str:

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.bench.protocol import ProtocolError, WireTensor
+from tfjs_magic.bench.protocol import MAX_PIECE_BYTES, ProtocolError, WireTensor
 
 #: All outputs of one benchmark that wait to be compared; bounds what a page can make the kernel hold.
 MAX_WAITING_BYTES = 2**28
-#: The protocol's bound on one piece: Jupyter loses messages over 10 MiB.
-MAX_PIECE_BYTES = 2**22
 
 #: TF.js dtype → how its bytes are laid out in memory.
 WIRE_DTYPES: dict[str, np.dtype[Any]] = {
@@ -34,11 +32,7 @@ class _Waiting:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     content: bytearray
-    lengths: dict[int, int]
-
-    @property
-    def complete(self) -> bool:
-        return sum(self.lengths.values()) == len(self.content)
+    missing: set[int]
 
 
 class OutputStore:
@@ -49,7 +43,9 @@ class OutputStore:
         self._done: dict[OutputKey, Array] = {}
 
     def put(self, key: OutputKey, tensor: WireTensor, *, offset: int, total: int, buffers: Sequence[Any]) -> None:
-        """Keep bytes [offset, offset + length) of an output that has ``total`` bytes, or all values of a text output.
+        """Keep the piece at ``offset`` of an output that has ``total`` bytes, or all values of a text output.
+
+        An output is cut every ``MAX_PIECE_BYTES``.
 
         Raises:
             ProtocolError: Shape, offset, length and total do not agree, or there is too much.
@@ -66,14 +62,15 @@ class OutputStore:
         if total != math.prod(shape) * dtype.itemsize:
             raise ProtocolError(f"output '{key[3]}' of shape {shape} says it has {total} bytes.")
         piece = _only_buffer(buffers)
-        if offset < 0 or offset + len(piece) > total:
+        if offset not in _offsets(total) or len(piece) != min(MAX_PIECE_BYTES, total - offset):
             raise ProtocolError(
-                f"bytes {offset} to {offset + len(piece)} of output '{key[3]}' leave its {total} bytes."
+                f"bytes {offset} to {offset + len(piece)} of output '{key[3]}' are no piece of its {total} bytes; "
+                f"expected it cut every {MAX_PIECE_BYTES}."
             )
         waiting = self._open(key, dtype, shape, total)
         waiting.content[offset : offset + len(piece)] = piece
-        waiting.lengths[offset] = len(piece)
-        if waiting.complete:
+        waiting.missing.discard(offset)
+        if not waiting.missing:
             self._done[key] = np.frombuffer(waiting.content, dtype).reshape(shape)
 
     def take(self, keys: Sequence[OutputKey]) -> list[Array]:
@@ -100,18 +97,20 @@ class OutputStore:
         held = sum(len(waiting.content) for other, waiting in self._waiting.items() if other != key)
         if held + total > MAX_WAITING_BYTES:
             raise ProtocolError(f"the outputs to compare exceed {MAX_WAITING_BYTES} bytes; pass fewer samples.")
-        self._waiting[key] = _Waiting(dtype, shape, bytearray(total), {})
+        self._waiting[key] = _Waiting(dtype, shape, bytearray(total), {*_offsets(total)})
         return self._waiting[key]
+
+
+def _offsets(total: int) -> range:
+    """Return where the pieces begin; an empty output has one, which is empty."""
+    return range(0, max(total, 1), MAX_PIECE_BYTES)
 
 
 def _only_buffer(buffers: Sequence[Any]) -> memoryview:
     if len(buffers) != 1:
         raise ProtocolError(f"the message has {len(buffers)} buffers; expected 1.")
     # Jupyter hands over memoryviews of any format, marimo bytes.
-    piece = memoryview(buffers[0]).cast("B")
-    if len(piece) > MAX_PIECE_BYTES:
-        raise ProtocolError(f"the buffer has {len(piece)} bytes; expected at most {MAX_PIECE_BYTES}.")
-    return piece
+    return memoryview(buffers[0]).cast("B")
 
 
 def _texts(tensor: WireTensor, shape: tuple[int, ...]) -> Array:

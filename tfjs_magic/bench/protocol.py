@@ -15,9 +15,24 @@ from typing import Any, Literal, TypedDict
 
 from tfjs_magic.options import Backend
 
-Phase = Literal["first", "warmup", "run"]
+#: Bound on the bytes of one message: the browser → kernel hop silently loses messages of 10 MiB and more.
+MAX_PIECE_BYTES = 4 * 2**20
+#: A page that runs reports at least this often.
+HEARTBEAT_MS = 2000
+#: Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given.
+MIN_RUNS_FOR_P90 = 10
+
 Stage = Literal["weights", "backend", "load", "verify", "warmup", "run"]
 Warmup = int | Literal["auto"]
+#: What the page that runs a benchmark says of it.
+RunStatus = Literal["running", "finished", "stopped", "failed"]
+#: pending: nobody has run it yet; interrupted: the page that ran it went away.
+Status = RunStatus | Literal["pending", "interrupted"]
+
+#: The page said how the run ended: its numbers are final.
+CONCLUDED: frozenset[Status] = frozenset({"finished", "stopped", "failed"})
+#: No page runs it any more; one that was thought gone may still come back.
+ENDED: frozenset[Status] = CONCLUDED | {"interrupted"}
 
 
 # ---------------------------------------------------------------- shared pieces
@@ -55,6 +70,7 @@ class Environment(TypedDict):
     cross_origin_isolated: bool
     clock_resolution_ms: float
     worker: bool
+    worker_problem: str
     tfjs_version: str
 
 
@@ -78,81 +94,46 @@ class Parity(TypedDict):
     outputs: list[OutputParity]
 
 
-# ---------------------------------------------------------------- what happens in a benchmark
-class EnvironmentEvent(TypedDict):  # noqa: D101 - the kind says it; protocol.ts explains the fields
-    kind: Literal["environment"]
-    environment: Environment
+# ---------------------------------------------------------------- the state of a benchmark
+class JobProgress(TypedDict):
+    """What the page that runs a job says of it, but for the latencies of warm-up and runs."""
 
-
-class ProgressEvent(TypedDict):  # noqa: D101
-    kind: Literal["progress"]
     job: Job
-    stage: Stage
+    status: Literal["waiting", "running", "done", "failed", "stopped"]
+    stage: Stage | None
     done: float
     total: float
-
-
-class ReadyEvent(TypedDict):  # noqa: D101
-    kind: Literal["ready"]
-    job: Job
-    actual: Backend
+    actual: Backend | None
     device: str
     software: bool
-    backend_ms: float
-    load_ms: float
+    backend_ms: float | None
+    load_ms: float | None
+    first_ms: float | None
+    batch: int
+    error: WireError | None
 
 
-class SamplesEvent(TypedDict):  # noqa: D101
-    kind: Literal["samples"]
-    job: Job
-    phase: Phase
+class JobState(JobProgress):
+    """All that is known of one job."""
+
+    warmup_ms: list[float]
+    run_ms: list[float]
+    parity: Parity | None
+
+
+class Latencies(TypedDict):
+    """Part of a job's latencies, from an index on."""
+
     first_index: int
     latency_ms: list[float]
-    batch: int
 
 
-class ParityEvent(TypedDict):  # noqa: D101
-    kind: Literal["parity"]
-    job: Job
-    parity: Parity
+class JobReport(TypedDict):
+    """A job that changed since the report before: of its latencies only the new ones."""
 
-
-class JobDoneEvent(TypedDict):  # noqa: D101
-    kind: Literal["job_done"]
-    job: Job
-
-
-class JobFailedEvent(TypedDict):  # noqa: D101
-    kind: Literal["job_failed"]
-    job: Job
-    error: WireError
-
-
-class FinishedEvent(TypedDict):  # noqa: D101
-    kind: Literal["finished"]
-
-
-class StoppedEvent(TypedDict):  # noqa: D101
-    kind: Literal["stopped"]
-
-
-class RunFailedEvent(TypedDict):  # noqa: D101
-    kind: Literal["run_failed"]
-    error: WireError
-
-
-BenchEvent = (
-    EnvironmentEvent
-    | ProgressEvent
-    | ReadyEvent
-    | SamplesEvent
-    | ParityEvent
-    | JobDoneEvent
-    | JobFailedEvent
-    | FinishedEvent
-    | StoppedEvent
-    | RunFailedEvent
-)
+    progress: JobProgress
+    warmup: Latencies
+    run: Latencies
 
 
 # ---------------------------------------------------------------- page → kernel
@@ -212,7 +193,10 @@ class Report(TypedDict):  # noqa: D101
     kind: Literal["report"]
     id: int
     page: str
-    events: list[BenchEvent]
+    status: RunStatus
+    environment: Environment | None
+    error: WireError | None
+    jobs: list[JobReport]
 
 
 class Picture(TypedDict):  # noqa: D101
@@ -229,9 +213,7 @@ ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Veri
 class AssetReply(TypedDict):  # noqa: D101
     kind: Literal["asset"]
     id: int
-    name: str
     encoding: Literal["gzip", "identity"]
-    sha256: str
 
 
 class ClaimReply(TypedDict):  # noqa: D101
@@ -296,31 +278,10 @@ class ModelCard(TypedDict):
     nbytes: int
 
 
-class JobState(TypedDict):
-    """All that is known of one job."""
-
-    job: Job
-    status: Literal["waiting", "running", "done", "failed", "stopped"]
-    stage: Stage | None
-    done: float
-    total: float
-    actual: Backend | None
-    device: str
-    software: bool
-    backend_ms: float | None
-    load_ms: float | None
-    first_ms: float | None
-    warmup_ms: list[float]
-    run_ms: list[float]
-    batch: int
-    parity: Parity | None
-    error: WireError | None
-
-
 class Snapshot(TypedDict):
     """What a mirror, a second tab or a reopened notebook shows."""
 
-    status: Literal["pending", "running", "finished", "stopped", "failed", "interrupted"]
+    status: Status
     page: str
     models: list[ModelCard]
     environment: Environment | None
@@ -336,7 +297,7 @@ class ProtocolError(ValueError):
 
 
 def parse(content: object) -> ToKernel:
-    """Check a message from the page field by field; what the protocol does not know is refused.
+    """Check a message from the page field by field; a field that the protocol does not know is left out.
 
     Raises:
         ProtocolError: Naming the field, what stood there and what was expected.

@@ -9,13 +9,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfjs_magic.bench.protocol import JobState, Parity, Snapshot
+from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given.
-P90_MIN_RUNS = 10
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
@@ -99,8 +96,8 @@ class BenchmarkResult:
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
     """Sum up each job: load, first run and steady state are three numbers.
 
-    ``p90_ms`` is None below ``P90_MIN_RUNS`` runs, every number is None where nothing was measured. ``batch`` is how
-    many calls one run averages, where the browser's clock is too coarse for one.
+    ``p90_ms`` is None below ``MIN_RUNS_FOR_P90`` runs, every number is None where nothing was measured. ``batch`` is
+    how many calls one run averages, where the browser's clock is too coarse for one.
     """
     return tuple(_summary(snapshot["models"][state["job"]["model"]]["label"], state) for state in snapshot["jobs"])
 
@@ -152,7 +149,7 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "n": len(runs),
         "batch": state["batch"],
         "median_ms": statistics.median(runs) if runs else None,
-        "p90_ms": statistics.quantiles(runs, n=10, method="inclusive")[8] if len(runs) >= P90_MIN_RUNS else None,
+        "p90_ms": statistics.quantiles(runs, n=10, method="inclusive")[8] if len(runs) >= MIN_RUNS_FOR_P90 else None,
         "mean_ms": statistics.fmean(runs) if runs else None,
         "min_ms": min(runs, default=None),
         "error": state["error"]["message"] if state["error"] else "",

@@ -16,22 +16,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Artifacts
+from tfjs_magic.artifacts import Array, Artifacts, Reference
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import Feed
-from tfjs_magic.bench.outputs import MAX_PIECE_BYTES, WIRE_DTYPES, OutputStore
+from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
+from tfjs_magic.bench.protocol import ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.verify import compare
 from tfjs_magic.options import Backend, BenchmarkOptions
 
-#: A page reports every 2 s while it runs; after three missed reports it is taken for gone.
-HEARTBEAT_TIMEOUT_S = 6.0
+#: A page that missed three reports is taken for gone.
+HEARTBEAT_TIMEOUT_S = 3 * wire.HEARTBEAT_MS / 1000
 #: At most four updates of the synced state a second.
 PUBLISH_INTERVAL_S = 0.25
-
-ENDED = frozenset({"finished", "stopped", "failed", "interrupted"})
 
 Buffers = Sequence[bytes | memoryview]
 Answer = tuple[wire.FromKernel, list[bytes]]
@@ -87,12 +86,13 @@ class Session:
         self._references: dict[int, list[Feed]] = {}
         self._last_report = self._last_publish = self._last_message = -float("inf")
         self._unpublished = False
+        self._last_report_id = -1
         self._picture: str | None = None
         cards: list[wire.ModelCard] = [
             {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
         ]
         backends: Sequence[Backend | None] = options.backends or (None,)
-        jobs: list[wire.Job] = [{"model": i, "backend": b} for i in range(len(cards)) for b in backends]
+        jobs: list[wire.Job] = [{"model": i, "backend": b} for i in range(len(cards)) for b in dict.fromkeys(backends)]
         self._snapshot = states.new_snapshot(cards, jobs)
 
     @property
@@ -116,7 +116,7 @@ class Session:
     def receive(self, content: object, buffers: Buffers) -> None:
         """Answer one message. Never raises: whatever goes wrong becomes the answer ``failed``."""
         try:
-            answer = self._answer(wire.parse(content), buffers)
+            answer = self._dispatch(wire.parse(content), buffers)
         except wire.ProtocolError as error:
             answer = _failed(content, error)
         except Exception as error:  # noqa: BLE001 - see below; it is logged
@@ -136,7 +136,7 @@ class Session:
                 self._last_report = self._clock()
             self._notice_silence()
             if self._unpublished:
-                self._changed(self._snapshot)
+                self._set_state(self._snapshot)
 
     def close(self) -> None:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
@@ -145,9 +145,9 @@ class Session:
             self._references.clear()
             self._outputs.clear()
             if self._snapshot["status"] == "running":
-                self._changed(states.interrupt(self._snapshot))
+                self._set_state(states.interrupt(self._snapshot))
 
-    def _answer(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: PLR0911 - one return per kind
+    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: PLR0911 - one return per kind
         with self._lock:
             self._last_message = self._clock()
         match message["kind"]:
@@ -177,9 +177,7 @@ class Session:
         reply: wire.AssetReply = {
             "kind": "asset",
             "id": message["id"],
-            "name": message["name"],
             "encoding": asset.encoding,
-            "sha256": asset.sha256,
         }
         return reply, [asset.path.read_bytes()]
 
@@ -193,9 +191,10 @@ class Session:
             )
             if granted:
                 self._last_report = self._clock()
+                self._last_report_id = -1
                 self._outputs.clear()
                 self._picture = None
-                self._changed(states.start(self._snapshot, message["page"]), at_once=True)
+                self._set_state(states.start(self._snapshot, message["page"]), at_once=True)
             reply: wire.ClaimReply = {
                 "kind": "claim",
                 "id": message["id"],
@@ -242,7 +241,7 @@ class Session:
 
     def _put_output(self, message: wire.PutOutput, buffers: Buffers) -> Answer:
         with self._lock:
-            self._heard_from(message["page"])
+            self._note_sign_of(message["page"])
             contender = self._contender_of(message["job"])
             name = message["tensor"]["name"]
             if name not in (info.name for info in contender.model.outputs):
@@ -254,47 +253,47 @@ class Session:
         return {"kind": "ack", "id": message["id"]}, []
 
     def _verify(self, message: wire.Verify) -> Answer:
-        job = message["job"]
+        page, job = message["page"], message["job"]
         with self._lock:
-            self._heard_from(message["page"])
+            self._note_sign_of(page)
             contender = self._contender_of(job)
-            actual_backend = next(state["actual"] for state in self._snapshot["jobs"] if state["job"] == job)
-        # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-        expected = self._expected(job["model"], contender)
-        if isinstance(expected, dict):
-            return {"kind": "verified", "id": message["id"], "parity": expected}, []
+        try:
+            # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
+            parity = self._compare(job, contender, self._expected(job["model"], contender))
+        except _NotComparedError as why:
+            parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
-            self._last_report = self._clock()
-            names = [info.name for info in contender.model.outputs]
-            model, backend = job["model"], job["backend"]
+            self._note_sign_of(page)
+            self._set_state(states.with_parity(self._snapshot, job, parity))
+        return {"kind": "verified", "id": message["id"], "parity": parity}, []
+
+    def _compare(self, job: wire.Job, contender: Contender, expected: Sequence[Feed]) -> wire.Parity:
+        names = [info.name for info in contender.model.outputs]
+        model, backend = job["model"], job["backend"]
+        with self._lock:
             actual = [
                 dict(zip(names, self._outputs.take([(model, backend, feed, name) for name in names]), strict=True))
                 for feed in range(len(contender.feeds))
             ]
-        parity = compare(
-            expected,
-            actual,
-            backend=job["backend"] or actual_backend,
-            quantized=contender.quantized,
-            tolerance=self._options.tolerance,
+            backend = backend or states.job_state(self._snapshot, job)["actual"]
+        return compare(
+            expected, actual, backend=backend, quantized=contender.quantized, tolerance=self._options.tolerance
         )
-        return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
     def _report(self, message: wire.Report) -> Answer:
         with self._lock:
-            self._heard_from(message["page"])
-            changed = self._snapshot
-            for event in message["events"]:
-                changed = states.apply_event(changed, event)
-            if changed is not self._snapshot:
-                self._changed(changed)
+            self._note_sign_of(message["page"])
+            # A page sends a report again when the answer is late: it may arrive after the next one.
+            if message["id"] > self._last_report_id:
+                self._set_state(states.with_report(self._snapshot, message))
+                self._last_report_id = message["id"]
         return {"kind": "ack", "id": message["id"]}, []
 
     def _keep_picture(self, message: wire.Picture) -> Answer:
         with self._lock:
-            self._must_hold(message["page"])
+            self._require_owner(message["page"])
             self._picture = checked_picture(message["svg"])
-            self._changed(self._snapshot, at_once=True)
+            self._set_state(self._snapshot, at_once=True)
         return {"kind": "ack", "id": message["id"]}, []
 
     def _contender(self, index: int) -> Contender:
@@ -306,25 +305,23 @@ class Session:
         return contenders[index]
 
     def _contender_of(self, job: wire.Job) -> Contender:
-        if job not in (state["job"] for state in self._snapshot["jobs"]):
-            raise wire.ProtocolError(f"the benchmark has no job {job}.")
-        return self._contender(job["model"])
+        return self._contender(states.job_state(self._snapshot, job)["job"]["model"])
 
-    def _must_hold(self, page: str) -> None:
+    def _require_owner(self, page: str) -> None:
         if page != self._snapshot["page"]:
             raise wire.ProtocolError("this page does not run the benchmark; another one does.")
 
-    def _heard_from(self, page: str) -> None:
-        self._must_hold(page)
+    def _note_sign_of(self, page: str) -> None:
+        self._require_owner(page)
         self._last_report = self._clock()
         if self._snapshot["status"] == "interrupted":
-            self._changed(states.resume(self._snapshot))
+            self._set_state(states.resume(self._snapshot))
 
     def _notice_silence(self) -> None:
         if self._snapshot["status"] == "running" and self._clock() - self._last_report > HEARTBEAT_TIMEOUT_S:
-            self._changed(states.interrupt(self._snapshot))
+            self._set_state(states.interrupt(self._snapshot))
 
-    def _changed(self, snapshot: wire.Snapshot, *, at_once: bool = False) -> None:
+    def _set_state(self, snapshot: wire.Snapshot, *, at_once: bool = False) -> None:
         at_once = at_once or snapshot["status"] != self._snapshot["status"]
         self._snapshot = snapshot
         now = self._clock()
@@ -333,27 +330,39 @@ class Session:
             self._last_publish = now
             self._publish(snapshot)
 
-    def _expected(self, index: int, contender: Contender) -> list[Feed] | wire.Parity:
-        """Python's outputs for every feed, computed once; or why there are none."""
+    def _expected(self, index: int, contender: Contender) -> list[Feed]:
+        """Return Python's outputs for every feed, computed once.
+
+        Raises:
+            _NotComparedError: There are none.
+        """
         reference = contender.model.reference
         if reference is None:
-            return _uncompared("no_reference", "There is no Python model to compare with.")
+            raise _NotComparedError("no_reference", "There is no Python model to compare with.")
         with self._reference_lock:
-            if index in self._references:
-                return self._references[index]
-            try:
-                if reference.changed():
-                    return _uncompared("source_changed", "Not compared: the model changed after the conversion.")
-                outputs = [{k: np.asarray(v) for k, v in reference(feed).items()} for feed in contender.feeds]
-            except Exception as error:  # noqa: BLE001 - the source is the user's code
-                why = f"Not compared: the model failed in Python ({type(error).__name__}: {error!s:.300})"
-                return _uncompared("no_reference", why)
-            self._references[index] = outputs
-            return outputs
+            if index not in self._references:
+                self._references[index] = _run(reference, contender.feeds)
+            return self._references[index]
 
 
-def _uncompared(status: str, note: str) -> wire.Parity:
-    return {"status": status, "note": note, "outputs": []}
+class _NotComparedError(Exception):
+    """The outputs have nothing to be compared with."""
+
+    def __init__(self, status: str, note: str) -> None:
+        super().__init__(note)
+        self.status = status
+        self.note = note
+
+
+def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
+    try:
+        if not reference.changed():
+            return [{name: np.asarray(value) for name, value in reference(feed).items()} for feed in feeds]
+    except Exception as error:
+        # The source is the user's code.
+        why = f"Not compared: the model failed in Python ({type(error).__name__}: {error!s:.300})"
+        raise _NotComparedError("no_reference", why) from error
+    raise _NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
 
 
 def _failed(content: object, error: Exception) -> Answer:

@@ -1,18 +1,28 @@
-"""The state of a benchmark as plain data, and how each event changes it.
+"""The state of a benchmark as plain data.
 
-Source: the reducer of js/src, of which this is the twin: page and kernel apply the same events to the same state.
+The page that runs it owns the state and reports what changed; here that is checked and stored. Only the verdicts are
+the kernel's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfjs_magic.bench.protocol import BenchEvent, Job, JobState, ModelCard, ProtocolError, Snapshot, WireError
+from tfjs_magic.bench.protocol import (
+    Job,
+    JobReport,
+    JobState,
+    Latencies,
+    ModelCard,
+    Parity,
+    ProtocolError,
+    Report,
+    Snapshot,
+    WireError,
+)
 
 #: Latencies kept per job and phase: bounds what a page can make the kernel hold, far above any real benchmark.
 MAX_SAMPLES = 100_000
-#: Latencies are kept to 0.1 µs; the finest browser clock steps by 5 µs, and the saved notebook shrinks by half.
-_LATENCY_DIGITS = 4
 
 
 def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
@@ -43,71 +53,64 @@ def resume(snapshot: Snapshot) -> Snapshot:
     return {**snapshot, "status": "running"}
 
 
-def apply_event(snapshot: Snapshot, event: BenchEvent) -> Snapshot:
-    """Return the state after ``event``; the given one is not changed. Applying an event twice changes nothing.
+def with_report(snapshot: Snapshot, report: Report) -> Snapshot:
+    """Return the state that the page reports; the given one is not changed. The same report twice changes nothing.
 
     Raises:
-        ProtocolError: The event is about a job that does not exist, or its samples leave a gap.
+        ProtocolError: It is about a job that does not exist, or its latencies leave a gap or are too many.
     """
-    if event["kind"] == "environment":
-        return {**snapshot, "environment": event["environment"]}
-    if event["kind"] == "finished":
-        return {**snapshot, "status": "finished"}
-    if event["kind"] == "stopped":
-        return {**snapshot, "status": "stopped", "jobs": _stop_open_jobs(snapshot)}
-    if event["kind"] == "run_failed":
-        return {**snapshot, "status": "failed", "error": event["error"], "jobs": _stop_open_jobs(snapshot)}
-    if event["job"] not in (state["job"] for state in snapshot["jobs"]):
-        raise ProtocolError(f"the benchmark has no job {event['job']}.")
-    jobs = [_apply_to_job(state, event) if state["job"] == event["job"] else state for state in snapshot["jobs"]]
+    jobs = list(snapshot["jobs"])
+    for told in report["jobs"]:
+        position = _position(snapshot, told["progress"]["job"])
+        jobs[position] = _with_job_report(jobs[position], told)
+    status, environment, error = report["status"], report["environment"], report["error"]
+    return {**snapshot, "status": status, "environment": environment, "error": error, "jobs": jobs}
+
+
+def with_parity(snapshot: Snapshot, job: Job, parity: Parity) -> Snapshot:
+    """Return the state with the verdict on a job.
+
+    Raises:
+        ProtocolError: The job does not exist.
+    """
+    jobs = list(snapshot["jobs"])
+    position = _position(snapshot, job)
+    jobs[position] = {**jobs[position], "parity": parity}
     return {**snapshot, "jobs": jobs}
 
 
-def _apply_to_job(state: JobState, event: BenchEvent) -> JobState:  # noqa: PLR0911 - one return per kind
-    if event["kind"] == "progress":
-        return {**state, "status": "running", "stage": event["stage"], "done": event["done"], "total": event["total"]}
-    if event["kind"] == "ready":
-        return {
-            **state,
-            "actual": event["actual"],
-            "device": event["device"],
-            "software": event["software"],
-            "backend_ms": event["backend_ms"],
-            "load_ms": event["load_ms"],
-        }
-    if event["kind"] == "samples":
-        latencies = [round(latency, _LATENCY_DIGITS) for latency in event["latency_ms"]]
-        if event["phase"] == "first":
-            return {**state, "first_ms": latencies[0] if latencies else state["first_ms"]}
-        if event["phase"] == "warmup":
-            return {**state, "warmup_ms": _spliced(state["warmup_ms"], event["first_index"], latencies)}
-        return {
-            **state,
-            "run_ms": _spliced(state["run_ms"], event["first_index"], latencies),
-            "batch": event["batch"],
-        }
-    if event["kind"] == "parity":
-        return {**state, "parity": event["parity"]}
-    if event["kind"] == "job_done":
-        return {**state, "status": "done", "stage": None}
-    if event["kind"] == "job_failed":
-        return {**state, "status": "failed", "stage": None, "error": event["error"]}
-    raise AssertionError(event["kind"])
+def job_state(snapshot: Snapshot, job: Job) -> JobState:
+    """Return what is known of a job.
+
+    Raises:
+        ProtocolError: The job does not exist.
+    """
+    return snapshot["jobs"][_position(snapshot, job)]
 
 
-def _spliced(kept: list[float], first_index: int, latencies: list[float]) -> list[float]:
-    if not 0 <= first_index <= len(kept) or first_index + len(latencies) > MAX_SAMPLES:
+def _position(snapshot: Snapshot, job: Job) -> int:
+    for position, state in enumerate(snapshot["jobs"]):
+        if state["job"] == job:
+            return position
+    raise ProtocolError(f"the benchmark has no job {job}.")
+
+
+def _with_job_report(kept: JobState, told: JobReport) -> JobState:
+    return {
+        **kept,
+        **told["progress"],
+        "warmup_ms": _spliced(kept["warmup_ms"], told["warmup"]),
+        "run_ms": _spliced(kept["run_ms"], told["run"]),
+    }
+
+
+def _spliced(kept: list[float], told: Latencies) -> list[float]:
+    start, end = told["first_index"], told["first_index"] + len(told["latency_ms"])
+    if not 0 <= start <= len(kept) or end > MAX_SAMPLES:
         raise ProtocolError(
-            f"samples begin at index {first_index}; expected 0 to {len(kept)}, and at most {MAX_SAMPLES} in all."
+            f"latencies {start} to {end} are told; expected to begin at 0 to {len(kept)}, and {MAX_SAMPLES} at most."
         )
-    return kept[:first_index] + latencies + kept[first_index + len(latencies) :]
-
-
-def _stop_open_jobs(snapshot: Snapshot) -> list[JobState]:
-    return [
-        {**state, "status": "stopped", "stage": None} if state["status"] in {"waiting", "running"} else state
-        for state in snapshot["jobs"]
-    ]
+    return kept[:start] + told["latency_ms"] + kept[end:]
 
 
 def _new_job(job: Job) -> JobState:

@@ -7,7 +7,7 @@ import html
 import re
 import xml.etree.ElementTree as ET
 
-from tfjs_magic.bench.protocol import ProtocolError, Snapshot
+from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
 from tfjs_magic.bench.result import BenchmarkResult
 
 #: A plot of some hundred runs is about 50 KB.
@@ -45,7 +45,7 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
     Before there are results it holds nothing to see.
     """
     opening = f'<div class="tfjs-magic-static" data-widget="{html.escape(widget_id, quote=True)}">'
-    if snapshot["status"] in {"pending", "running"}:
+    if snapshot["status"] not in ENDED:
         return f"{opening}</div>"
     result = BenchmarkResult.from_snapshot(snapshot)
     image = ""

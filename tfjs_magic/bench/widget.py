@@ -16,9 +16,9 @@ from IPython.display import display, publish_display_data
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
 from tfjs_magic.bench.feeds import sample_feeds, seeded_feeds
-from tfjs_magic.bench.protocol import FromKernel, Snapshot, WireError
+from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Snapshot, WireError
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.session import ENDED, Buffers, Contender, Session
+from tfjs_magic.bench.session import Buffers, Contender, Session
 from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.static_output import static_html
 from tfjs_magic.errors import RunError
@@ -27,8 +27,8 @@ from tfjs_magic.options import BenchmarkOptions
 #: ``await`` gives up when the kernel could answer but no page has said a word for so long.
 NO_BROWSER_TIMEOUT_S = 30.0
 #: ``result`` looks this long for a sign that messages arrive while the cell blocks (they do on ipykernel 7.0 to 7.3).
-#: Longer than the 2 s between two reports of a running page.
-BLOCKED_TIMEOUT_S = 3.0
+#: Longer than a running page may stay silent.
+BLOCKED_TIMEOUT_S = 1.5 * HEARTBEAT_MS / 1000
 _POLL_S = 0.05
 _TICK_S = 1.0
 
@@ -52,7 +52,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __init__(self, contenders: Sequence[Contender], options: BenchmarkOptions) -> None:
         assets = load_assets()
-        self._session = Session(contenders, options=options, assets=assets, send=self._answer, publish=self._show)
+        self._session = Session(contenders, options=options, assets=assets, send=self._send_reply, publish=self._show)
         self._closed = False
         self._static_id: str | None = None
         super().__init__(
@@ -160,7 +160,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _outcome(self) -> BenchmarkResult:
         snapshot = self._session.snapshot
-        if snapshot["status"] in {"pending", "running", "interrupted"}:
+        if snapshot["status"] not in CONCLUDED:
             raise RunError(
                 f"the benchmark is {snapshot['status']}: {_what_to_do(snapshot['status'], closed=self._closed)}"
             )
@@ -171,7 +171,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def _receive(self, _: Any, content: object, buffers: Buffers) -> None:
         self._session.receive(content, buffers)
 
-    def _answer(self, reply: FromKernel, buffers: list[bytes]) -> None:
+    def _send_reply(self, reply: FromKernel, buffers: list[bytes]) -> None:
         self.send(reply, buffers)
 
     def _show(self, snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-/** The one way in which this package makes elements: text only ever as text. */
+/** The one way in which this package makes elements, text only ever as text, and replaces them. */
 
 type Attributes = Record<string, string>;
 
@@ -16,4 +16,16 @@ export function maker(document: Document): Make {
     element.append(...children);
     return element;
   };
+}
+
+/** A redraw must not throw a keyboard user out of a button, nor fold what a reader has unfolded. */
+export function redraw(container: HTMLElement, content: readonly Node[]): void {
+  const buttons = () => [...container.querySelectorAll("button")];
+  const details = () => [...container.querySelectorAll("details")];
+  const focused = container.ownerDocument.activeElement;
+  const index = buttons().findIndex((button) => button.isSameNode(focused));
+  const unfolded = details().map((one) => one.open);
+  container.replaceChildren(...content);
+  if (index >= 0) buttons()[index]?.focus();
+  for (const [i, one] of details().entries()) one.open = unfolded[i] ?? false;
 }

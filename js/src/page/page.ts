@@ -1,11 +1,11 @@
 /** Entry of page.js: shows a widget model in an element. */
 import type { KernelClient } from "../kernel";
 import { sessionOf } from "./session";
-import { mountView } from "./view";
+import { BenchmarkView } from "./view";
 
 export function mount(client: KernelClient, el: HTMLElement, signal: AbortSignal): void {
   hideStatic(el.ownerDocument, String(client.model.get("widget_id")), signal);
-  mountView(sessionOf(client), el, signal);
+  new BenchmarkView(sessionOf(client), el, signal);
 }
 
 /**

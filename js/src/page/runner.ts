@@ -1,10 +1,10 @@
 /** Owns the runtime: a worker, or the page's main thread where workers are forbidden. */
-import { assertNever, fromWireError, toWireError } from "../assert";
-import { type Deferred, deferred } from "../deferred";
-import type { FromWorker, ToWorker } from "../protocol";
-import { oncePerPage } from "../shared";
+import { assertNever } from "../assertNever";
+import { oncePerPage } from "../pageShared";
+import { type Deferred, deferred } from "../promises";
+import type { FromWorker, ToWorker, WithoutId } from "../protocol";
+import { fromWireError, toWireError } from "../wireError";
 
-type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 type Command = WithoutId<Exclude<ToWorker, { kind: "file" | "noFile" }>>;
 type AnswerKinds = { setModel: "done"; setBackend: "backend"; load: "loaded"; infer: "inferred"; measure: "done" };
 type AnswerOf<C extends Command> = Extract<FromWorker, { kind: AnswerKinds[C["kind"]] }>;
@@ -38,16 +38,18 @@ export class RunnerDeadError extends Error {
 /** Start a worker, else fall back to the main thread. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   try {
-    return await Runner.start(options, openWorker, true);
-  } catch {
-    return Runner.start(options, openOnPage, false);
+    return await Runner.start(options, openWorker, "");
+  } catch (error) {
+    const { name, message } = toWireError(error);
+    return Runner.start(options, openOnPage, message || name);
   }
 }
 
 type Pending = { answer: Deferred<FromWorker>; onSamples: (samples: Samples) => void };
 
 export class Runner {
-  readonly worker: boolean;
+  /** Why no worker started, so that the runtime is on the page's main thread; "" if it is in a worker. */
+  readonly workerProblem: string;
   #options: RunnerOptions;
   #transport: Transport | null = null;
   #pending = new Map<number, Pending>();
@@ -55,17 +57,17 @@ export class Runner {
   #dead: Error | null = null;
   #hello = deferred<Hello>();
 
-  private constructor(options: RunnerOptions, worker: boolean) {
+  private constructor(options: RunnerOptions, workerProblem: string) {
     this.#options = options;
-    this.worker = worker;
+    this.workerProblem = workerProblem;
   }
 
   static async start(
     options: RunnerOptions,
     open: (options: RunnerOptions, events: Events) => Promise<Transport>,
-    worker: boolean,
+    workerProblem: string,
   ): Promise<Runner> {
-    const runner = new Runner(options, worker);
+    const runner = new Runner(options, workerProblem);
     runner.#hello.promise.catch(() => undefined);
     const timer = setTimeout(
       () => runner.#die(new RunnerDeadError("The TensorFlow.js runtime did not start within 30 s.")),
@@ -178,7 +180,7 @@ async function openWorker({ runtime }: RunnerOptions, events: Events): Promise<T
     "error",
     (event) => {
       URL.revokeObjectURL(url);
-      const text = event.message ? `The worker failed: ${event.message}` : "The worker did not start.";
+      const text = event.message ? `The worker failed: ${event.message}` : "A policy may forbid it.";
       events.dead(new RunnerDeadError(text));
     },
     { signal },

@@ -1,13 +1,13 @@
 /** The state of one widget on this page, shared by its views: mirror of the kernel, or owner of a run. */
-import { toWireError } from "../assert";
 import { parseSnapshot } from "../guards";
 import type { KernelClient } from "../kernel";
+import { inPageQueue, pageShared } from "../pageShared";
 import { latencyPicture } from "../plot/picture";
-import type { BenchEvent, Snapshot } from "../protocol";
-import { inPageQueue, pageShared } from "../shared";
-import { BenchmarkRun } from "./benchmark";
-import { applyEvent, beginRun } from "./reducer";
-import { Reporter } from "./reporter";
+import type { Snapshot } from "../protocol";
+import { toWireError } from "../wireError";
+import { BenchmarkRun } from "./benchmarkRun";
+import { Reporter, reportOf } from "./reporter";
+import { begun, ended, RunState } from "./runState";
 
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
@@ -90,27 +90,20 @@ export class Session {
       throw error;
     });
     if (!claim.granted) return this.#mirror();
-    this.#snapshot = beginRun(this.#snapshot, this.#page, claim.jobs);
+    const state = new RunState(begun(this.#snapshot, this.#page, claim.jobs), (snapshot) => this.#show(snapshot));
+    this.#snapshot = state.snapshot;
     this.#setActivity("running");
-    const reporter = new Reporter(this.#client, this.#page, (error) => abort.abort(error));
-    const emit = (event: BenchEvent) => {
-      if (signal.aborted) return;
-      this.#apply(event, reporter);
-    };
+    const reporter = new Reporter(this.#client, state, (error) => abort.abort(error));
     try {
-      await new BenchmarkRun(this.#client, claim, this.#page, emit, signal).run();
+      await new BenchmarkRun(this.#client, claim, state, signal).run();
+      state.end("finished");
     } catch (error) {
       const stopped = error instanceof DOMException && error.name === "AbortError" && signal.aborted;
-      this.#apply(stopped ? { kind: "stopped" } : { kind: "run_failed", error: toWireError(error) }, reporter);
+      if (stopped) state.end("stopped");
+      else state.end("failed", toWireError(error));
     }
     // The next widget's benchmark need not wait for a busy kernel.
-    this.#delivered = this.#deliver(reporter, this.#snapshot);
-  }
-
-  #apply(event: BenchEvent, reporter: Reporter): void {
-    this.#snapshot = applyEvent(this.#snapshot, event);
-    reporter.push(event);
-    this.#notify();
+    this.#delivered = this.#deliver(reporter, state.snapshot);
   }
 
   async #deliver(reporter: Reporter, snapshot: Snapshot): Promise<void> {
@@ -124,15 +117,19 @@ export class Session {
 
   /** A busy kernel grants the claim when it is free, though it was given up: it must not wait for this page. */
   #withdraw(): void {
-    const events: BenchEvent[] = [{ kind: "stopped" }];
-    const request = { kind: "report", page: this.#page, events } as const;
+    const granted = begun(
+      this.#snapshot,
+      this.#page,
+      this.#snapshot.jobs.map(({ job }) => job),
+    );
+    const request = reportOf(granted, ended(granted, "stopped"));
     void this.#client.request(request, { background: true }).catch(() => undefined);
   }
 
   /** Nothing was claimed, so the kernel is told nothing. */
   #failUnclaimed(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#snapshot = applyEvent(this.#snapshot, { kind: "run_failed", error: toWireError(error) });
+    this.#snapshot = ended(this.#snapshot, "failed", toWireError(error));
   }
 
   #mirror(): void {
@@ -140,6 +137,10 @@ export class Session {
     if (!snapshot || this.#activity === "running") return;
     // The kernel lags behind: this page knows that its own run has ended.
     if (snapshot.status === "running" && snapshot.page === this.#page) return;
+    this.#show(snapshot);
+  }
+
+  #show(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
     this.#notify();
   }

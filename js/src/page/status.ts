@@ -1,5 +1,5 @@
 /** The status line: what happens now, in words and as a share. */
-import { assertNever } from "../assert";
+import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
 import { backendLabel, modelLabel } from "../plot/series";
 import type { JobState, Snapshot, Stage } from "../protocol";

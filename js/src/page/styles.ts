@@ -65,7 +65,7 @@ export const STYLES = `
 .tfjs-magic .tm-parity { padding: 1px 8px; }
 .tfjs-magic footer { font-size: 11px; margin-top: 6px; }
 .tfjs-magic .tm-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.tfjs-magic [hidden] { display: none; }
+.tfjs-magic [hidden] { display: none !important; }
 @container (max-width: 820px) {
   .tfjs-magic .tm-jobs > thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(3, 1fr); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }

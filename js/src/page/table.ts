@@ -1,32 +1,44 @@
 /** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
 import { formatError, formatMs } from "../format";
+import { randomId } from "../pageShared";
 import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
-import type { JobState, Parity, Snapshot, WireError } from "../protocol";
-import { MIN_SAMPLES_FOR_P90, summarize } from "../stats";
-import type { Make } from "./dom";
+import { type JobState, MIN_RUNS_FOR_P90, type Parity, type Snapshot, type WireError } from "../protocol";
+import { summarize } from "../stats";
+import { type Make, redraw } from "./dom";
 
 const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Warm-up", "Median", "p90", "Min"];
 
-/** `open`: indices of the jobs whose comparison is unfolded; the view keeps it over redraws. */
-export function jobTable(make: Make, snapshot: Snapshot, open: Set<number>, redraw: () => void): HTMLTableElement {
-  const body = make("tbody");
-  for (const [index, job] of snapshot.jobs.entries()) {
-    const detailId = `tfjs-magic-${Math.random().toString(36).slice(2)}`;
-    const toggle = () => {
-      if (!open.delete(index)) open.add(index);
-      redraw();
-    };
-    body.append(jobRow(make, snapshot, job, index, { detailId, expanded: open.has(index), toggle }));
-    const detail = detailOf(make, job, open.has(index));
-    if (detail) body.append(make("tr", { class: "tm-detail", id: detailId }, detail));
+export class JobTable {
+  readonly element: HTMLElement;
+  #make: Make;
+  #id = `tfjs-magic-${randomId()}`;
+  /** Indices of the jobs whose comparison is unfolded. */
+  #open = new Set<number>();
+
+  constructor(make: Make) {
+    this.#make = make;
+    this.element = make("div", { class: "tm-table" });
   }
-  const heads = COLUMNS.map((name) => make("th", { scope: "col" }, name));
-  const caption = make("caption", { class: "tm-hidden" }, "Latency by backend");
-  return make("table", { class: "tm-jobs" }, caption, make("thead", {}, make("tr", {}, ...heads)), body);
+
+  draw(snapshot: Snapshot): void {
+    const make = this.#make;
+    const rows = snapshot.jobs.flatMap((job, index) => {
+      const toggle = () => {
+        if (!this.#open.delete(index)) this.#open.add(index);
+        this.draw(snapshot);
+      };
+      const detail = { id: `${this.#id}-${index}`, expanded: this.#open.has(index), toggle };
+      return [jobRow(make, snapshot, job, index, detail), ...detailRow(make, job, detail)];
+    });
+    const heads = COLUMNS.map((name) => make("th", { scope: "col" }, name));
+    const caption = make("caption", { class: "tm-hidden" }, "Latency by backend");
+    const head = make("thead", {}, make("tr", {}, ...heads));
+    redraw(this.element, [make("table", { class: "tm-jobs" }, caption, head, make("tbody", {}, ...rows))]);
+  }
 }
 
-type Detail = { detailId: string; expanded: boolean; toggle: () => void };
+type Detail = { id: string; expanded: boolean; toggle: () => void };
 
 function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
   const { count, median, p90, min } = summarize(job.run_ms);
@@ -51,7 +63,7 @@ function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, de
 }
 
 function tooFew(make: Make): HTMLElement {
-  return make("span", { title: `A p90 needs at least ${MIN_SAMPLES_FOR_P90} runs.` }, "–");
+  return make("span", { title: `A p90 needs at least ${MIN_RUNS_FOR_P90} runs.` }, "–");
 }
 
 const VERDICTS: Record<string, [mark: string, text: string, className: string]> = {
@@ -62,7 +74,7 @@ const VERDICTS: Record<string, [mark: string, text: string, className: string]> 
   source_changed: ["", "not compared", ""],
 };
 
-function parityBadge(make: Make, job: JobState, { detailId, expanded, toggle }: Detail): Node | string {
+function parityBadge(make: Make, job: JobState, { id, expanded, toggle }: Detail): Node | string {
   if (!job.parity) return "–";
   const [mark, text, className] = VERDICTS[job.parity.status] ?? ["", job.parity.status, ""];
   const worst = Math.max(0, ...job.parity.outputs.map((output) => output.max_rel_error));
@@ -71,7 +83,7 @@ function parityBadge(make: Make, job: JobState, { detailId, expanded, toggle }: 
     type: "button",
     class: `tm-parity ${className}`,
     "aria-expanded": String(expanded),
-    "aria-controls": detailId,
+    "aria-controls": id,
     title: job.parity.note || "Largest error relative to the largest value. Press for every output.",
   };
   const badge = make("button", attributes, `${mark} ${text}${error}`.trim());
@@ -79,11 +91,15 @@ function parityBadge(make: Make, job: JobState, { detailId, expanded, toggle }: 
   return badge;
 }
 
-function detailOf(make: Make, job: JobState, expanded: boolean): HTMLElement | null {
+/** The row that `parityBadge` unfolds; it is there, but hidden, while it is folded. */
+function detailRow(make: Make, job: JobState, { id, expanded }: Detail): HTMLElement[] {
+  if (!job.error && !job.parity) return [];
   const cell = make("td", { colspan: String(COLUMNS.length) });
   if (job.error) cell.append(errorBox(make, job.error));
   if (job.parity && (expanded || job.parity.status === "failed")) cell.append(...parityDetail(make, job.parity));
-  return cell.childNodes.length > 0 ? cell : null;
+  const row = make("tr", { class: "tm-detail", id }, cell);
+  row.hidden = !cell.hasChildNodes();
+  return [row];
 }
 
 export function errorBox(make: Make, error: WireError): HTMLElement {

@@ -1,10 +1,8 @@
-/** Models from the kernel, outputs to it: in chunks of at most 4 MiB, four in flight. */
+/** Models from the kernel, outputs to it: in pieces, four in flight. */
 import { crc32 } from "../crc32";
 import type { KernelClient } from "../kernel";
-import type { Feed, FromKernel, Job, WireTensor } from "../protocol";
+import { type Feed, type FromKernel, type Job, MAX_PIECE_BYTES, type WireTensor } from "../protocol";
 
-/** The browser → kernel hop silently loses messages of 10 MiB and more. */
-export const CHUNK_BYTES = 4 * 2 ** 20;
 const IN_FLIGHT = 4;
 const CHECKSUM_ATTEMPTS = 3;
 
@@ -28,7 +26,7 @@ async function inFlight<T>(items: Iterable<T>, task: (item: T) => Promise<void>)
 }
 
 function* offsets(total: number): Generator<number> {
-  for (let offset = 0; offset < total; offset += CHUNK_BYTES) yield offset;
+  for (let offset = 0; offset < total; offset += MAX_PIECE_BYTES) yield offset;
 }
 
 /** All weight bytes of a model in one new buffer. `onProgress` gets bytes. */
@@ -42,15 +40,15 @@ export async function pullWeights(
   const all = new Uint8Array(nbytes);
   let done = 0;
   await inFlight(offsets(nbytes), async (offset) => {
-    const length = Math.min(CHUNK_BYTES, nbytes - offset);
-    all.set(await pullChunk(client, model, offset, length, signal), offset);
+    const length = Math.min(MAX_PIECE_BYTES, nbytes - offset);
+    all.set(await pullPiece(client, model, offset, length, signal), offset);
     done += length;
     onProgress(done);
   });
   return all.buffer;
 }
 
-async function pullChunk(
+async function pullPiece(
   client: KernelClient,
   model: number,
   offset: number,
@@ -73,9 +71,9 @@ export async function pullFeed(client: KernelClient, model: number, feed: number
   return { tensors: message.tensors, buffers: buffers.map((bytes) => bytes.slice().buffer) };
 }
 
-type Chunk = { tensor: WireTensor; offset: number; total: number; bytes: Uint8Array | null };
+type Piece = { tensor: WireTensor; offset: number; total: number; bytes: Uint8Array | null };
 
-function* outputChunks(outputs: Feed): Generator<Chunk> {
+function* outputPieces(outputs: Feed): Generator<Piece> {
   let next = 0;
   for (const tensor of outputs.tensors) {
     const buffer = tensor.values === null ? outputs.buffers[next++] : undefined;
@@ -84,7 +82,7 @@ function* outputChunks(outputs: Feed): Generator<Chunk> {
       continue;
     }
     for (const offset of offsets(buffer.byteLength)) {
-      const length = Math.min(CHUNK_BYTES, buffer.byteLength - offset);
+      const length = Math.min(MAX_PIECE_BYTES, buffer.byteLength - offset);
       yield { tensor, offset, total: buffer.byteLength, bytes: new Uint8Array(buffer, offset, length) };
     }
   }
@@ -99,7 +97,7 @@ export async function putOutputs(
   outputs: Feed,
   signal: AbortSignal,
 ): Promise<void> {
-  await inFlight(outputChunks(outputs), async ({ tensor, offset, total, bytes }) => {
+  await inFlight(outputPieces(outputs), async ({ tensor, offset, total, bytes }) => {
     const buffers = bytes ? [bytes] : [];
     await client.request({ kind: "put_output", page, job, feed, tensor, offset, total }, { buffers, signal });
   });

@@ -3,19 +3,69 @@ import { formatBytes } from "../format";
 import { latencyPlot } from "../plot/latencyPlot";
 import { seriesOf } from "../plot/series";
 import type { Environment, Snapshot } from "../protocol";
-import { maker } from "./dom";
+import { type Make, maker, redraw } from "./dom";
 import type { Session, View } from "./session";
 import { statusLine } from "./status";
 import { STYLES } from "./styles";
-import { errorBox, jobTable } from "./table";
+import { errorBox, JobTable } from "./table";
 
 const PLOT_HEIGHT = 260;
 const MIN_WIDTH = 280;
 
-/** Show `session` in `el` until `signal` aborts. */
-export function mountView(session: Session, el: HTMLElement, signal: AbortSignal): void {
-  const document = el.ownerDocument;
-  const make = maker(document);
+/** Shows `session` in `el` until `signal` aborts. */
+export class BenchmarkView {
+  #make: Make;
+  #parts: Parts;
+  #shown: View | null = null;
+  #drawn: { snapshot: Snapshot; width: number } | null = null;
+
+  constructor(session: Session, el: HTMLElement, signal: AbortSignal) {
+    this.#make = maker(el.ownerDocument);
+    this.#parts = makeParts(this.#make);
+    const { root, stop, again } = this.#parts;
+    el.append(root);
+    const schedule = oncePerFrame(() => this.#shown && this.#draw(this.#shown), signal);
+    stop.addEventListener("click", () => session.stop(), { signal });
+    again.addEventListener("click", () => session.start(true), { signal });
+    const resize = new ResizeObserver(schedule);
+    resize.observe(root);
+    signal.addEventListener("abort", () => resize.disconnect(), { once: true });
+    session.attach((view) => {
+      this.#shown = view;
+      schedule();
+    }, signal);
+  }
+
+  #draw(view: View): void {
+    const { root, stop, again, text, bar, live } = this.#parts;
+    const { snapshot, activity, elsewhere } = view;
+    const line = statusLine(view);
+    text.textContent = line.text;
+    showProgress(bar, line.share);
+    const busy = activity !== "idle";
+    stop.disabled = !busy;
+    again.disabled = busy || elsewhere;
+    again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
+    root.dataset["status"] = busy && activity !== "running" ? activity : snapshot.status;
+    if (live.textContent !== line.spoken) live.textContent = line.spoken;
+    const width = Math.max(MIN_WIDTH, Math.floor(root.clientWidth || 640));
+    if (this.#drawn?.snapshot !== snapshot || this.#drawn.width !== width) this.#drawResults(snapshot, width);
+  }
+
+  #drawResults(snapshot: Snapshot, width: number): void {
+    const { root, models, notes, plot, table, footer } = this.#parts;
+    this.#drawn = { snapshot, width };
+    models.replaceChildren(...snapshot.models.map((model) => modelItem(this.#make, model)));
+    redraw(notes, noteBoxes(this.#make, snapshot));
+    plot.replaceChildren(latencyPlot(root.ownerDocument, seriesOf(snapshot), { width, height: PLOT_HEIGHT }));
+    table.draw(snapshot);
+    footer.textContent = snapshot.environment ? environmentText(snapshot.environment) : "";
+  }
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+function makeParts(make: Make) {
   const models = make("ul", { class: "tm-models" });
   const again = make("button", { type: "button" }, "Run again");
   const stop = make("button", { type: "button" }, "Stop");
@@ -24,7 +74,7 @@ export function mountView(session: Session, el: HTMLElement, signal: AbortSignal
   const live = make("div", { class: "tm-hidden", role: "status", "aria-live": "polite" });
   const notes = make("div");
   const plot = make("div", { class: "tm-plot", style: `min-height:${PLOT_HEIGHT}px` });
-  const table = make("div", { class: "tm-table" });
+  const table = new JobTable(make);
   const footer = make("footer");
   const root = make(
     "section",
@@ -35,47 +85,10 @@ export function mountView(session: Session, el: HTMLElement, signal: AbortSignal
     live,
     notes,
     plot,
-    table,
+    table.element,
     footer,
   );
-  el.append(root);
-  const open = new Set<number>();
-  let shown: View | null = null;
-  let drawn: { snapshot: Snapshot; width: number } | null = null;
-
-  const drawTable = (snapshot: Snapshot) => redraw(table, [jobTable(make, snapshot, open, redrawTable)]);
-  const redrawTable = () => shown && drawTable(shown.snapshot);
-  const draw = (view: View) => {
-    const { snapshot } = view;
-    const width = Math.max(MIN_WIDTH, Math.floor(root.clientWidth || el.clientWidth || 640));
-    const line = statusLine(view);
-    text.textContent = line.text;
-    showProgress(bar, line.share);
-    const busy = view.activity !== "idle";
-    stop.disabled = !busy;
-    again.disabled = busy || view.elsewhere;
-    again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
-    root.dataset["status"] = busy && view.activity !== "running" ? view.activity : snapshot.status;
-    if (live.textContent !== line.spoken) live.textContent = line.spoken;
-    if (drawn?.snapshot === snapshot && drawn.width === width) return;
-    drawn = { snapshot, width };
-    models.replaceChildren(...snapshot.models.map((model) => modelItem(make, model)));
-    redraw(notes, noteBoxes(make, snapshot));
-    plot.replaceChildren(latencyPlot(document, seriesOf(snapshot), { width, height: PLOT_HEIGHT }));
-    drawTable(snapshot);
-    footer.textContent = snapshot.environment ? environmentText(snapshot.environment) : "";
-  };
-
-  const schedule = oncePerFrame(() => shown && draw(shown), signal);
-  stop.addEventListener("click", () => session.stop(), { signal });
-  again.addEventListener("click", () => session.start(true), { signal });
-  const resize = new ResizeObserver(schedule);
-  resize.observe(root);
-  signal.addEventListener("abort", () => resize.disconnect(), { once: true });
-  session.attach((view) => {
-    shown = view;
-    schedule();
-  }, signal);
+  return { root, models, again, stop, text, bar, live, notes, plot, table, footer };
 }
 
 /** requestAnimationFrame rests in hidden tabs; the state is drawn when the tab is seen again. */
@@ -97,29 +110,17 @@ function showProgress(bar: HTMLProgressElement, share: number | null | undefined
   else bar.value = share;
 }
 
-/** A redraw must not throw a keyboard user out of a button, nor fold what a reader has unfolded. */
-function redraw(container: HTMLElement, content: readonly Node[]): void {
-  const buttons = () => [...container.querySelectorAll("button")];
-  const details = () => [...container.querySelectorAll("details")];
-  const focused = container.ownerDocument.activeElement;
-  const index = buttons().findIndex((button) => button.isSameNode(focused));
-  const unfolded = details().map((one) => one.open);
-  container.replaceChildren(...content);
-  if (index >= 0) buttons()[index]?.focus();
-  for (const [i, one] of details().entries()) one.open = unfolded[i] ?? false;
-}
-
-function modelItem(make: ReturnType<typeof maker>, model: Snapshot["models"][number]): HTMLElement {
+function modelItem(make: Make, model: Snapshot["models"][number]): HTMLElement {
   const size = `${model.format}, ${formatBytes(model.nbytes)} of weights`;
   return make("li", {}, make("strong", {}, model.label), " ", make("span", {}, size));
 }
 
-function noteBoxes(make: ReturnType<typeof maker>, snapshot: Snapshot): HTMLElement[] {
+function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {
   const boxes: HTMLElement[] = [];
   if (snapshot.error) boxes.push(errorBox(make, snapshot.error));
   if (snapshot.environment && !snapshot.environment.worker) {
-    const text = "Web workers are forbidden here, so the model runs on the page's main thread: the page may stutter.";
-    boxes.push(make("div", { class: "tm-note" }, text));
+    const text = "No web worker started, so the model runs on the page's main thread, which may stutter.";
+    boxes.push(make("div", { class: "tm-note" }, `${text} ${snapshot.environment.worker_problem}`));
   }
   if (snapshot.jobs.some((job) => job.software)) {
     const text = "A software GPU computes on the CPU: its times say nothing about a real GPU.";

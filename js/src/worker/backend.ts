@@ -1,14 +1,12 @@
 /** Choose a TF.js backend, and say what really computes. */
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import type { BackendName } from "../protocol";
+import { BACKENDS, type BackendName } from "../protocol";
 
 export type Selected = { actual: BackendName; device: string; software: boolean; backendMs: number };
 /** Gives the bytes of a static file. */
 export type FileSource = (name: string) => Promise<ArrayBuffer>;
 
-/** Fastest first. */
-const ORDER: readonly BackendName[] = ["webgpu", "webgl", "wasm", "cpu"];
 const WASM_FILES = [
   "tfjs-backend-wasm.wasm",
   "tfjs-backend-wasm-simd.wasm",
@@ -22,7 +20,7 @@ type Device = { name: string; software: boolean };
 export async function selectBackend(backend: BackendName | null, files: FileSource): Promise<Selected> {
   if (backend !== null) return initialize(backend, await probe(backend), files);
   const skipped: string[] = [];
-  for (const candidate of ORDER) {
+  for (const candidate of BACKENDS) {
     try {
       const device = await probe(candidate);
       if (device.software) {

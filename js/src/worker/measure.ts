@@ -32,7 +32,8 @@ export type Measurement = {
   batch: number;
   clockResolutionMs: number;
   stopped: () => boolean;
-  report: (firstIndex: number, latencyMs: number[], batch: number) => void;
+  /** Latencies that follow those reported before. */
+  report: (latencyMs: number[], batch: number) => void;
 };
 
 const REPORT_EVERY_MS = 100;
@@ -46,7 +47,7 @@ export async function measure(options: Measurement): Promise<number> {
   let reported = 0;
   let lastReport = begin;
   const report = () => {
-    if (reported < latencies.length) options.report(reported, latencies.slice(reported), usedBatch);
+    if (reported < latencies.length) options.report(latencies.slice(reported), usedBatch);
     reported = latencies.length;
     lastReport = performance.now();
   };

@@ -1,8 +1,9 @@
 /** Answers the page's commands, one at a time and in order. The same code in a worker and on the main thread. */
 import * as tf from "@tensorflow/tfjs-core";
-import { assertNever, fromWireError, toWireError } from "../assert";
-import { type Deferred, deferred } from "../deferred";
+import { assertNever } from "../assertNever";
+import { type Deferred, deferred } from "../promises";
 import type { Feed, ToWorker } from "../protocol";
+import { fromWireError, toWireError } from "../wireError";
 import { selectBackend } from "./backend";
 import { clockResolutionMs, measure } from "./measure";
 import { type LoadedModel, loadModel, type ModelFiles } from "./model";
@@ -76,8 +77,7 @@ export class Runtime {
           batch: this.#batch,
           clockResolutionMs: this.#clockResolutionMs,
           stopped: () => this.#stopped,
-          report: (firstIndex, latencyMs, batch) =>
-            this.#port.post({ kind: "samples", id, firstIndex, latencyMs, batch }),
+          report: (latencyMs, batch) => this.#port.post({ kind: "samples", id, latencyMs, batch }),
         });
         return this.#port.post({ kind: "done", id });
       default:

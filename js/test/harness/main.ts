@@ -27,8 +27,8 @@ function compare(job: Job, outputs: Map<string, Uint8Array>): Parity {
 }
 
 async function assets() {
-  const listed: Record<string, { sha256: string }> = await (await fetch("/static/assets.json")).json();
-  const files = Object.entries(listed).map(async ([name, { sha256 }]) => {
+  const listed: Record<string, string> = await (await fetch("/static/assets.json")).json();
+  const files = Object.entries(listed).map(async ([name, sha256]) => {
     const response = await fetch(`/static/${name}.gz`);
     return [name, { sha256, packed: new Uint8Array(await response.arrayBuffer()) }] as const;
   });

@@ -76,10 +76,10 @@ def main() -> None:
         page.goto(f"{ORIGIN}/?{query}")
         page.wait_for_selector(".tfjs-magic [data-status=running]", timeout=60_000)
         page.screenshot(path=out / "running.png")
-        page.wait_for_function("['finished', 'failed', 'stopped'].includes(kernel.snapshot.status)", timeout=120_000)
-        page.wait_for_timeout(500)
+        ended = "['finished', 'failed', 'stopped'].includes(kernel.reports.at(-1)?.status)"
+        page.wait_for_function(f"{ended} && kernel.pictures.length > 0", timeout=120_000)
         page.screenshot(path=out / "finished.png", full_page=True)
-        (out / "snapshot.json").write_text(json.dumps(page.evaluate("kernel.snapshot"), indent=1))
+        (out / "reports.json").write_text(json.dumps(page.evaluate("kernel.reports"), indent=1))
         for i, svg in enumerate(page.evaluate("kernel.pictures")):
             (out / f"picture{i}.svg").write_text(svg)
         browser.close()

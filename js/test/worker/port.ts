@@ -1,8 +1,7 @@
 /** Drive the real runtime without a worker: requests in, answers out. */
-import type { FromWorker, ToWorker } from "../../src/protocol";
+import type { FromWorker, ToWorker, WithoutId } from "../../src/protocol";
 import type { Port } from "../../src/worker/port";
 
-type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 export type Command = WithoutId<ToWorker>;
 
 export class TestPort implements Port {

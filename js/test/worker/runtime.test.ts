@@ -123,15 +123,12 @@ describe("a layers model", () => {
 });
 
 describe("measure", () => {
-  it("gives exactly as many positive samples as asked, in order", async () => {
+  it("gives exactly as many positive samples as asked", async () => {
     await setUp(convLayers(8, 4, 2));
     await ask({ kind: "measure", phase: "run", samples: 25 }, "done");
-    const portions = port.posted.flatMap((message) => (message.kind === "samples" ? [message] : []));
-    const all = portions.flatMap(({ firstIndex, latencyMs }) =>
-      latencyMs.map((ms, i) => [firstIndex + i, ms] as const),
-    );
-    expect(all.map(([index]) => index)).toEqual(Array.from({ length: 25 }, (_, i) => i));
-    expect(all.every(([, ms]) => ms > 0)).toBe(true);
+    const all = port.posted.flatMap((message) => (message.kind === "samples" ? message.latencyMs : []));
+    expect(all).toHaveLength(25);
+    expect(all.every((ms) => ms > 0)).toBe(true);
   });
 
   it("ends an automatic warm-up by itself", async () => {

@@ -1,6 +1,5 @@
-import { deferred } from "./deferred";
-
 /** What all widgets of one page share. It lives on globalThis: every widget has its own copy of `_esm`. */
+import { abortable, deferred } from "./promises";
 
 export type PageShared = {
   /** This page, in claims and reports; new after every reload. */
@@ -25,7 +24,7 @@ export function pageShared(): PageShared {
 }
 
 /** crypto.randomUUID exists in secure contexts only; hubs on plain http are not. */
-function randomId(): string {
+export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -69,14 +68,4 @@ export async function inPageQueue(signal: AbortSignal, task: () => Promise<void>
   } finally {
     leave();
   }
-}
-
-/** The promise, or the signal's reason if it aborts first. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    if (signal.aborted) abort();
-  });
 }

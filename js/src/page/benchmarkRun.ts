@@ -1,14 +1,13 @@
 /** One granted benchmark, job after job: load, first run, comparison with Python, warm-up, runs. */
-import { toWireError } from "../assert";
 import { assetKey, getAsset } from "../assets";
 import type { KernelClient } from "../kernel";
-import type { BenchEvent, Feed, FromKernel, Job, Stage } from "../protocol";
+import type { Feed, FromKernel, Job, Stage } from "../protocol";
+import { toWireError } from "../wireError";
 import { type Runner, startRunner } from "./runner";
+import type { RunState } from "./runState";
 import { type ModelReply, pullFeed, pullWeights, putOutputs } from "./transfer";
 
 export type Claim = Extract<FromKernel, { kind: "claim" }>;
-
-type Emit = (event: BenchEvent) => void;
 
 /** The kernel compares with Python, perhaps twice: give it minutes. */
 const VERIFY_TIMEOUT_MS = 180_000;
@@ -16,23 +15,20 @@ const VERIFY_TIMEOUT_MS = 180_000;
 export class BenchmarkRun {
   #client: KernelClient;
   #claim: Claim;
-  #page: string;
-  #emit: Emit;
+  #state: RunState;
   #signal: AbortSignal;
   #runner: Runner | null = null;
   /** The model that the runner keeps. */
   #kept: { index: number; reply: ModelReply } | null = null;
-  #environmentSent = false;
 
-  constructor(client: KernelClient, claim: Claim, page: string, emit: Emit, signal: AbortSignal) {
+  constructor(client: KernelClient, claim: Claim, state: RunState, signal: AbortSignal) {
     this.#client = client;
     this.#claim = claim;
-    this.#page = page;
-    this.#emit = emit;
+    this.#state = state;
     this.#signal = signal;
   }
 
-  /** Ends with `finished`. Rejects when aborted, when the kernel is gone or the runtime does not start. */
+  /** Resolves when every job has ended. Rejects when aborted, when the kernel is gone or the runtime does not start. */
   async run(): Promise<void> {
     const stop = () => void this.#runner?.terminate();
     this.#signal.addEventListener("abort", stop, { once: true });
@@ -41,14 +37,13 @@ export class BenchmarkRun {
         const runner = await this.#ensureRunner();
         try {
           await this.#runJob(runner, job);
-          this.#emit({ kind: "job_done", job });
+          this.#state.setJob(job, { status: "done", stage: null });
         } catch (error) {
           this.#signal.throwIfAborted();
           if (this.#client.closed.aborted) throw error;
-          this.#emit({ kind: "job_failed", job, error: toWireError(error) });
+          this.#state.setJob(job, { status: "failed", stage: null, error: toWireError(error) });
         }
       }
-      this.#emit({ kind: "finished" });
     } finally {
       this.#signal.removeEventListener("abort", stop);
       await this.#runner?.terminate();
@@ -67,27 +62,24 @@ export class BenchmarkRun {
     });
     if (this.#signal.aborted) await this.#runner.terminate();
     this.#signal.throwIfAborted();
-    await this.#sendEnvironment(this.#runner);
+    await this.#noteEnvironment(this.#runner);
     return this.#runner;
   }
 
-  async #sendEnvironment(runner: Runner): Promise<void> {
-    if (this.#environmentSent) return;
-    this.#environmentSent = true;
+  async #noteEnvironment(runner: Runner): Promise<void> {
+    if (this.#state.snapshot.environment) return;
     const { clockResolutionMs, tfjsVersion } = await runner.hello;
     const memory: unknown = "deviceMemory" in navigator ? navigator.deviceMemory : null;
-    this.#emit({
-      kind: "environment",
-      environment: {
-        user_agent: navigator.userAgent,
-        platform: navigator.platform,
-        hardware_concurrency: navigator.hardwareConcurrency,
-        device_memory_gb: typeof memory === "number" ? memory : null,
-        cross_origin_isolated: globalThis.crossOriginIsolated === true,
-        clock_resolution_ms: clockResolutionMs,
-        worker: runner.worker,
-        tfjs_version: tfjsVersion,
-      },
+    this.#state.setEnvironment({
+      user_agent: navigator.userAgent,
+      platform: navigator.platform,
+      hardware_concurrency: navigator.hardwareConcurrency,
+      device_memory_gb: typeof memory === "number" ? memory : null,
+      cross_origin_isolated: globalThis.crossOriginIsolated === true,
+      clock_resolution_ms: clockResolutionMs,
+      worker: runner.workerProblem === "",
+      worker_problem: runner.workerProblem,
+      tfjs_version: tfjsVersion,
     });
   }
 
@@ -98,10 +90,10 @@ export class BenchmarkRun {
     const { actual, device, software, backendMs } = await runner.request({ kind: "setBackend", backend: job.backend });
     this.#progress(job, "load");
     const { loadMs } = await runner.request({ kind: "load" });
-    this.#emit({ kind: "ready", job, actual, device, software, backend_ms: backendMs, load_ms: loadMs });
+    this.#state.setJob(job, { actual, device, software, backend_ms: backendMs, load_ms: loadMs });
     this.#progress(job, "verify", 0, model.compare ? model.feeds : 1);
     const first = await runner.request({ kind: "infer", feed: 0 });
-    this.#emit({ kind: "samples", job, phase: "first", first_index: 0, latency_ms: [first.latencyMs], batch: 1 });
+    this.#state.setFirstRun(job, first.latencyMs);
     await this.#verify(runner, job, model, first.outputs);
     await this.#measure(runner, job, "warmup", warmup);
     await this.#measure(runner, job, "run", runs);
@@ -130,7 +122,8 @@ export class BenchmarkRun {
 
   /** The kernel is asked in every case: without a reference it answers why there is none. */
   async #verify(runner: Runner, job: Job, model: ModelReply, first: Feed): Promise<void> {
-    const [page, signal] = [this.#page, this.#signal];
+    const signal = this.#signal;
+    const { page } = this.#state.snapshot;
     if (model.compare) {
       await putOutputs(this.#client, page, job, 0, first, signal);
       for (let feed = 1; feed < model.feeds; feed++) {
@@ -142,19 +135,18 @@ export class BenchmarkRun {
     }
     const options = { signal, idleTimeoutMs: VERIFY_TIMEOUT_MS };
     const { message } = await this.#client.request({ kind: "verify", page, job }, options);
-    this.#emit({ kind: "parity", job, parity: message.parity });
+    this.#state.setJob(job, { parity: message.parity });
   }
 
   async #measure(runner: Runner, job: Job, phase: "warmup" | "run", samples: number | "auto"): Promise<void> {
     const total = samples === "auto" ? 0 : samples;
     this.#progress(job, phase, 0, total);
-    await runner.request({ kind: "measure", phase, samples }, [], ({ firstIndex, latencyMs, batch }) => {
-      this.#emit({ kind: "samples", job, phase, first_index: firstIndex, latency_ms: latencyMs, batch });
-      this.#progress(job, phase, firstIndex + latencyMs.length, total);
-    });
+    await runner.request({ kind: "measure", phase, samples }, [], ({ latencyMs, batch }) =>
+      this.#state.addLatencies(job, phase, latencyMs, batch, total),
+    );
   }
 
   #progress(job: Job, stage: Stage, done = 0, total = 0): void {
-    this.#emit({ kind: "progress", job, stage, done, total });
+    this.#state.setProgress(job, stage, done, total);
   }
 }

@@ -1,13 +1,5 @@
+/** Errors as data. */
 import type { WireError } from "./protocol";
-
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(message);
-}
-
-/** The end of an exhaustive switch. */
-export function assertNever(value: never): never {
-  throw new Error(`Unexpected value ${JSON.stringify(value)}.`);
-}
 
 /** Turn anything thrown into data; backends throw plain objects and strings too. */
 export function toWireError(error: unknown): WireError {

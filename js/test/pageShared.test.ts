@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { deferred } from "../src/deferred";
-import { inPageQueue, oncePerPage, pageShared } from "../src/shared";
+import { inPageQueue, oncePerPage, pageShared } from "../src/pageShared";
+import { deferred } from "../src/promises";
 
 const isString = (value: unknown): value is string => typeof value === "string";
 const never = new AbortController().signal;

@@ -1,5 +1,5 @@
 /** Whether the kernel is free to answer. Only JupyterLab and notebook 7 tell: their widget manager has the kernel. */
-import type { Model } from "./kernel";
+import type { Model } from "./model";
 
 /** "unknown": this front end does not say; a missing answer then means waiting, never a time-out. */
 export type KernelState = "idle" | "busy" | "unknown";

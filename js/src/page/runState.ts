@@ -1,0 +1,95 @@
+/** The state of a run. The page that runs it owns it, shows it, and reports to the kernel what changed. */
+import type { Environment, Job, JobState, RunStatus, Snapshot, Stage, WireError } from "../protocol";
+
+export type RunSnapshot = Snapshot & { status: RunStatus };
+
+export function newJobState(job: Job): JobState {
+  return {
+    job,
+    status: "waiting",
+    stage: null,
+    done: 0,
+    total: 0,
+    actual: null,
+    device: "",
+    software: false,
+    backend_ms: null,
+    load_ms: null,
+    first_ms: null,
+    warmup_ms: [],
+    run_ms: [],
+    batch: 1,
+    parity: null,
+    error: null,
+  };
+}
+
+/** The state with which a granted claim begins: results of an earlier run are gone. */
+export function begun(before: Snapshot, page: string, jobs: readonly Job[]): RunSnapshot {
+  return { ...before, status: "running", page, environment: null, jobs: jobs.map(newJobState), error: null };
+}
+
+/** The state in which nothing runs any more. */
+export function ended<T extends RunStatus>(state: Snapshot, status: T, error: WireError | null = null) {
+  return { ...state, status, error, jobs: state.jobs.map(stopped) };
+}
+
+function stopped(job: JobState): JobState {
+  return job.status === "waiting" || job.status === "running" ? { ...job, status: "stopped", stage: null } : job;
+}
+
+/** To 0.1 µs: the finest browser clock steps by 5 µs, and the saved notebook shrinks by half. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1e4) / 1e4;
+}
+
+export class RunState {
+  #snapshot: RunSnapshot;
+  #onChange: (snapshot: RunSnapshot) => void;
+
+  constructor(snapshot: RunSnapshot, onChange: (snapshot: RunSnapshot) => void) {
+    this.#snapshot = snapshot;
+    this.#onChange = onChange;
+  }
+
+  /** Another object after every change; what did not change is the same object as before. */
+  get snapshot(): RunSnapshot {
+    return this.#snapshot;
+  }
+
+  setEnvironment(environment: Environment): void {
+    this.#set({ ...this.#snapshot, environment });
+  }
+
+  /** `job` is one of the claim's own objects. */
+  setJob(job: Job, fields: Partial<JobState>): void {
+    const jobs = this.#snapshot.jobs.map((state) => (state.job === job ? { ...state, ...fields } : state));
+    this.#set({ ...this.#snapshot, jobs });
+  }
+
+  setProgress(job: Job, stage: Stage, done: number, total: number): void {
+    this.setJob(job, { status: "running", stage, done, total });
+  }
+
+  setFirstRun(job: Job, ms: number): void {
+    this.setJob(job, { first_ms: rounded(ms) });
+  }
+
+  /** Latencies that follow those before, with the progress that they are. */
+  addLatencies(job: Job, phase: "warmup" | "run", latencyMs: readonly number[], batch: number, total: number): void {
+    const key = phase === "run" ? "run_ms" : "warmup_ms";
+    const before = this.#snapshot.jobs.find((state) => state.job === job)?.[key] ?? [];
+    const all = [...before, ...latencyMs.map(rounded)];
+    const fields = { status: "running", stage: phase, done: all.length, total, [key]: all } as const;
+    this.setJob(job, phase === "run" ? { ...fields, batch } : fields);
+  }
+
+  end(status: Exclude<RunStatus, "running">, error: WireError | null = null): void {
+    this.#set(ended(this.#snapshot, status, error));
+  }
+
+  #set(snapshot: RunSnapshot): void {
+    this.#snapshot = snapshot;
+    this.#onChange(snapshot);
+  }
+}

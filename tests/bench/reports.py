@@ -1,0 +1,31 @@
+"""What a page reports of a benchmark of one model, in short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+JOB = {"model": 0, "backend": "wasm"}
+
+
+def job_report(
+    *runs: float, first_index: int = 0, warmup: Sequence[float] = (), job: Any = JOB, **progress: Any
+) -> dict[str, Any]:
+    """Return a job's part of a report: its runs from ``first_index`` on, its warm-up, fields of its progress."""
+    fields = {"job": job, "status": "running", "stage": "run", "done": 0, "total": 3, "batch": 1, "error": None}
+    fields |= {"actual": None, "device": "", "software": False, "backend_ms": None, "load_ms": None, "first_ms": None}
+    return {
+        "progress": {**fields, **progress},
+        "warmup": {"first_index": 0, "latency_ms": list(warmup)},
+        "run": {"first_index": first_index, "latency_ms": list(runs)},
+    }
+
+
+def report(*jobs: Any, status: str = "running", environment: Any = None, error: Any = None) -> dict[str, Any]:
+    """Return the fields of a message ``report``, but for page and id."""
+    return {"status": status, "environment": environment, "error": error, "jobs": list(jobs)}
+
+
+def done(*runs: float) -> dict[str, Any]:
+    """Return the report that ends a benchmark with these runs."""
+    return report(job_report(*runs, status="done", stage=None), status="finished")
