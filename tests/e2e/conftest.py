@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.e2e.chromium import ChromiumMissingError, launch, require_chromium
 from tests.e2e.lab import REPOSITORY, LabServer, Notebook
@@ -16,6 +16,9 @@ from tests.e2e.lab import REPOSITORY, LabServer, Notebook
 HERE = Path(__file__).parent
 #: Screenshots of the tests that look, and of whatever a test left behind that failed.
 PICTURES = REPOSITORY / "build" / "e2e"
+
+#: A bound on what ought to be there in no time, on a machine that does much else.
+expect.set_options(timeout=60_000)
 
 _FAILED = pytest.StashKey[bool]()
 

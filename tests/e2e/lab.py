@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -25,6 +25,7 @@ SERVER_START_TIMEOUT_S = 60.0
 #: TensorFlow's import and a first conversion on a busy machine.
 CELL_TIMEOUT_S = 120.0
 _ATTEMPTS = 5
+_ASK_EVERY_MS = 50
 Theme = Literal["JupyterLab Light", "JupyterLab Dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
 
@@ -220,6 +221,22 @@ class Notebook:
         """Run All Cells, to its end."""
         self.start_all()
         self.wait_for_cell("all", timeout_s=timeout_s)
+
+    def wait_until(self, condition: Callable[[], object], *, timeout_s: float = CELL_TIMEOUT_S) -> None:
+        """Ask again and again until ``condition`` holds.
+
+        Raises:
+            AssertionError: It does not within the time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s"
+            self.page.wait_for_timeout(_ASK_EVERY_MS)
+
+    @property
+    def workers(self) -> list[str]:
+        """The addresses of the page's workers that came from memory, as ours do."""
+        return [worker.url for worker in self.page.workers if worker.url.startswith("blob:")]
 
     def outputs(self, index: int) -> list[dict[str, Any]]:
         """Return a cell's outputs as the notebook file would hold them."""

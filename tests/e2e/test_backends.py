@@ -19,7 +19,7 @@ def test_every_backend_runs_or_says_why_not(gpu_notebook: Notebook) -> None:
     gpu_notebook.set_cells([f"%%tfjs_convert {options}\ntests.models.conv_bn_relu()", "bench = _"])
     gpu_notebook.run(0)
     gpu_notebook.run(1)
-    widget = Widget(gpu_notebook.cell(0)).wait_for("finished", timeout_s=120)
+    widget = Widget(gpu_notebook.cell(0)).wait_for("finished")
     result = gpu_notebook.python(result_expression("bench.result"))
     agree(widget, result)
     rows = {row["backend"]: row for row in result["summary"]}
@@ -73,5 +73,5 @@ def test_main_thread_where_workers_are_forbidden(lab_without_workers: LabServer,
     notebook.run(2)
     endless = Widget(notebook.cell(2)).wait_for_runs(5)
     endless.press("Stop")
-    endless.wait_for("stopped", timeout_s=5)
+    endless.wait_for("stopped")
     notebook.close()

@@ -207,7 +207,7 @@ def test_hostile_layer_name_stays_text(notebook: Notebook) -> None:
     assert name in widget.root.inner_text()
     assert notebook.page.locator("img[src='x']").count() == 0
     assert name in "".join(notebook.cell(0).all_inner_texts())
-    notebook.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
+    notebook.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert notebook.problems == []
 
 

@@ -43,7 +43,7 @@ def test_saved_notebook_shows_plot_and_table_without_a_kernel(
     reopened = Notebook(browser.new_context().new_page(), lab, "reopened.ipynb")
     reopened.open(kernel=False)
     static = reopened.cell(1).locator(".tfjs-magic-static")
-    expect(static).to_be_visible(timeout=20_000)
+    expect(static).to_be_visible()
     assert "median" in static.inner_text()
     assert_picture_is_drawn(static.locator("img"))
     reopened.close()

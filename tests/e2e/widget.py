@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
-RUN_TIMEOUT_S = 90.0
+RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.
 ROUNDING = 0.006
 ENDED = ("finished", "stopped", "failed", "interrupted")
