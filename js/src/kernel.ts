@@ -55,19 +55,11 @@ class Pending {
   /** Idle kernel time since it was sent last. */
   idleMs = 0;
   sent = 0;
-  #answer = deferred<{ message: FromKernel; buffers: Uint8Array<ArrayBuffer>[] }>();
+  readonly answer = deferred<{ message: FromKernel; buffers: Uint8Array<ArrayBuffer>[] }>();
 
   constructor(request: Request, options: RequestOptions) {
     this.request = request;
     this.options = options;
-  }
-
-  get answer() {
-    return this.#answer.promise;
-  }
-
-  get idleTimeoutMs(): number {
-    return this.options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
   }
 
   get isLate(): boolean {
@@ -76,13 +68,9 @@ class Pending {
 
   settle(message: FromKernel, buffers: Uint8Array<ArrayBuffer>[]): void {
     const { kind } = this.request;
-    if (message.kind === "failed") this.reject(fromWireError(message.error));
-    else if (message.kind === ANSWERS[kind]) this.#answer.resolve({ message, buffers });
-    else this.reject(new Error(`The kernel answered '${kind}' with '${message.kind}'. Please report this.`));
-  }
-
-  reject(error: unknown): void {
-    this.#answer.reject(error);
+    if (message.kind === "failed") this.answer.reject(fromWireError(message.error));
+    else if (message.kind === ANSWERS[kind]) this.answer.resolve({ message, buffers });
+    else this.answer.reject(new Error(`The kernel answered '${kind}' with '${message.kind}'. Please report this.`));
   }
 }
 
@@ -124,13 +112,13 @@ export class KernelClient {
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const pending = new Pending(request, options);
-    const abort = () => this.#take(id)?.reject(signal?.reason);
+    const abort = () => this.#take(id)?.answer.reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.#pending.set(id, pending);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     this.#send(id, pending);
     try {
-      const { message, buffers } = await pending.answer;
+      const { message, buffers } = await pending.answer.promise;
       return { message: message as Answer<R>["message"], buffers };
     } finally {
       signal?.removeEventListener("abort", abort);
@@ -141,7 +129,7 @@ export class KernelClient {
   close(reason: Error): void {
     if (this.#closed) return;
     this.#closed = reason;
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(reason);
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.answer.reject(reason);
     this.#closing.abort(reason);
   }
 
@@ -151,7 +139,7 @@ export class KernelClient {
     try {
       this.model.send({ ...pending.request, id }, undefined, pending.options.buffers ?? []);
     } catch (error) {
-      this.#take(id)?.reject(error);
+      this.#take(id)?.answer.reject(error);
     }
   }
 
@@ -177,7 +165,7 @@ export class KernelClient {
     const { id, kind }: { id?: unknown; kind?: unknown } = isRecord(content) ? content : {};
     if (typeof id === "number") {
       const text = `The kernel sent a message of kind '${String(kind)}' that this page does not understand.`;
-      this.#take(id)?.reject(new Error(`${text} Restart the kernel and reload the page.`));
+      this.#take(id)?.answer.reject(new Error(`${text} Restart the kernel and reload the page.`));
     }
   }
 
@@ -187,12 +175,13 @@ export class KernelClient {
       pending.ageMs += TICK_MS;
       if (state !== "idle") continue;
       pending.idleMs += TICK_MS;
-      if (pending.idleMs < pending.idleTimeoutMs) continue;
+      const timeoutMs = pending.options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+      if (pending.idleMs < timeoutMs) continue;
       if (pending.sent < ATTEMPTS) this.#send(id, pending);
       else {
-        const seconds = Math.round((pending.idleTimeoutMs * ATTEMPTS) / 1000);
+        const seconds = Math.round((timeoutMs * ATTEMPTS) / 1000);
         const text = `The kernel is idle but did not answer '${pending.request.kind}' within ${seconds} s, asked ${ATTEMPTS} times.`;
-        this.#take(id)?.reject(new Error(`${text} Run the cell again.`));
+        this.#take(id)?.answer.reject(new Error(`${text} Run the cell again.`));
       }
     }
     this.#updateWaiting();

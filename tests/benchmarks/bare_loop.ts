@@ -38,7 +38,7 @@ async function compare({ model: files, shape, wasm, rounds, runs }: Task): Promi
       batch: 1,
       clockResolutionMs: clockResolutionMs(),
       stopped: () => false,
-      report: (_first, latencies) => ours.push(...latencies),
+      report: (latencies) => ours.push(...latencies),
     });
   const bare: number[] = [];
   const measureBare = async () => {

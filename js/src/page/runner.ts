@@ -167,29 +167,18 @@ async function openWorker({ runtime }: RunnerOptions, events: Events): Promise<T
   // Throws, or fires an error event before the first message, where a policy forbids workers.
   const worker = new Worker(url);
   const listening = new AbortController();
-  const { signal } = listening;
-  worker.addEventListener(
-    "message",
-    (event: MessageEvent<FromWorker>) => {
-      if (event.data.kind === "hello") URL.revokeObjectURL(url);
-      events.message(event.data);
-    },
-    { signal },
-  );
-  worker.addEventListener(
-    "error",
-    (event) => {
-      URL.revokeObjectURL(url);
-      const text = event.message ? `The worker failed: ${event.message}` : "A policy may forbid it.";
-      events.dead(new RunnerDeadError(text));
-    },
-    { signal },
-  );
-  worker.addEventListener(
-    "messageerror",
-    () => events.dead(new RunnerDeadError("A message of the worker could not be read.")),
-    { signal },
-  );
+  const on = <K extends keyof WorkerEventMap>(type: K, listener: (event: WorkerEventMap[K]) => void) =>
+    worker.addEventListener(type, listener, { signal: listening.signal });
+  on("message", ({ data }: MessageEvent<FromWorker>) => {
+    if (data.kind === "hello") URL.revokeObjectURL(url);
+    events.message(data);
+  });
+  on("error", ({ message }) => {
+    URL.revokeObjectURL(url);
+    const text = message || "it gave no reason, as where a policy forbids workers.";
+    events.dead(new RunnerDeadError(`The worker failed: ${text}`));
+  });
+  on("messageerror", () => events.dead(new RunnerDeadError("A message of the worker could not be read.")));
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     close: async () => {
