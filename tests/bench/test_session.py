@@ -28,8 +28,15 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg"><rect width="1" height="1"/></svg
 class Page:
     """A page that talks to a session and keeps what it hears."""
 
-    def __init__(self, model: TfjsModel | None = None, assets: dict[str, Asset] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        model: TfjsModel | None = None,
+        assets: dict[str, Asset] | None = None,
+        publishing_s: float = 0.0,
+        **options: Any,
+    ) -> None:
         self.now = 0.0
+        self.publishing_s = publishing_s
         self.replies: list[tuple[Any, list[bytes]]] = []
         self.published: list[Any] = []
         model = tiny_model() if model is None else model
@@ -39,9 +46,13 @@ class Page:
             options=BenchmarkOptions(**{"backends": ("wasm",), "runs": 3, **options}),
             assets=assets or {},
             send=lambda reply, buffers: self.replies.append((reply, buffers)),
-            publish=self.published.append,
+            publish=self.publish,
             clock=lambda: self.now,
         )
+
+    def publish(self, snapshot: Any) -> None:
+        self.published.append(snapshot)
+        self.now += self.publishing_s
 
     def ask(self, kind: str, *buffers: bytes | memoryview, **fields: Any) -> tuple[Any, list[bytes]]:
         message = {"kind": kind, "id": len(self.replies), **fields}
@@ -306,6 +317,17 @@ def test_the_state_is_published_at_most_four_times_a_second_and_always_at_the_en
     page.report(job_report(1.0, first_index=101), status="finished")
     assert page.published[-1] == page.session.snapshot
     assert page.published[-1]["status"] == "finished"
+
+
+def test_a_state_that_takes_long_to_publish_is_published_less_often() -> None:
+    page = Page(publishing_s=0.1)
+    page.claim()
+    page.now += 1.85
+    page.report(job_report(1.0))
+    assert len(page.published) == 1
+    page.now += 0.1
+    page.report(job_report(1.0, first_index=1))
+    assert len(page.published) == 2
 
 
 def test_a_report_that_is_half_nonsense_changes_nothing() -> None:

@@ -133,8 +133,9 @@ export class Session {
   }
 
   #mirror(): void {
+    if (this.#activity === "running") return;
     const snapshot = parseSnapshot(this.#client.model.get("snapshot"));
-    if (!snapshot || this.#activity === "running") return;
+    if (!snapshot) return;
     // The kernel lags behind: this page knows that its own run has ended.
     if (snapshot.status === "running" && snapshot.page === this.#page) return;
     this.#show(snapshot);
