@@ -69,7 +69,7 @@ def test_main_thread_where_workers_are_forbidden(lab_without_workers: LabServer,
     agree(widget, result)
     assert result["environment"]["worker"] is False
     assert result["summary"][0]["parity"] == "passed"
-    assert any("main thread" in note for note in widget.notes)
+    assert any("main thread" in note and "policy forbids workers" in note for note in widget.notes)
     notebook.run(2)
     endless = Widget(notebook.cell(2)).wait_for_runs(5)
     endless.press("Stop")

@@ -8,10 +8,11 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
+from tfjs_magic.bench.protocol import ENDED
+
 RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.
 ROUNDING = 0.006
-ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
 class Widget:
@@ -41,7 +42,7 @@ class Widget:
             AssertionError: Another end came first, or none within the time.
         """
         wanted = {status} if isinstance(status, str) else {*status}
-        ways_out = wanted | {*ENDED} if "finished" in wanted else wanted
+        ways_out = wanted | ENDED if "finished" in wanted else wanted
         pattern = re.compile(f"^({'|'.join(sorted(ways_out))})$")
         expect(self.root).to_have_attribute("data-status", pattern, timeout=1000 * timeout_s)
         assert self.status in wanted, f"the widget is {self.status}, expected {wanted}: {self.root.inner_text()}"

@@ -175,8 +175,8 @@ async function openWorker({ runtime }: RunnerOptions, events: Events): Promise<T
   });
   on("error", ({ message }) => {
     URL.revokeObjectURL(url);
-    const text = message || "it gave no reason, as where a policy forbids workers.";
-    events.dead(new RunnerDeadError(`The worker failed: ${text}`));
+    const silent = "The worker failed without a reason, as where a policy forbids workers.";
+    events.dead(new RunnerDeadError(message ? `The worker failed: ${message}` : silent));
   });
   on("messageerror", () => events.dead(new RunnerDeadError("A message of the worker could not be read.")));
   return {
