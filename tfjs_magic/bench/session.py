@@ -243,7 +243,7 @@ class Session:
 
     def _put_output(self, message: wire.PutOutput, buffers: Buffers) -> Answer:
         with self._lock:
-            self._note_sign_of(message["page"])
+            self._note_alive(message["page"])
             contender = self._contender_of(message["job"])
             name = message["tensor"]["name"]
             if name not in (info.name for info in contender.model.outputs):
@@ -257,7 +257,7 @@ class Session:
     def _verify(self, message: wire.Verify) -> Answer:
         page, job = message["page"], message["job"]
         with self._lock:
-            self._note_sign_of(page)
+            self._note_alive(page)
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
@@ -265,7 +265,7 @@ class Session:
         except _NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
-            self._note_sign_of(page)
+            self._note_alive(page)
             self._set_state(states.with_parity(self._snapshot, job, parity))
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
@@ -284,7 +284,7 @@ class Session:
 
     def _report(self, message: wire.Report) -> Answer:
         with self._lock:
-            self._note_sign_of(message["page"])
+            self._note_alive(message["page"])
             # A page sends a report again when the answer is late: it may arrive after the next one.
             if message["id"] > self._last_report_id:
                 self._set_state(states.with_report(self._snapshot, message))
@@ -313,7 +313,8 @@ class Session:
         if page != self._snapshot["page"]:
             raise wire.ProtocolError("this page does not run the benchmark; another one does.")
 
-    def _note_sign_of(self, page: str) -> None:
+    def _note_alive(self, page: str) -> None:
+        """Refuse every page but the one that runs it; that one lives, though it may have been thought gone."""
         self._require_owner(page)
         self._last_report = self._clock()
         if self._snapshot["status"] == "interrupted":
