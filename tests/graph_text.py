@@ -16,8 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.artifacts import Array, ConversionReport, TensorInfo, WeightEntry
+from tfjs_magic.graph.dtypes import enum_name
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape
-from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology, shape_json
+from tfjs_magic.graph.topology import graph_constants, graph_topology, shape_json
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import Backend
 from tfjs_magic.weights.pack import pack_weights

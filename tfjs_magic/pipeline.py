@@ -266,8 +266,9 @@ _ASYNC_NOTE = (
 
 
 def _signature_row(info: TensorInfo, ref: str) -> dict[str, Any]:
+    from tfjs_magic.graph.dtypes import enum_name  # noqa: PLC0415
     from tfjs_magic.graph.ir import Shape  # noqa: PLC0415
-    from tfjs_magic.graph.topology import enum_name, shape_json  # noqa: PLC0415
+    from tfjs_magic.graph.topology import shape_json  # noqa: PLC0415
 
     name = ref if ":" in ref else f"{ref}:0"
     return {"name": name, "dtype": enum_name(info.dtype), "tensorShape": shape_json(Shape(info.shape))}

@@ -11,9 +11,10 @@ import pytest
 
 from tests.graph_text import graph_text, parse_graph
 from tfjs_magic.errors import UnsupportedModelError
-from tfjs_magic.graph.from_topology import dtype_name, graph_from_topology
+from tfjs_magic.graph.dtypes import dtype_name, enum_name
+from tfjs_magic.graph.from_topology import graph_from_topology
 from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Shape
-from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology
+from tfjs_magic.graph.topology import graph_constants, graph_topology
 
 TEXT = """
 x: float32[?,3]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.graph_text import graph_text, parse_graph
-from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import node_of, port_of, read_ref, ref_of
 
 TEXT = """
     x: float32[3]
@@ -28,6 +29,7 @@ def _names(nodes: list[Node]) -> list[str]:
 
 
 def test_refs() -> None:
+    assert (ref_of("a"), ref_of("a", 2), read_ref("a:0"), read_ref("a:10")) == ("a", "a:2", "a", "a:10")
     assert (node_of("a/b:2"), port_of("a/b:2"), port_of("a/b")) == ("a/b", 2, 0)
 
 
@@ -38,7 +40,7 @@ def test_asks_who_uses_a_node(graph: Graph) -> None:
     assert graph.consumers("c") == []
     assert graph.is_output("s")
     assert not graph.is_output("a")
-    assert graph["s:2"] is graph["s"]
+    assert graph.producer("s:2") is graph["s"]
     assert "a" in graph
     assert graph.constant("axis") is graph["axis"].value
     assert graph.constant("a") is None
@@ -83,8 +85,25 @@ def test_replaces_one_port_only(graph: Graph) -> None:
     assert _names(graph.consumers("s")) == ["b"]
     graph.replace_uses("s:1", "a")
     assert graph.outputs == {"first": "b", "second": "a"}
-    graph.replace_uses("b", "a", outputs=False)
-    assert graph.outputs["first"] == "b"
+    graph.check()
+
+
+def test_what_is_known_of_a_shape_stays(graph: Graph) -> None:
+    """A tensor that takes another's place is the same tensor."""
+    graph.set_shape("a", (None, 4))
+    graph.set_shape("s:2", (3, None))
+    graph.replace_uses("s:2", "a")
+    assert graph.shape("a") == (3, 4)
+    assert graph.shape("s:1") is None
+
+
+def test_renames(graph: Graph) -> None:
+    graph.set_inputs(graph["c"], ["s:1"], controls=["s"])
+    graph.rename("s", "t")
+    graph.rename("x", "z")
+    assert "s" not in graph
+    assert (graph["c"].inputs, graph["c"].controls, graph.outputs["second"]) == (["t:1"], ["t"], "t:1")
+    assert graph.inputs == {"x": "z"}
     graph.check()
 
 
@@ -185,6 +204,9 @@ def test_sorting_a_deep_graph_needs_no_deep_stack() -> None:
         pytest.param(lambda g: g["a"].inputs.append("axis"), "'a' is not indexed under 'axis'", id="index"),
         pytest.param(lambda g: g.inputs.update(z="z"), "input 'z' was removed", id="input"),
         pytest.param(lambda g: g.outputs.update(z="z:1"), "output 'z:1' was removed", id="output"),
+        pytest.param(lambda g: g.set_inputs(g["c"], ["s:3"]), "'c' uses 's:3', which does not exist", id="port"),
+        pytest.param(lambda g: g.set_inputs(g["c"], ["a:1"]), "'c' uses 'a:1', which does not exist", id="second-port"),
+        pytest.param(lambda g: g.outputs.update(z="b:1"), "output 'b:1' does not exist", id="output-port"),
     ],
 )
 def test_check_notices(graph: Graph, spoil: object, message: str) -> None:

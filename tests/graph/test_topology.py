@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.graph_text import parse_graph, run_tensorflow
+from tfjs_magic.graph.dtypes import enum_name
 from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Shape
-from tfjs_magic.graph.topology import enum_name, graph_constants, graph_topology, shape_json
+from tfjs_magic.graph.topology import graph_constants, graph_topology, shape_json
 
 
 @pytest.mark.parametrize(

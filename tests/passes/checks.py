@@ -16,10 +16,12 @@ import tensorflow as tf
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, graph_text, parse_graph, run_tensorflow, tensorflow_values, tfjs_model
+from tests.hostile_names import assert_names_do_not_matter, copied
 from tests.traced import python_outputs, traced
 from tfjs_magic.artifacts import Array, PassReport
 from tfjs_magic.errors import UnsupportedOpsError
-from tfjs_magic.graph.ir import DType, Graph, Node, Shape, node_of, port_of
+from tfjs_magic.graph.ir import DType, Graph, Node, Shape
+from tfjs_magic.graph.refs import node_of, port_of
 from tfjs_magic.ops.check import check_ops, missing_per_backend
 from tfjs_magic.passes import PIPELINE
 from tfjs_magic.passes.rewrite import Pass, run_passes
@@ -161,8 +163,9 @@ def draw_feed(graph: Graph, seed: int) -> dict[str, Array]:
 def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassReport, ...]:
     """Check a graph and its variants; return the reports of the graph itself, which is not edited.
 
-    Checked: names and order of inputs and outputs; that a second run changes nothing; that no source array was written
-    to; that TF.js computes on cpu and wasm what TensorFlow computed before.
+    Checked: names and order of inputs and outputs; that a second run changes nothing, and other names of the nodes
+    nothing else; that no source array was written to; that TF.js computes on cpu and wasm what TensorFlow computed
+    before.
     """
     assert_telling(*case.expected, tolerance=case.tolerance)
     originals = [(n.value, n.value.copy()) for n in graph if n.value is not None]
@@ -171,6 +174,8 @@ def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassRe
         signature = (list(variant.inputs.items()), list(variant.outputs))
         found.append(run_passes(variant, case.passes))
         variant.check()
+        if len(found) == 1:
+            assert_names_do_not_matter(graph, case.passes, variant)
         assert (list(variant.inputs.items()), list(variant.outputs)) == signature
         again = run_passes(variant, case.passes)
         assert not any(report.applied for report in again), "not idempotent"
@@ -188,7 +193,7 @@ def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]])
 
 def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple[Graph, Sequence[Mapping[str, Array]]]]:
     """Yield the graph, the one whose tensors all feed one more node, and the one whose nodes are all outputs."""
-    yield _copied(graph), case.expected
+    yield copied(graph), case.expected
     if any(node.op in _BRANCHING for node in graph):
         return
     refs = {ref for node in graph for ref in node.inputs}
@@ -196,14 +201,14 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
         refs -= _behind(graph, case.passes[0])
     values = tensorflow_values(graph, case.feeds, refs)
     dtypes = {ref: str(value.dtype) for ref, value in values[0].items() if str(value.dtype) in _WATCHED_DTYPES}
-    watched, names = _copied(graph), {}
+    watched, names = copied(graph), {}
     for ref, dtype in dtypes.items():
         watcher = Node(watched.fresh_name("watched"), "Identity", [ref], {"T": DType(dtype)})
         names[watched.add(watcher).name] = ref
     watched.outputs.update({name: name for name in names})
     yield watched, _with(case.expected, values, names)
-    shown, taken = _copied(graph), set(map(node_of, graph.outputs.values()))
-    names = {ref: ref for ref in dtypes if not port_of(ref) and graph[ref].op not in _DATA and ref not in taken}
+    shown, taken = copied(graph), set(map(node_of, graph.outputs.values()))
+    names = {ref: ref for ref in dtypes if not port_of(ref) and graph.producer(ref).op not in _DATA and ref not in taken}
     shown.outputs.update(names)
     if names:
         yield shown, _with(case.expected, values, names)
@@ -226,10 +231,3 @@ def _behind(graph: Graph, first: Pass) -> set[str]:
         if node.op in getattr(first, "anchors", ()) or any(node_of(ref) in found for ref in node.inputs):
             found.add(node.name)
     return {ref for node in graph for ref in node.inputs if node_of(ref) in found}
-
-
-def _copied(graph: Graph) -> Graph:
-    nodes = (dataclasses.replace(n, inputs=[*n.inputs], attrs={**n.attrs}, controls=[*n.controls]) for n in graph)
-    copy = Graph(nodes, inputs=graph.inputs, outputs=graph.outputs)
-    copy.tables.update(graph.tables)
-    return copy

@@ -14,7 +14,7 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.models import keras_outputs, randomised, samples_of
-from tests.passes.checks import check_lowering
+from tests.passes.checks import check_lowering, check_pass
 from tests.traced import traced
 from tfjs_magic.passes import lower_booleans, lower_narrow_cast, lower_vector_select, run_passes
 from tfjs_magic.pipeline import convert
@@ -45,6 +45,25 @@ def test_lowers(tfjs_node: TfjsNode, case: str) -> None:
         feeds.append({"x": rng.choice(TRAPS, 12), "n": rng.integers(-4, 5, 12).astype(np.int32)})
     passes = [lower_booleans.PASS, lower_vector_select.PASS, lower_narrow_cast.PASS]
     check_lowering(tfjs_node, passes, CASES[case], *SPECS, feeds=feeds)
+
+
+def test_reverses_as_integers(tfjs_node: TfjsNode) -> None:
+    before = "m: bool[3,5]\ny = ReverseV2(m, axis) T=bool Tidx=int32\nreturn y"
+    after = """
+        m: bool[3,5]
+        y/Cast = Cast(m) SrcT=bool DstT=int32
+        y/ReverseV2 = ReverseV2(y/Cast, axis) T=int32 Tidx=int32
+        y = NotEqual(y/ReverseV2, y/const) T=int32
+        return y
+    """
+    feeds = [{"m": np.random.default_rng(seed).integers(0, 2, (3, 5)) > 0} for seed in (1, 2)]
+    axis = {"axis": np.array([1], np.int32)}
+    check_pass(tfjs_node, before, after, [lower_booleans.PASS], axis, feeds=feeds)
+
+
+def test_reverses_numbers_as_they_are(tfjs_node: TfjsNode) -> None:
+    before = "x: float32[3,5]\ny = ReverseV2(x, axis) Tidx=int32\nreturn y"
+    check_pass(tfjs_node, before, None, [lower_booleans.PASS], {"axis": np.array([1], np.int32)})
 
 
 def test_leaves_numbers_and_conditions_of_rows_alone() -> None:

@@ -30,14 +30,14 @@ def test_lowers(tfjs_node: TfjsNode) -> None:
     after = """
         i: int32[]
         x: float32[3]
-        s/0/predicate = Equal(i, s/0/predicate/number) T=int32
-        s/0 = Switch(x, s/0/predicate)
-        s/1/low = Less(i, s/1/low/number) T=int32
-        s/1/high = GreaterEqual(i, s/1/high/number) T=int32
-        s/1/predicate = LogicalOr(s/1/low, s/1/high)
-        s/1 = Switch(x, s/1/predicate)
-        a = Neg(s/0:1)
-        b = Exp(s/1:1)
+        s/Equal = Equal(i, s/const) T=int32
+        s/Switch = Switch(x, s/Equal)
+        s/Less = Less(i, s/const_1) T=int32
+        s/GreaterEqual = GreaterEqual(i, s/const_2) T=int32
+        s/LogicalOr = LogicalOr(s/Less, s/GreaterEqual)
+        s/Switch_1 = Switch(x, s/LogicalOr)
+        a = Neg(s/Switch:1)
+        b = Exp(s/Switch_1:1)
         y = Merge(a, b)
         return y
     """

@@ -10,7 +10,8 @@ from typing import cast
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Attr, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Attr, Node
 
 #: A result may be larger than its inputs by this much: a folded constant must not blow up the download.
 _EXTRA_BYTES = 1024

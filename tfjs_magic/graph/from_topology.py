@@ -12,16 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.graph.ir import Array, Attr, DType, FunctionRef, Graph, Node, Scalar, Shape, node_of, port_of
+from tfjs_magic.graph.dtypes import dtype_name
+from tfjs_magic.graph.ir import Attr, FunctionRef, Graph, Node, Scalar, Shape
+from tfjs_magic.graph.refs import NodeName, node_of, port_of, read_ref
 
-_NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "HALF": "float16"}
-#: By number in ``types.proto``.
-_ENUM = (
-    *("INVALID", "FLOAT", "DOUBLE", "INT32", "UINT8", "INT16", "INT8", "STRING", "COMPLEX64", "INT64", "BOOL", "QINT8"),
-    *("QUINT8", "QINT32", "BFLOAT16", "QINT16", "QUINT16", "UINT16", "COMPLEX128", "HALF", "RESOURCE", "VARIANT"),
-    *("UINT32", "UINT64"),
-)
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 #: What reading a damaged topology may provoke.
 _DAMAGES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -47,9 +43,10 @@ def graph_from_topology(
     """
     try:
         nodes = [_node(row, weights) for row in topology["node"]]
-        refs = {name: _canonical(ref) for name, ref in outputs.items()}
-        graph = Graph(nodes, inputs={name: node_of(ref) for name, ref in inputs.items()}, outputs=refs)
+        placeholders = {name: node_of(read_ref(ref)) for name, ref in inputs.items()}
+        graph = Graph(nodes, inputs=placeholders, outputs={name: read_ref(ref) for name, ref in outputs.items()})
         _refuse_dangling(graph)
+        _set_numbers_of_outputs(graph)
     except _DAMAGES as error:
         reason = f"{type(error).__name__}: {error}"
         raise UnsupportedModelError(f"modelTopology is damaged: {reason}.", stage="graph") from error
@@ -58,21 +55,8 @@ def graph_from_topology(
     return graph
 
 
-def dtype_name(value: str | int) -> DType:
-    """Return a dtype's name from TensorFlow's enum: "float32" for "DT_FLOAT" or 1.
-
-    Raises:
-        ValueError: The enum has no such member.
-    """
-    member = _ENUM[value] if isinstance(value, int) and 0 <= value < len(_ENUM) else str(value).removeprefix("DT_")
-    if member not in _ENUM:
-        msg = f"dtype {value!r} does not exist"
-        raise ValueError(msg)
-    return DType(_NAMES.get(member, member.lower()))
-
-
 def _node(row: Mapping[str, Any], weights: Mapping[str, Array]) -> Node:
-    name, op = str(row["name"]), str(row["op"])
+    name, op = NodeName(str(row["name"])), str(row["op"])
     rows = {key: value for key, value in (row.get("attr") or {}).items() if not key.startswith("_") and value}
     value = None
     if op == "Const":
@@ -88,16 +72,12 @@ def _node(row: Mapping[str, Any], weights: Mapping[str, Array]) -> Node:
     return Node(
         name,
         op,
-        inputs=[_canonical(ref) for ref in refs if not ref.startswith("^")],
-        controls=[ref[1:] for ref in refs if ref.startswith("^")],
+        inputs=[read_ref(ref) for ref in refs if not ref.startswith("^")],
+        controls=[NodeName(ref[1:]) for ref in refs if ref.startswith("^")],
         attrs={key: _attr(name, key, value) for key, value in rows.items()},
         value=value,
         shapes=(_shape(rows["shape"]["shape"]),) if op == "Placeholder" and "shape" in rows else (),
     )
-
-
-def _canonical(ref: str) -> str:
-    return ref.removesuffix(":0")
 
 
 def _as_declared(value: Array, row: Mapping[str, Any] | None) -> Array:
@@ -159,20 +139,30 @@ def _shape(row: Mapping[str, Any]) -> Shape:
 
 
 def _refuse_dangling(graph: Graph) -> None:
-    refs = [ref for node in graph for ref in (*node.inputs, *node.controls)]
-    for ref in (*refs, *graph.inputs.values(), *graph.outputs.values()):
-        if node_of(ref) not in graph or port_of(ref) < 0:
+    refs = [*(ref for node in graph for ref in node.inputs), *graph.outputs.values()]
+    names = [*map(node_of, refs), *(name for node in graph for name in node.controls), *graph.inputs.values()]
+    unknown = [str(name) for name in names if name not in graph] + [str(ref) for ref in refs if port_of(ref) < 0]
+    if unknown:
+        raise UnsupportedModelError(
+            f"modelTopology is damaged: '{unknown[0]}' is used, but there is no such node.", stage="graph"
+        )
+    for name, placeholder in graph.inputs.items():
+        if (op := graph[placeholder].op) != "Placeholder":
             raise UnsupportedModelError(
-                f"modelTopology is damaged: '{ref}' is used, but there is no such node.", stage="graph"
-            )
-    for name, ref in graph.inputs.items():
-        if graph[ref].op != "Placeholder":
-            raise UnsupportedModelError(
-                f"Input '{name}' is the result of '{ref}', of type {graph[ref].op}; expected a Placeholder. Convert "
+                f"Input '{name}' is the result of '{placeholder}', of type {op}; expected a Placeholder. Convert "
                 "the source of the model again, with the inputs that it needs.",
                 stage="graph",
-                node=node_of(ref),
+                node=placeholder,
             )
+
+
+def _set_numbers_of_outputs(graph: Graph) -> None:
+    """Let every node have as many outputs as are used: the file may hold ops of which nothing is known."""
+    used: dict[NodeName, int] = {}
+    for ref in (*(ref for node in graph for ref in node.inputs), *graph.outputs.values()):
+        used[node_of(ref)] = max(used.get(node_of(ref), 0), port_of(ref) + 1)
+    for name, number in used.items():
+        graph[name].shapes = graph[name].shapes or (Shape(None),) * number
 
 
 def _refuse_unnamed_inputs(graph: Graph) -> None:

@@ -1,18 +1,20 @@
 """The graph that the passes work on: nodes, constants as arrays, and the verbs that edit them.
 
-A tensor ref is "name" for port 0 and "name:port" otherwise, as in a ``GraphDef``. Names are unique in a graph. The
-index of consumers is kept current by the verbs, so nothing edits ``Node.inputs`` directly.
+Names are unique in a graph. The index of consumers is kept current by the verbs, so nothing edits ``Node.inputs``
+directly.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-from numpy.typing import NDArray
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.outputs import number_of_outputs
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of, ref_of
+from tfjs_magic.naming import first_free
 
-Array = NDArray[Any]
+Dims = tuple[int | None, ...]
 
 
 class DType(str):
@@ -25,7 +27,7 @@ class DType(str):
 class Shape:
     """A static shape; ``dims`` is None for an unknown rank, a dimension None if unknown."""
 
-    dims: tuple[int | None, ...] | None
+    dims: Dims | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,27 +63,25 @@ class Node:
         inputs: Tensor refs, in the op's order.
         controls: Names of the nodes that must run before.
         value: The array of a ``Const``, else None. Never written to: it may be the source's own buffer.
-        shapes: Static shape per output as traced; empty for a node that a pass added.
+        shapes: Static shape per output; empty where none is known of a node that a pass added.
     """
 
-    name: str
+    name: NodeName
     op: str
-    inputs: list[str] = dataclasses.field(default_factory=list)
+    inputs: list[Ref] = dataclasses.field(default_factory=list)
     attrs: dict[str, Attr] = dataclasses.field(default_factory=dict)
     value: Array | None = None
-    controls: list[str] = dataclasses.field(default_factory=list)
+    controls: list[NodeName] = dataclasses.field(default_factory=list)
     shapes: tuple[Shape, ...] = ()
 
+    @property
+    def outputs(self) -> int:
+        """How many outputs it has."""
+        return len(self.shapes) or number_of_outputs(self.op, self.attrs)
 
-def node_of(ref: str) -> str:
-    """Return the node's name of a tensor ref."""
-    return ref.split(":", 1)[0]
-
-
-def port_of(ref: str) -> int:
-    """Return the output port of a tensor ref."""
-    _, _, port = ref.partition(":")
-    return int(port or 0)
+    def ref(self, port: int = 0) -> Ref:
+        """Return the ref of an output."""
+        return ref_of(self.name, port)
 
 
 class Graph:
@@ -93,12 +93,12 @@ class Graph:
         tables: Name of a ``HashTableV2`` → what it holds.
     """
 
-    def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-        self._nodes: dict[str, Node] = {}
-        self._consumers: dict[str, dict[str, None]] = {}
+    def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, NodeName], outputs: Mapping[str, Ref]) -> None:
+        self._nodes: dict[NodeName, Node] = {}
+        self._consumers: dict[NodeName, dict[NodeName, None]] = {}
         self.inputs = dict(inputs)
         self.outputs = dict(outputs)
-        self.tables: dict[str, Table] = {}
+        self.tables: dict[NodeName, Table] = {}
         for node in nodes:
             self.add(node)
 
@@ -108,48 +108,52 @@ class Graph:
     def __len__(self) -> int:
         return len(self._nodes)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: NodeName) -> bool:
         return name in self._nodes
 
-    def __getitem__(self, ref: str) -> Node:
-        """Return the node that a name or a tensor ref means."""
-        return self._nodes[node_of(ref)]
+    def __getitem__(self, name: NodeName) -> Node:
+        return self._nodes[name]
 
     # ------------------------------------------------------------------ questions
 
-    def consumers(self, name: str) -> list[Node]:
+    def producer(self, ref: Ref) -> Node:
+        """Return the node that computes a tensor."""
+        return self._nodes[node_of(ref)]
+
+    def consumers(self, name: NodeName) -> list[Node]:
         """Return the nodes that take any output of ``name``, or wait for it; each once."""
         return [self._nodes[consumer] for consumer in self._consumers.get(name, ())]
 
-    def is_output(self, name: str) -> bool:
+    def is_output(self, name: NodeName) -> bool:
         """Whether any output of the node is a public output."""
         return any(node_of(ref) == name for ref in self.outputs.values())
 
-    def only_consumer(self, name: str) -> Node | None:
+    def only_consumer(self, name: NodeName) -> Node | None:
         """Return the one node that uses ``name`` once, if there is just one use and it is no public output."""
         found = self.consumers(name)
         if len(found) != 1 or self.is_output(name) or name in found[0].controls:
             return None
         return found[0] if sum(node_of(ref) == name for ref in found[0].inputs) == 1 else None
 
-    def constant(self, ref: str) -> Array | None:
-        """Return the array behind a tensor ref if it is a ``Const``."""
-        return self[ref].value
+    def used_ports(self, name: NodeName) -> set[int]:
+        """Return which outputs of a node other nodes take."""
+        refs = (ref for consumer in self.consumers(name) for ref in consumer.inputs)
+        return {port_of(ref) for ref in refs if node_of(ref) == name}
 
-    def shape(self, ref: str) -> tuple[int | None, ...] | None:
+    def constant(self, ref: Ref) -> Array | None:
+        """Return the array behind a tensor ref if it is a ``Const``."""
+        return self.producer(ref).value
+
+    def shape(self, ref: Ref) -> Dims | None:
         """Return the static shape of a tensor ref; None for an unknown rank."""
-        node = self[ref]
+        node = self.producer(ref)
         if node.value is not None:
             return node.value.shape
         return node.shapes[port_of(ref)].dims if port_of(ref) < len(node.shapes) else None
 
-    def fresh_name(self, base: str) -> str:
+    def fresh_name(self, base: str) -> NodeName:
         """Return ``base``, or ``base_1``, ``base_2`` …: the first name that no node has."""
-        name, i = base, 0
-        while name in self._nodes:
-            i += 1
-            name = f"{base}_{i}"
-        return name
+        return NodeName(first_free(base, self._nodes))
 
     # ------------------------------------------------------------------ edits
 
@@ -163,12 +167,19 @@ class Graph:
             self._consumers.setdefault(name, {})[node.name] = None
         return node
 
-    def add_constant(self, base: str, value: Array) -> str:
+    def add_constant(self, base: str, value: Array) -> Ref:
         """Add a ``Const`` under a fresh name derived from ``base``; return its ref."""
         node = Node(self.fresh_name(base), "Const", attrs={"dtype": DType(value.dtype.name)}, value=value)
-        return self.add(node).name
+        return self.add(node).ref()
 
-    def remove(self, name: str) -> None:
+    def set_shape(self, ref: Ref, dims: Dims | None) -> None:
+        """Say what is known of a tensor's shape."""
+        node = self.producer(ref)
+        shapes = list(node.shapes) or [Shape(None)] * node.outputs
+        shapes[port_of(ref)] = Shape(dims)
+        node.shapes = tuple(shapes)
+
+    def remove(self, name: NodeName) -> None:
         """Remove a node that nothing uses."""
         assert not self._consumers.get(name), f"'{name}' still has consumers"
         assert not self.is_output(name), f"'{name}' is a public output"
@@ -176,7 +187,7 @@ class Graph:
         for source in _sources(node):
             self._consumers[source].pop(node.name, None)
 
-    def set_inputs(self, node: Node, inputs: Iterable[str], *, controls: Iterable[str] | None = None) -> None:
+    def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
         for source in _sources(node):
             self._consumers[source].pop(node.name, None)
@@ -186,34 +197,44 @@ class Graph:
         for source in _sources(node):
             self._consumers.setdefault(source, {})[node.name] = None
 
-    def replace_uses(self, old: str, new: str, *, outputs: bool = True) -> None:
-        """Let every consumer of tensor ref ``old``, and the public outputs, use ``new`` instead."""
+    def replace_uses(self, old: Ref, new: Ref) -> None:
+        """Let every consumer of ``old``, and the public outputs, use ``new``, which is the same tensor, instead."""
+        if (known := _merged(self.shape(new), self.shape(old))) != self.shape(new):
+            self.set_shape(new, known)
         for consumer in self.consumers(node_of(old)):
             if consumer.name != node_of(new):
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
-        if outputs:
-            self.outputs = {name: new if ref == old else ref for name, ref in self.outputs.items()}
+        self.outputs = {name: new if ref == old else ref for name, ref in self.outputs.items()}
 
-    def replace_node(self, name: str, node: Node) -> None:
+    def replace_node(self, name: NodeName, node: Node) -> None:
         """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""
         assert node.name == name, f"'{node.name}' cannot take the place of '{name}'"
         old = self._nodes[name]
-        node.shapes = node.shapes or old.shapes
+        node.shapes = node.shapes or old.shapes[: node.outputs]
         for source in _sources(old):
             self._consumers[source].pop(name, None)
         self._nodes[name] = node
         for source in _sources(node):
             self._consumers.setdefault(source, {})[name] = None
 
+    def rename(self, name: NodeName, new: NodeName) -> None:
+        """Call a node otherwise, wherever it is named."""
+        old, node = self._nodes[name], self.add(dataclasses.replace(self._nodes[name], name=new))
+        for port in range(old.outputs):
+            self.replace_uses(old.ref(port), node.ref(port))
+        for consumer in self.consumers(name):
+            controls = [new if control == name else control for control in consumer.controls]
+            self.set_inputs(consumer, consumer.inputs, controls=controls)
+        self.inputs = {
+            public: new if placeholder == name else placeholder for public, placeholder in self.inputs.items()
+        }
+        self.tables = {new if handle == name else handle: table for handle, table in self.tables.items()}
+        self.remove(name)
+
     def remove_unused(self) -> int:
         """Remove what no public output needs (placeholders of inputs stay); return how many nodes went."""
-        needed: set[str] = set()
-        stack = [*map(node_of, self.outputs.values()), *self.inputs.values()]
-        while stack:
-            name = stack.pop()
-            if name not in needed:
-                needed.add(name)
-                stack.extend(_sources(self._nodes[name]))
+        start = [*map(node_of, self.outputs.values()), *self.inputs.values()]
+        needed = closure(start, lambda name: _sources(self._nodes[name]))
         unused = [name for name in self._nodes if name not in needed]
         for name in unused:
             for source in _sources(self._nodes[name]):
@@ -226,8 +247,8 @@ class Graph:
 
     def sort(self) -> None:
         """Order the nodes so that inputs come first; back edges of v1 loops (NextIteration) excepted."""
-        order: dict[str, Node] = {}
-        state: dict[str, bool] = {}  # False while a node is on the stack, True when it is placed
+        order: dict[NodeName, Node] = {}
+        state: dict[NodeName, bool] = {}  # False while a node is on the stack, True when it is placed
         for root in self._nodes:
             stack = [root]
             while stack:
@@ -243,16 +264,26 @@ class Graph:
         self._nodes = order
 
     def check(self) -> None:
-        """Assert that no ref dangles, the index is right and the signature is there."""
+        """Assert that every ref means an output that exists, the index is right and the signature is there."""
         for node in self._nodes.values():
             for source in _sources(node):
                 assert source in self._nodes, f"'{node.name}' uses '{source}', which does not exist"
                 assert node.name in self._consumers[source], f"'{node.name}' is not indexed under '{source}'"
+            for ref in node.inputs:
+                assert port_of(ref) < self.producer(ref).outputs, f"'{node.name}' uses '{ref}', which does not exist"
         for name in self.inputs.values():
             assert name in self._nodes, f"input '{name}' was removed"
         for ref in self.outputs.values():
             assert node_of(ref) in self._nodes, f"output '{ref}' was removed"
+            assert port_of(ref) < self.producer(ref).outputs, f"output '{ref}' does not exist"
 
 
-def _sources(node: Node) -> list[str]:
+def _sources(node: Node) -> list[NodeName]:
     return [*dict.fromkeys([*map(node_of, node.inputs), *node.controls])]
+
+
+def _merged(one: Dims | None, other: Dims | None) -> Dims | None:
+    """Return all that is known of a shape from two things that are known of it."""
+    if one is None or other is None or len(one) != len(other):
+        return other if one is None else one
+    return tuple(b if a is None else a for a, b in zip(one, other, strict=True))

@@ -12,7 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import Ref
 
 #: Op type → position of the weights among the inputs.
 _WEIGHT_INPUT = {"Conv2D": 1, "DepthwiseConv2dNative": 1, "Conv2DBackpropInput": 1, "MatMul": 1}
@@ -39,7 +41,7 @@ class Linear:
     channels: int
 
     @property
-    def weight_ref(self) -> str:
+    def weight_ref(self) -> Ref:
         """The tensor ref of the weights."""
         return self.node.inputs[self.weight_input]
 
@@ -74,7 +76,7 @@ def linear(graph: Graph, node: Node) -> Linear | None:
     return Linear(node, position, weights, 4, weights.shape[2 if node.op == "Conv2DBackpropInput" else 3])
 
 
-def addends(node: Node) -> tuple[tuple[str, str], ...]:
+def addends(node: Node) -> tuple[tuple[Ref, Ref], ...]:
     """Return (data, offset) for each way to read a node as data + offset; none if it adds along no last axis."""
     if node.op in {"Add", "AddV2"}:
         left, right = node.inputs
@@ -84,10 +86,10 @@ def addends(node: Node) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def biased_linear(graph: Graph, node: Node) -> tuple[Linear, str] | None:
+def biased_linear(graph: Graph, node: Node) -> tuple[Linear, Ref] | None:
     """Return the linear op and the ref of the constant, if ``node`` adds a constant to a linear op."""
     for data, offset in addends(node):
-        found = linear(graph, graph[data])
+        found = linear(graph, graph.producer(data))
         if found is not None and graph.constant(offset) is not None:
             return found, offset
     return None

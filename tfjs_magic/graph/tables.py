@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.graph.ir import Array, DType, Graph, Node, Table
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Table
+from tfjs_magic.graph.refs import NodeName
+from tfjs_magic.naming import first_free
 
 #: Key and value dtype → keys (N,) and values (N,).
 TableReader = Callable[[DType, DType], tuple[Array, Array]]
-#: Handle in the graph → the op types that end up with it, and the nodes among them.
-Users = Callable[[Graph, str], list[Node]]
+#: A handle in the graph → the nodes that end up with it.
+Users = Callable[[Graph, NodeName], list[Node]]
 
 _FINDS = frozenset({"LookupTableFind", "LookupTableFindV2"})
 _READS = _FINDS | {"LookupTableSize", "LookupTableSizeV2"}
@@ -28,7 +31,7 @@ def bind_tables(graph: Graph, readers: Mapping[str, TableReader], users_of: User
     Raises:
         UnsupportedModelError: A table is written, empty, or holds what TF.js cannot look up.
     """
-    for handle in [name for name in readers if name in graph]:
+    for handle in [name for name in map(NodeName, readers) if name in graph]:
         users = users_of(graph, handle)
         if writers := {node.op for node in users} - _READS:
             raise UnsupportedModelError(
@@ -80,24 +83,22 @@ def _is_text(key: bytes) -> bool:
 
 def initializer(graph: Graph) -> Graph | None:
     """Return the graph that fills the tables before the first run, None where there are none."""
+    names = {node.name for node in graph}  # its constants share the weights with the model's
     nodes: list[Node] = []
-    for name in _used(graph):
-        table, handle = graph.tables[name], graph[name]
-        refs = [f"{name}/keys", f"{name}/values"]
-        for ref, array, key in zip(refs, (table.keys, table.values), ("key_dtype", "value_dtype"), strict=True):
-            dtype = handle.attrs[key]
-            nodes.append(Node(_free(graph, ref), "Const", attrs={"dtype": dtype}, value=array))
-        types = {"Tin": handle.attrs["key_dtype"], "Tout": handle.attrs["value_dtype"]}
-        keys, values = nodes[-2].name, nodes[-1].name
-        nodes.append(Node(name, "HashTableV2", attrs=dict(handle.attrs)))
-        nodes.append(Node(f"{name}/import", "LookupTableImportV2", [name, keys, values], types))
+
+    def add(base: str, op: str, inputs: Iterable[Node], attrs: dict[str, Attr], value: Array | None = None) -> Node:
+        name = NodeName(first_free(base, names))
+        names.add(name)
+        nodes.append(Node(name, op, [node.ref() for node in inputs], attrs, value))
+        return nodes[-1]
+
+    for name, table in graph.tables.items():
+        if name not in graph:
+            continue
+        handle = Node(name, "HashTableV2", attrs=dict(graph[name].attrs))
+        nodes.append(handle)
+        key, value = handle.attrs["key_dtype"], handle.attrs["value_dtype"]
+        keys = add(f"{name}/keys", "Const", (), {"dtype": key}, table.keys)
+        values = add(f"{name}/values", "Const", (), {"dtype": value}, table.values)
+        add(f"{name}/import", "LookupTableImportV2", (handle, keys, values), {"Tin": key, "Tout": value})
     return Graph(nodes, inputs={}, outputs={}) if nodes else None
-
-
-def _used(graph: Graph) -> Iterable[str]:
-    return [name for name in graph.tables if name in graph]
-
-
-def _free(graph: Graph, name: str) -> str:
-    """The initializer's constants share the weights with the model's."""
-    return graph.fresh_name(name)

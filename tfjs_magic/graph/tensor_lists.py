@@ -5,7 +5,11 @@ Source: tfjs-converter ``src/executor/tensor_list.ts``, 4.22.
 
 from __future__ import annotations
 
-from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+import dataclasses
+from collections.abc import Iterable
+
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
 
 READS = frozenset(
     {"TensorListGetItem", "TensorListStack", "TensorListGather", "TensorListLength", "TensorListConcatV2"}
@@ -18,8 +22,6 @@ CHANGES = frozenset(
 )
 #: Ops that hand a list on → how many of their inputs may be it.
 _HANDS_ON = {"Identity": 1, "Enter": 1, "Exit": 1, "NextIteration": 1, "Switch": 1, "Merge": 2}
-#: Predicates of which only one holds: ``passes/lower_switch_n.py`` makes them.
-_ONE_OF_MANY = frozenset({"Equal", "LogicalOr"})
 
 
 def unordered_readers(graph: Graph, change: Node) -> list[Node]:
@@ -40,21 +42,21 @@ def is_shared(graph: Graph, change: Node) -> bool:
                 continue
             if other.op in READS or other.op in CHANGES or other.op in _HANDS_ON:
                 return True
-        source = graph[ref]
+        source = graph.producer(ref)
         if source.op in _HANDS_ON and source.op != "NextIteration" and source.name not in seen:
             seen.add(source.name)
             todo += [(source, given) for given in source.inputs[: _HANDS_ON[source.op]]]
     return False
 
 
-def reserved_length(graph: Graph, ref: str) -> str | None:
+def reserved_length(graph: Graph, ref: Ref) -> Ref | None:
     """Return the size that a list was made with, as a tensor ref of the same loop, if nothing changes that size."""
-    makers: set[tuple[str, int]] = set()
+    makers: set[tuple[Ref, int]] = set()
     seen: set[str] = set()
     todo = [(ref, 0)]
     while todo:
         ref, depth = todo.pop()
-        node = graph[ref]
+        node = graph.producer(ref)
         if node.name in seen:
             continue
         seen.add(node.name)
@@ -70,33 +72,57 @@ def reserved_length(graph: Graph, ref: str) -> str | None:
     return next((size for size, depth in makers if depth == 0), None) if len(makers) == 1 else None
 
 
-def _users(graph: Graph, ref: str) -> list[Node]:
+def _users(graph: Graph, ref: Ref) -> list[Node]:
     """Return the nodes that take the ref as a list."""
     return [node for node in graph.consumers(node_of(ref)) if ref in node.inputs[: _HANDS_ON.get(node.op, 1)]]
 
 
-def _ancestors(graph: Graph, node: Node) -> set[str]:
+def _ancestors(graph: Graph, node: Node) -> set[NodeName]:
     """Return what ran before a node in the same round: what it computes with."""
-    found: set[str] = set()
-    stack = list(node.inputs)
-    while stack:
-        source = graph[stack.pop()]
-        if source.name not in found:
-            found.add(source.name)
-            stack += [] if source.op == "NextIteration" else source.inputs
-    return found
+
+    def step(name: NodeName) -> Iterable[NodeName]:
+        return () if graph[name].op == "NextIteration" else map(node_of, graph[name].inputs)
+
+    return closure(map(node_of, node.inputs), step)
 
 
 def _exclude(graph: Graph, one: Node, other: Node) -> bool:
     """Whether only one of two Switches hands the list on."""
     if one.op != "Switch" or other.op != "Switch":
         return False
-    ports, others = _used_ports(graph, one), _used_ports(graph, other)
+    ports, others = graph.used_ports(one.name), graph.used_ports(other.name)
     if one.inputs[1] == other.inputs[1]:
         return not ports & others
-    return ports == others == {1} and all(graph[node.inputs[1]].op in _ONE_OF_MANY for node in (one, other))
+    first, second = (_choice(graph, graph.producer(node.inputs[1])) for node in (one, other))
+    return ports == others == {1} and first is not None and second is not None and first.excludes(second)
 
 
-def _used_ports(graph: Graph, node: Node) -> set[int]:
-    refs = [ref for user in graph.consumers(node.name) for ref in user.inputs]
-    return {port_of(ref) for ref in refs if node_of(ref) == node.name}
+@dataclasses.dataclass(frozen=True)
+class _Choice:
+    """That an index is in ``values``, or that it is ``outside`` of them; ``passes/lower_switch_n.py`` writes both."""
+
+    index: Ref
+    values: range
+    outside: bool
+
+    def excludes(self, other: _Choice) -> bool:
+        """Whether the two cannot both hold."""
+        if self.index != other.index or (self.outside and other.outside):
+            return False
+        if self.outside or other.outside:
+            return set(self.values) >= set(other.values) if self.outside else set(self.values) <= set(other.values)
+        return set(self.values).isdisjoint(other.values)
+
+
+def _choice(graph: Graph, predicate: Node) -> _Choice | None:
+    if predicate.op == "Equal" and (value := graph.constant(predicate.inputs[1])) is not None and value.ndim == 0:
+        return _Choice(predicate.inputs[0], range(int(value), int(value) + 1), outside=False)
+    if predicate.op != "LogicalOr":
+        return None
+    low, high = map(graph.producer, predicate.inputs)
+    if (low.op, high.op) != ("Less", "GreaterEqual") or low.inputs[0] != high.inputs[0]:
+        return None
+    ends = [graph.constant(node.inputs[1]) for node in (low, high)]
+    if any(end is None or end.ndim for end in ends):
+        return None
+    return _Choice(low.inputs[0], range(*(int(end) for end in ends if end is not None)), outside=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Attr, DType, FunctionRef, Graph, Node, Scalar, Shape
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.dtypes import enum_name
+from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Scalar, Shape
 
 #: TF.js parses ``versions`` and shows it as the model's version; the numbers are those of TF 2.x.
 _VERSIONS = {"producer": 1882, "minConsumer": 12}
-
-_ENUM_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF", "bfloat16": "BFLOAT16"}
 
 
 def graph_topology(graph: Graph) -> dict[str, Any]:
@@ -27,11 +27,6 @@ def graph_topology(graph: Graph) -> dict[str, Any]:
 def graph_constants(graph: Graph) -> list[tuple[str, Array]]:
     """Return the name and array of every constant, in the order of the graph."""
     return [(node.name, node.value) for node in graph if node.value is not None]
-
-
-def enum_name(dtype: str) -> str:
-    """Return the name of a dtype in TensorFlow's enum: "DT_FLOAT" for "float32"."""
-    return f"DT_{_ENUM_NAMES.get(dtype, dtype.upper())}"
 
 
 def shape_json(shape: Shape) -> dict[str, Any]:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.graph import grappler
-from tfjs_magic.graph.graph_def import Handle, graph_from_graph_def
-from tfjs_magic.graph.ir import Array, DType, Graph, Shape, node_of
+from tfjs_magic.graph.graph_def import graph_from_graph_def
+from tfjs_magic.graph.ir import DType, Graph, Shape
+from tfjs_magic.graph.refs import Ref, node_of
+from tfjs_magic.graph.resources import Handle, make_handle
 from tfjs_magic.graph.tables import TableReader
+from tfjs_magic.naming import first_free
 
 #: Larger constants leave the graph; grappler folds with small ones (shapes, axes, loop bounds).
 _LARGEST_CONSTANT_BYTES = 1024
@@ -54,7 +57,7 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
     """
     function = graph_def_function(function)
     graph_def, handles = function.graph_def, function.handles
-    keep = dict.fromkeys([*inputs.values(), *map(node_of, outputs.values()), *function.side_effects])
+    keep = dict.fromkeys([*inputs.values(), *(node_of(Ref(ref)) for ref in outputs.values()), *function.side_effects])
     optimized = grappler.optimize(graph_def, keep=keep)
     graph = graph_from_graph_def(optimized, handles=handles, tables=function.tables, inputs=inputs, outputs=outputs)
     _infer_shapes(graph, optimized)
@@ -81,14 +84,13 @@ def graph_def_function(function: Any) -> GraphDefFunction:
 
 def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
     """Return placeholder → what it captures, under names without TensorFlow's counter: same source, same bytes."""
-    nodes = {node.name: node for node in graph_def.node}
     variables = {id(variable.handle) for variable in func_graph.variables}
     names: dict[str, str] = {}
+    taken = {node.name for node in graph_def.node}
     for external, internal in func_graph.captures:
         is_table = internal.dtype == tf.resource and id(external) not in variables
-        base = "lookup_table" if is_table else "captured"
-        candidates = (f"{base}_{i}" if i else base for i in itertools.count())
-        names[internal.op.name] = next(n for n in candidates if n not in nodes and n not in names.values())
+        names[internal.op.name] = name = first_free("lookup_table" if is_table else "captured", taken)
+        taken.add(name)
     for node in graph_def.node:
         node.name = names.get(node.name, node.name)
         for i, ref in enumerate(node.input):
@@ -129,6 +131,7 @@ def _captures_to_handles(
 ) -> dict[str, Handle]:
     """Turn the placeholders of captured variables and tensors into handles; tables stay what they are."""
     handles: dict[str, Handle] = {}
+    names = {node.name for node in graph_def.node}
     for node in list(graph_def.node):
         external = captured.get(node.name)
         if external is None:
@@ -136,23 +139,24 @@ def _captures_to_handles(
         if (variable := variables.get(id(external))) is not None:
             array = np.asarray(variable.read_value())  # a view; a later assignment gets a buffer of its own
             handles[node.name] = Handle(variable.name.removesuffix(":0"), array)
-            _make_handle(node, array)
+            make_handle(node, node.name, array)
         elif external.dtype not in (tf.resource, tf.variant):
-            handles |= _make_constant(graph_def, node, np.asarray(external))
+            handles |= _make_constant(graph_def, node, np.asarray(external), names)
     return handles
 
 
 def _constants_to_handles(graph_def: Any) -> dict[str, Handle]:
     """Take large constants out of the graph. Those inside function bodies stay: a body has no handles of its own."""
     handles: dict[str, Handle] = {}
+    names = {node.name for node in graph_def.node}
     for node in list(graph_def.node):
         if node.op == "Const" and node.attr["value"].ByteSize() > _LARGEST_CONSTANT_BYTES:
-            handles |= _make_constant(graph_def, node, tf.make_ndarray(node.attr["value"].tensor))
+            handles |= _make_constant(graph_def, node, tf.make_ndarray(node.attr["value"].tensor), names)
     return handles
 
 
-def _make_constant(graph_def: Any, node: Any, array: Array) -> dict[str, Handle]:
-    """Let ``node`` yield ``array``: as a small ``Const``, or as the read of a handle."""
+def _make_constant(graph_def: Any, node: Any, array: Array, names: set[str]) -> dict[str, Handle]:
+    """Let ``node`` yield ``array``: as a small ``Const``, or as the read of a handle with a name that is not taken."""
     dtype = tf.as_dtype(array.dtype)
     name = node.name
     node.Clear()
@@ -163,16 +167,8 @@ def _make_constant(graph_def: Any, node: Any, array: Array) -> dict[str, Handle]
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
         return {}
     node.op = "ReadVariableOp"
-    node.input.append(f"{name}/handle")
-    handle = graph_def.node.add(name=f"{name}/handle")
-    _make_handle(handle, array)
-    return {handle.name: Handle(name, array)}
-
-
-def _make_handle(node: Any, array: Array) -> None:
-    name = node.name
-    node.Clear()
-    node.name, node.op = name, "VarHandleOp"
-    node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
-    node.attr["shared_name"].s = name.encode()  # grappler merges handles that share a name
+    handle = first_free(f"{name}/handle", names)
+    names.add(handle)
+    node.input.append(handle)
+    make_handle(graph_def.node.add(), handle, array)
+    return {handle: Handle(name, array)}

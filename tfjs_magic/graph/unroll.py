@@ -8,18 +8,20 @@ SavedModel holds, too.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph import grappler
 from tfjs_magic.graph.evaluate import evaluate
 from tfjs_magic.graph.graph_def import graph_node
-from tfjs_magic.graph.ir import Array, node_of, port_of
+from tfjs_magic.graph.refs import Ref, closure, node_of, port_of
 from tfjs_magic.graph.trace import GraphDefFunction
+from tfjs_magic.naming import first_free
 
 _WHILES = frozenset({"While", "StatelessWhile"})
 #: Loops whose rounds would have more nodes than this stay loops, unless the user asks for them: model.json grows by 150
@@ -27,6 +29,7 @@ _WHILES = frozenset({"While", "StatelessWhile"})
 _MOST_NODES = 10_000
 _MOST_ROUNDS = 100_000
 _MOST_NOTES = 3
+#: For conditions only: ``graph/evaluate.py`` is what passes fold with, and no pass makes a predicate a weight.
 _COMPARISONS: Mapping[str, Callable[..., Array]] = {
     "Equal": np.equal,
     "Greater": np.greater,
@@ -38,15 +41,18 @@ _COMPARISONS: Mapping[str, Callable[..., Array]] = {
     "LogicalOr": np.logical_or,
     "NotEqual": np.not_equal,
 }
+_Mode = bool | Literal["auto"]
+#: What TensorFlow knows of a tensor without running it.
+_StaticValue = Callable[[str], Array | None]
 
 
 def unroll_loops(
-    function: GraphDefFunction, *, keep: Iterable[str], mode: bool | Literal["auto"]
+    function: GraphDefFunction, *, keep: Iterable[str], mode: _Mode
 ) -> tuple[GraphDefFunction, tuple[str, ...]]:
-    """Unroll what can be unrolled; return the function without those loops, and a sentence for the report.
+    """Unroll what can be unrolled; return the function without those loops, and sentences for the report.
 
     Args:
-        function: Its graph is not edited.
+        function: The attributes of its graph are edited in place.
         keep: Names of the nodes that must survive with their results.
         mode: "auto" leaves long loops as they are; True takes every loop of known length; False leaves all.
 
@@ -55,68 +61,63 @@ def unroll_loops(
     """
     if mode is False or not _has_loops(function.graph_def):
         return function, ()
-    kept = dict.fromkeys(keep)
-    effects = dict.fromkeys(function.side_effects)
-    rounds: list[int] = []
-    spent = 0
-    left: dict[str, str] = {}
-    graph_def = function.graph_def
-    while True:
-        graph_def = grappler.optimize(graph_def, keep=[*kept, *effects], lower=False)
-        if _free_constants(graph_def):
-            graph_def = grappler.optimize(graph_def, keep=[*kept, *effects], lower=False)
-        known_values = _static_values(graph_def)
-        found = [_length(graph_def, node, known_values, kept, mode) for node in graph_def.node if node.op in _WHILES]
-        if mode == "auto":
-            found = list(_affordable(found, _MOST_NODES - spent))
-        known = [loop for loop in found if isinstance(loop, _Loop)]
-        spent += sum(loop.nodes for loop in known)
-        left = {loop.name: loop.reason for loop in found if isinstance(loop, _Unknown)}
-        if not known:
-            break
-        rounds += [loop.rounds for loop in known]
-        for loop in known:
+    kept, effects = set(keep), dict.fromkeys(function.side_effects)
+    graph_def, done, left = function.graph_def, list[_Loop](), list[_Unknown]()
+    while _has_loops(graph_def):
+        graph_def = _folded(graph_def, [*kept, *effects])
+        found = _measured(graph_def, kept, mode, _MOST_NODES - sum(loop.nodes for loop in done))
+        loops = [loop for loop in found if isinstance(loop, _Loop)]
+        left = [loop for loop in found if isinstance(loop, _Unknown)]
+        for loop in loops:
             _unroll(graph_def, loop)
             effects.pop(loop.node.name, None)  # it has none: its body writes nothing
-        if not _has_loops(graph_def):
+        done += loops
+        if not loops:
             break
-    if mode is True and (left or _has_loops(graph_def)):
-        name, reason = next(iter(left.items()), ("in a branch", "a branch holds it"))
+    if mode is True and _has_loops(graph_def):
+        unknown = left[0] if left else _Unknown("in a branch", "a branch holds it")
         raise UnsupportedModelError(
-            f"The loop '{name}' cannot be unrolled: {reason}. Fix the sizes with inputs=, or leave unroll=True out.",
+            f"The loop '{unknown.name}' cannot be unrolled: {unknown.reason}. Fix the sizes with inputs=, or leave "
+            "unroll=True out.",
             stage="trace",
-            node=name,
+            node=unknown.name,
         )
-    return dataclasses.replace(function, graph_def=graph_def, side_effects=list(effects)), tuple(
-        _notes(rounds, left, graph_def)
-    )
+    unrolled = dataclasses.replace(function, graph_def=graph_def, side_effects=list(effects))
+    return unrolled, tuple(_notes([loop.rounds for loop in done], left, graph_def))
 
 
-def _free_constants(graph_def: Any) -> bool:
-    """Take away what constants wait for, which is why grappler does not fold with them; outside of branches nothing."""
+def _folded(graph_def: Any, keep: list[str]) -> Any:
+    """Let grappler inline and fold; again without what constants wait for, which is why it did not fold with them."""
+    graph_def = grappler.optimize(graph_def, keep=keep, lower=False)
     waiting = [node for node in graph_def.node if node.op == "Const" and node.input]
     for node in waiting:
-        del node.input[:]
-    return bool(waiting)
+        del node.input[:]  # outside of branches it means nothing
+    return grappler.optimize(graph_def, keep=keep, lower=False) if waiting else graph_def
 
 
-def _affordable(loops: Iterable[_Loop | _Unknown], nodes: int) -> Iterator[_Loop | _Unknown]:
-    """Let loops stay whose rounds, with those of the loops in them, would have more nodes than there may still be."""
-    for loop in loops:
-        if isinstance(loop, _Unknown) or loop.nodes <= nodes:
-            nodes -= loop.nodes if isinstance(loop, _Loop) else 0
-            yield loop
-        else:
-            yield _Unknown(loop.node.name, f"its rounds would have more than {_MOST_NODES:,} nodes")
+def _measured(graph_def: Any, kept: set[str], mode: _Mode, budget: int) -> list[_Loop | _Unknown]:
+    """Return the loops with their lengths; those that "auto" would need more nodes for than the budget as unknown."""
+    value_of = _static_values(graph_def)
+    library = {function.signature.name: _Body(function) for function in graph_def.library.function}
+    found: list[_Loop | _Unknown] = []
+    for node in graph_def.node:
+        if node.op not in _WHILES:
+            continue
+        loop = _length(library, node, value_of, kept, mode)
+        if mode == "auto" and isinstance(loop, _Loop) and loop.nodes > budget:
+            loop = _Unknown(node.name, f"its rounds would have more than {_MOST_NODES:,} nodes")
+        budget -= loop.nodes if isinstance(loop, _Loop) else 0
+        found.append(loop)
+    return found
 
 
-def _notes(rounds: list[int], left: Mapping[str, str], graph_def: Any) -> Iterator[str]:
+def _notes(rounds: list[int], left: Sequence[_Unknown], graph_def: Any) -> Iterator[str]:
     if rounds:
         shown = ", ".join(map(str, rounds[:5])) + (" …" if len(rounds) > 5 else "")
         loops = "1 loop was" if len(rounds) == 1 else f"{len(rounds)} loops were"
         yield f"{loops} unrolled ({shown} rounds)."
-    for name, reason in list(left.items())[:_MOST_NOTES]:
-        yield f"The loop '{name}' was not unrolled: {reason}."
+    for loop in left[:_MOST_NOTES]:
+        yield f"The loop '{loop.name}' was not unrolled: {loop.reason}."
     if len(left) > _MOST_NOTES:
         yield f"{len(left) - _MOST_NOTES} more loops were not unrolled."
     if not left and _has_loops(graph_def):
@@ -154,9 +155,12 @@ def _unroll(graph_def: Any, loop: _Loop) -> None:
     state = [ref for ref in loop.node.input if not ref.startswith("^")]
     types = loop.node.attr["T"]
     graph_def.node.remove(loop.node)
+    # The names of the rounds are scopes once they are inlined: no other node may stand in one.
+    depth = name.count("/") + 2
+    taken = {"/".join(node.name.split("/")[:depth]) for node in graph_def.node}
     last = controls
     for i in range(loop.rounds):
-        call = graph_def.node.add(name=f"{name}/round_{i}", op=op)
+        call = graph_def.node.add(name=first_free(f"{name}/round_{i}", taken), op=op)
         call.input.extend([*state, *last])
         call.attr["f"].func.name = body
         call.attr["Tin"].CopyFrom(types)
@@ -179,11 +183,69 @@ def _unroll(graph_def: Any, loop: _Loop) -> None:
 # ---------------------------------------------------------------------- how long a loop is
 
 
-class _NotKnownError(Exception):
-    """A value depends on what is not known while the model is converted."""
+class _Body:
+    """A function of the library, whose values are computed where what they depend on is known.
+
+    Attributes:
+        nodes: In order.
+        results: What it returns.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.nodes = list(function.node_def)
+        self.results = [Ref(function.ret[argument.name]) for argument in function.signature.output_arg]
+        self._by_name = {node.name: node for node in self.nodes}
+        self._arguments = {argument.name: i for i, argument in enumerate(function.signature.input_arg)}
+        self._constants: dict[str, Array] = {}
+
+    def arguments(self, ref: Ref) -> set[int]:
+        """Return the positions of the arguments that a tensor depends on."""
+        found = closure([ref], lambda r: () if r in self._arguments else _data(self._by_name[node_of(r)]))
+        return {self._arguments[ref] for ref in found if ref in self._arguments}
+
+    def compute(self, refs: Iterable[Ref], state: Mapping[int, Array]) -> list[Array | str]:
+        """Compute tensors from what is known of the arguments; a text says what of it is not known."""
+        known: dict[str, Array | str] = {}
+
+        def value(ref: Ref) -> Array | str:
+            if ref in self._arguments:
+                return state.get(self._arguments[ref], f"the value of '{ref}'")
+            if (name := node_of(ref)) not in known:
+                known[name] = self._constant(name) if self._by_name[name].op == "Const" else computed(name)
+            return known[name]
+
+        def computed(name: str) -> Array | str:
+            inputs = [value(ref) for ref in _data(self._by_name[name])]
+            arrays = [array for array in inputs if not isinstance(array, str)]
+            return (
+                _computed(self._by_name[name], arrays)
+                if len(arrays) == len(inputs)
+                else next(reason for reason in inputs if isinstance(reason, str))
+            )
+
+        return [value(ref) for ref in refs]
+
+    def _constant(self, name: str) -> Array:
+        if name not in self._constants:
+            self._constants[name] = tf.make_ndarray(self._by_name[name].attr["value"].tensor)
+        return self._constants[name]
 
 
-def _static_values(graph_def: Any) -> Callable[[str], Array | None]:
+_Library = Mapping[str, _Body]
+
+
+def _data(node: Any) -> list[Ref]:
+    return [ref for ref in node.input if not ref.startswith("^")]
+
+
+def _computed(node: Any, inputs: list[Array]) -> Array | str:
+    if (compare := _COMPARISONS.get(node.op)) is not None:
+        return np.asarray(compare(*inputs))
+    outputs = evaluate(graph_node(node), inputs) if inputs else None
+    return f"what '{node.op}' computes" if outputs is None or len(outputs) != 1 else outputs[0]
+
+
+def _static_values(graph_def: Any) -> _StaticValue:
     """Return what TensorFlow knows of a tensor without running it: constants, and sizes that shapes tell."""
     with tf.Graph().as_default() as graph:
         tf.graph_util.import_graph_def(graph_def, name="")
@@ -209,98 +271,68 @@ def _size_of_axis(tensor: Any) -> Array | None:
     return None if size is None else np.asarray(size, tensor.dtype.as_numpy_dtype)
 
 
-def _length(
-    graph_def: Any,
-    node: Any,
-    value_of: Callable[[str], Array | None],
-    keep: Mapping[str, None],
-    mode: bool | Literal["auto"],  # noqa: FBT001 - the option as the user gives it
-) -> _Loop | _Unknown:
-    if node.name in keep:
+def _length(library: _Library, node: Any, value_of: _StaticValue, kept: set[str], mode: _Mode) -> _Loop | _Unknown:
+    if node.name in kept:
         return _Unknown(node.name, "its results are results of the model")
-    functions = {function.signature.name: function for function in graph_def.library.function}
-    body = functions[node.attr["body"].func.name]
-    if any(_writes(inner) for inner in _nodes(functions, body)):
+    body = library[node.attr["body"].func.name]
+    if any(_writes(inner) for inner in _nodes(library, body)):
         return _Unknown(node.name, "it writes a variable")
-    given = [value_of(ref) for ref in node.input if not ref.startswith("^")]
-    state = {i: value for i, value in enumerate(given) if value is not None}
-    rounds = _rounds(functions, node, state, most=_MOST_ROUNDS if mode is True else _most_rounds(body))
+    state = {i: value for i, ref in enumerate(_data(node)) if (value := value_of(ref)) is not None}
+    rounds = _rounds(library, node, state, most=_MOST_ROUNDS if mode is True else _most_rounds(body))
     if isinstance(rounds, str):
         return _Unknown(node.name, rounds)
     if rounds > _MOST_ROUNDS:
         return _Unknown(node.name, f"it has more than {_MOST_ROUNDS:,} rounds")
-    return _Loop(node, rounds, rounds * _size(functions, body))
+    return _Loop(node, rounds, rounds * _size(library, body))
 
 
-def _rounds(functions: Mapping[str, Any], node: Any, state: Mapping[int, Array], *, most: int) -> int | str:
+def _rounds(library: _Library, node: Any, state: Mapping[int, Array], *, most: int) -> int | str:
     """Count the rounds by computing the condition, and what of the state it needs; else say why that is not known.
 
     Args:
-        functions: The library.
+        library: The functions.
         node: The loop.
         state: What is known of the state before the first round.
         most: Give this and one more where there are more.
     """
-    condition, body = (functions[node.attr[key].func.name] for key in ("cond", "body"))
-    needed = _needed(condition, body)
+    condition, body = (library[node.attr[key].func.name] for key in ("cond", "body"))
+    start = condition.arguments(condition.results[0])
+    needed = closure(start, lambda i: body.arguments(body.results[i]))  # now, or after more rounds
     state = {i: value for i, value in state.items() if i in needed}
     for count in range(most + 1):
-        try:
-            (goes_on,) = _outputs(condition, state, [0])
-        except _NotKnownError as error:
-            return f"its length depends on {error}"
+        (goes_on,) = condition.compute(condition.results[:1], state)
+        if isinstance(goes_on, str):
+            return f"its length depends on {goes_on}"
         if not bool(goes_on):
             return count
-        state = _next(body, state)
+        values = body.compute([body.results[i] for i in state], state)
+        state = {i: value for i, value in zip(state, values, strict=True) if not isinstance(value, str)}
     return most + 1
 
 
-def _most_rounds(body: Any) -> int:
-    return _MOST_NODES // max(len(body.node_def), 1)
+def _most_rounds(body: _Body) -> int:
+    return _MOST_NODES // max(len(body.nodes), 1)
 
 
-def _size(functions: Mapping[str, Any], body: Any) -> int:
+def _size(library: _Library, body: _Body) -> int:
     """Count the nodes of one round, the rounds of the loops in it included as far as they are known."""
     total = 0
-    for node in body.node_def:
+    for node in body.nodes:
         total += 1
         for called in _called(node):
-            if called not in functions:
-                continue
-            rounds = 1
-            if node.op in _WHILES:
-                given = enumerate(ref for ref in node.input if not ref.startswith("^"))
-                state = {i: value for i, ref in given if (value := _value(body, {}, ref)) is not None}
-                known = _rounds(functions, node, state, most=_most_rounds(functions[node.attr["body"].func.name]))
-                rounds = known if isinstance(known, int) else 1
-            total += rounds * _size(functions, functions[called])
+            if called in library:
+                total += _inner_rounds(library, body, node) * _size(library, library[called])
     return total
 
 
-def _needed(condition: Any, body: Any) -> set[int]:
-    """Return which parts of the state the condition needs, now or after more rounds."""
-    needed = set(_arguments(condition, [condition.ret[condition.signature.output_arg[0].name]]))
-    names = [argument.name for argument in body.signature.output_arg]
-    while True:
-        more = needed | set(_arguments(body, [body.ret[names[i]] for i in needed]))
-        if more == needed:
-            return needed
-        needed = more
-
-
-def _arguments(function: Any, refs: Iterable[str]) -> Iterator[int]:
-    """Yield the positions of the arguments that tensors of a function depend on."""
-    nodes = {node.name: node for node in function.node_def}
-    arguments = {argument.name: i for i, argument in enumerate(function.signature.input_arg)}
-    todo, seen = list(refs), set(refs)
-    while todo:
-        ref = todo.pop()
-        if ref in arguments:
-            yield arguments[ref]
-            continue
-        fresh = [other for other in nodes[node_of(ref)].input if not other.startswith("^") and other not in seen]
-        seen.update(fresh)
-        todo += fresh
+def _inner_rounds(library: _Library, body: _Body, node: Any) -> int:
+    """Count the rounds of a node in a body: 1 where it is no loop, or of unknown length."""
+    if node.op not in _WHILES:
+        return 1
+    values = enumerate(body.compute(_data(node), {}))
+    state = {i: value for i, value in values if not isinstance(value, str)}
+    known = _rounds(library, node, state, most=_most_rounds(library[node.attr["body"].func.name]))
+    return known if isinstance(known, int) else 1
 
 
 def _writes(node: Any) -> bool:
@@ -308,67 +340,13 @@ def _writes(node: Any) -> bool:
     return node.op.startswith(kinds) and node.op not in {"ResourceGather", "ResourceGatherNd"}
 
 
-def _next(body: Any, state: Mapping[int, Array]) -> dict[int, Array]:
-    """Return what is known of the state after a round."""
-    return {i: value for i in state if (value := _output(body, state, i)) is not None}
-
-
-def _output(body: Any, state: Mapping[int, Array], i: int) -> Array | None:
-    return _value(body, state, body.ret[body.signature.output_arg[i].name])
-
-
-def _value(function: Any, state: Mapping[int, Array], ref: str) -> Array | None:
-    try:
-        return _evaluated(function, state, [ref])[0]
-    except _NotKnownError:
-        return None
-
-
-def _outputs(function: Any, state: Mapping[int, Array], ports: Iterable[int]) -> list[Array]:
-    names = [argument.name for argument in function.signature.output_arg]
-    return _evaluated(function, state, [function.ret[names[port]] for port in ports])
-
-
-def _evaluated(function: Any, state: Mapping[int, Array], refs: Iterable[str]) -> list[Array]:
-    nodes = {node.name: node for node in function.node_def}
-    arguments = {argument.name: i for i, argument in enumerate(function.signature.input_arg)}
-    known: dict[str, Array] = {}
-
-    def value(ref: str) -> Array:
-        if ref in arguments:
-            if arguments[ref] not in state:
-                msg = f"the value of '{ref}'"
-                raise _NotKnownError(msg)
-            return state[arguments[ref]]
-        name = node_of(ref)
-        if name not in known:
-            node = nodes[name]
-            if node.op == "Const":
-                known[name] = tf.make_ndarray(node.attr["value"].tensor)
-            else:
-                known[name] = _computed(node, [value(other) for other in node.input if not other.startswith("^")])
-        return known[name]
-
-    return [value(ref) for ref in refs]
-
-
-def _computed(node: Any, inputs: list[Array]) -> Array:
-    if (compare := _COMPARISONS.get(node.op)) is not None:
-        return np.asarray(compare(*inputs))
-    outputs = evaluate(graph_node(node), inputs) if inputs else None
-    if outputs is None or len(outputs) != 1:
-        msg = f"what '{node.op}' computes"
-        raise _NotKnownError(msg)
-    return outputs[0]
-
-
-def _nodes(functions: Mapping[str, Any], body: Any) -> Iterator[Any]:
+def _nodes(library: _Library, body: _Body) -> Iterator[Any]:
     """Yield the nodes of a body, and those of what it calls."""
-    for node in body.node_def:
+    for node in body.nodes:
         yield node
         for name in _called(node):
-            if name in functions:
-                yield from _nodes(functions, functions[name])
+            if name in library:
+                yield from _nodes(library, library[name])
 
 
 def _called(node: Any) -> list[str]:

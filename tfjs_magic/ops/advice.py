@@ -76,6 +76,6 @@ def _computing_shapes(graph: Graph) -> int:
             found.add(node.name)
         elif node.inputs and node.value is None:
             computed = [ref for ref in node.inputs if graph.constant(ref) is None]
-            if computed and all(graph[ref].name in found for ref in computed):
+            if computed and all(graph.producer(ref).name in found for ref in computed):
                 found.add(node.name)
     return len(found)

@@ -12,7 +12,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 

@@ -26,8 +26,7 @@ def _fold(graph: Graph, node: Node) -> bool:
     if graph.is_output(node.name):
         return False  # stays computed: TF.js does not return a weight as an output
     for port, array in enumerate(outputs):
-        ref = f"{node.name}:{port}" if port else node.name
-        graph.replace_uses(ref, graph.add_constant(f"{node.name}/value", array))
+        graph.replace_uses(node.ref(port), graph.add_constant(f"{node.name}/value", array))
     return True
 
 

@@ -13,8 +13,10 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.linear import Linear, linear, per_channel
+from tfjs_magic.graph.refs import node_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
@@ -28,7 +30,7 @@ class _Match:
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     for data, factor in (node.inputs, reversed(node.inputs)):
         value = graph.constant(factor)
-        found = linear(graph, graph[data])
+        found = linear(graph, graph.producer(data))
         if value is None or found is None:
             continue
         scale = per_channel(value, found.channels, found.rank)
@@ -36,7 +38,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
             return Miss("the factor is not one finite number per channel")
         if graph.only_consumer(found.node.name) is not node:
             return Miss("the linear op also feeds another node or an output")
-        if graph.only_consumer(graph[found.weight_ref].name) is not found.node:
+        if graph.only_consumer(node_of(found.weight_ref)) is not found.node:
             return Miss("the weights are shared")
         if not np.isfinite(weights := found.scaled(scale)).all():
             return Miss("the folded weights are not finite")
@@ -46,10 +48,10 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 def _apply(graph: Graph, match: _Match) -> None:
     target = match.linear
-    old = graph[target.weight_ref]
+    old = graph.producer(target.weight_ref)
     # No one else uses them, so they keep their name: patterns for quantization go by it.
     graph.replace_node(old.name, dataclasses.replace(old, value=match.weights))
-    graph.replace_uses(match.mul.name, target.node.name)
+    graph.replace_uses(match.mul.ref(), target.node.ref())
 
 
 PASS = Rewrite(__name__, frozenset({"Mul"}), _match, _apply)

@@ -12,7 +12,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, DType, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
@@ -23,7 +24,7 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    source = graph[node.inputs[0]]
+    source = graph.producer(node.inputs[0])
     if source.op != "Shape" or (shape := graph.shape(source.inputs[0])) is None:
         return None
     ends = [graph.constant(ref) for ref in node.inputs[1:]]

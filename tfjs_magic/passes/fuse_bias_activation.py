@@ -19,8 +19,10 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Attr, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.graph.linear import ADD_OPS, addends, linear, per_channel
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _FUSED = {"Conv2D": "_FusedConv2D", "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative", "MatMul": "_FusedMatMul"}
@@ -32,7 +34,7 @@ _UNFUSED = {"DepthwiseConv2dNative": frozenset({"LeakyRelu"})}
 class _Match:
     linear: Node
     last: Node
-    bias: tuple[str, Array] | None
+    bias: tuple[Ref, Array] | None
     activation: Node | None
 
 
@@ -45,7 +47,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     last, bias, activation = node, None, None
     consumer = graph.only_consumer(node.name)
     if consumer is not None and consumer.op in ADD_OPS:
-        offset = next((other for data, other in addends(consumer) if graph[data] is node), None)
+        offset = next((other for data, other in addends(consumer) if graph.producer(data) is node), None)
         value = None if offset is None else graph.constant(offset)
         per_channel_bias = None if value is None else per_channel(value, found.channels, found.rank)
         if offset is None or value is None or per_channel_bias is None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -81,7 +82,7 @@ def _remainder(new: Lowering, match: _Match) -> None:
     new.replace("Mul", _sign(new, match.node.inputs[0], match.dtype), rest, T=match.dtype)
 
 
-def _sign(new: Lowering, ref: str, dtype: DType) -> str:
+def _sign(new: Lowering, ref: Ref, dtype: DType) -> Ref:
     """1 or -1, never 0."""
     negative = new.add("Less", ref, new.constant(0, str(dtype)), T=dtype)
     return new.add("SelectV2", negative, new.constant(-1, str(dtype)), new.constant(1, str(dtype)), T=dtype)
@@ -100,6 +101,18 @@ def _unless_zero(op: str, which: int, inner: str | None = None) -> Callable[[Low
     return lower
 
 
+def _complement_of_error(new: Lowering, match: _Match) -> None:
+    """1 - erf(x): what is lost is the relative precision of the far tail, where erfc < 2e-8."""
+    new.replace("Sub", new.constant(1, match.dtype), new.add("Erf", *match.node.inputs, T=match.dtype), T=match.dtype)
+
+
+def _softsign(new: Lowering, match: _Match) -> None:
+    """X / (1 + |x|)."""
+    (x,) = match.node.inputs
+    size = new.add("AddV2", new.add("Abs", x, T=match.dtype), new.constant(1, match.dtype), T=match.dtype)
+    new.replace("RealDiv", x, size, T=match.dtype)
+
+
 def _contrast(new: Lowering, match: _Match) -> None:
     """(x - m) · factor + m, m the mean of every channel; x (…, height, width, channels)."""
     x, factor = match.node.inputs
@@ -111,6 +124,7 @@ def _contrast(new: Lowering, match: _Match) -> None:
 _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "AdjustContrastv2": _contrast,
     "Div": _truncated,
+    "Erfc": _complement_of_error,
     "FloorDiv": _floor_divided,
     "Inv": _renamed("Reciprocal"),
     "Invert": _inverted,
@@ -119,6 +133,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "MulNoNan": _unless_zero("Mul", 1),
     "RightShift": _shifted_right,
     "Rint": _renamed("Round"),
+    "Softsign": _softsign,
     "TruncateDiv": _truncated,
     "TruncateMod": _remainder,
     "Xdivy": _unless_zero("RealDiv", 0),

@@ -17,7 +17,9 @@ import math
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -38,7 +40,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     weights = graph.constant(node.inputs[1])
     if weights is None or node.attrs.get("data_format", b"NDHWC") != b"NDHWC":
         return Miss("the weights are computed, or the channels are not last")
-    given, made = graph.shape(node.inputs[2]), graph.shape(node.name)
+    given, made = graph.shape(node.inputs[2]), graph.shape(node.ref())
     if given is None or made is None or None in (*given[1:], *made[1:]):
         return Miss("the size of the data is unknown")
     strides, rates = ([int(v) for v in node.attrs.get(key, (1,) * 5)[1:4]] for key in ("strides", "dilations"))  # type: ignore[index, arg-type]
@@ -74,7 +76,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("Conv3D", data, kernel, T=FLOAT32, strides=ones, dilations=ones, padding=b"VALID", data_format=b"NDHWC")
 
 
-def _spread(new: Lowering, match: _Match) -> str:
+def _spread(new: Lowering, match: _Match) -> Ref:
     """Put stride - 1 zeros after each value, axis by axis: the axis is the second but one of (-1, length, 1, rest)."""
     data, sides = match.node.inputs[2], list(match.lengths)
     for axis, stride in enumerate(match.strides):

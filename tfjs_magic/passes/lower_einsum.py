@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -116,7 +117,7 @@ def _apply(graph: Graph, match: _Match | _Sum) -> None:
     if product != out:
         steps.append(("Transpose", (new.constant([product.index(x) for x in out]),), {"Tperm": INT32}))
     *before, (op, inputs, attrs) = steps
-    ref: tuple[str, ...] = ()
+    ref: tuple[Ref, ...] = ()
     for kind, others, options in before:
         ref = (new.add(kind, *ref, *others, **_FLOAT, **options),)
     new.replace(op, *ref, *inputs, **_FLOAT, **attrs)
@@ -131,10 +132,10 @@ def _apply_sum(new: Lowering, match: _Sum) -> None:
     new.replace("Transpose", total, perm, T=dtype, Tperm=INT32)
 
 
-_Step = tuple[str, tuple[str, ...], dict[str, Attr]]
+_Step = tuple[str, tuple[Ref, ...], dict[str, Attr]]
 
 
-def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str]) -> str:
+def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str]) -> Ref:
     """Transpose and reshape an operand to batch…, then one axis per group; return the ref of the result."""
     ref, labels = match.node.inputs[operand], match.labels[operand]
     wanted = match.batch + "".join(groups)
@@ -148,7 +149,7 @@ def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str
     return ref
 
 
-def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> str:
+def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> Ref:
     """Return the shape with one axis per group of labels."""
     sizes = [[match.sizes[x] for x in group] for group in groups]
     known = [-1 if None in group else math.prod(size or 0 for size in group) for group in sizes]
@@ -158,7 +159,7 @@ def _shape(new: Lowering, match: _Match, groups: Iterable[str]) -> str:
     return new.add("Pack", *axes, axis=0, N=len(axes), T=INT32)
 
 
-def _size(new: Lowering, match: _Match, group: str) -> str:
+def _size(new: Lowering, match: _Match, group: str) -> Ref:
     """Return the product of the labels' sizes, a scalar."""
     product = new.constant(math.prod(size for x in group if (size := match.sizes[x]) is not None))
     for label in (x for x in group if match.sizes[x] is None):

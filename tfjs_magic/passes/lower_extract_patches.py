@@ -14,7 +14,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -54,7 +55,7 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    given, made = graph.shape(node.inputs[0]), graph.shape(node.name)
+    given, made = graph.shape(node.inputs[0]), graph.shape(node.ref())
     if given is None or made is None or None in (*given[1:], *made[1:]):
         return Miss("a size is unknown")
     options = [node.attrs[key] for key in ("ksizes", "strides", "rates")]

@@ -13,7 +13,9 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, DType, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
@@ -36,26 +38,20 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _apply(graph: Graph, match: _Match) -> None:
-    node, groups, weights = match.node, match.groups, match.weights
+    node, groups, weights, new = match.node, match.groups, match.weights, Lowering(graph, match.node)
     attrs = {key: value for key, value in node.attrs.items() if key not in {"groups", "use_cudnn_on_gpu"}}
     strides = attrs["strides"]
     assert isinstance(strides, tuple)
     if node.op == "Conv2D" and weights.shape[2] == 1 and strides[1] == strides[2]:
         kernel = weights.reshape(*weights.shape[:2], groups, weights.shape[3] // groups)
-        inputs = [node.inputs[0], graph.add_constant(node.inputs[1], kernel)]
-        graph.replace_node(node.name, Node(node.name, "DepthwiseConv2dNative", inputs, attrs))
+        new.replace("DepthwiseConv2dNative", node.inputs[0], graph.add_constant(node.inputs[1], kernel), **attrs)
         return
     types = {"T": node.attrs["T"]}
-    axis = graph.add_constant(f"{node.name}/axis", np.asarray(weights.ndim - 1, np.int32))
-    parts = graph.add(
-        Node(graph.fresh_name(f"{node.name}/split"), "Split", [axis, node.inputs[0]], {**types, "num_split": groups})
-    )
-    outputs = []
-    for i, kernel in enumerate(np.split(weights, groups, axis=-1)):
-        inputs = [f"{parts.name}:{i}" if i else parts.name, graph.add_constant(node.inputs[1], kernel)]
-        outputs.append(graph.add(Node(graph.fresh_name(f"{node.name}/{i}"), node.op, inputs, dict(attrs))).name)
-    concat = {**types, "Tidx": DType("int32"), "N": groups}
-    graph.replace_node(node.name, Node(node.name, "ConcatV2", [*outputs, axis], concat))
+    axis = new.constant(weights.ndim - 1)
+    parts = graph.producer(new.add("Split", axis, node.inputs[0], **types, num_split=groups))
+    kernels = [graph.add_constant(node.inputs[1], kernel) for kernel in np.split(weights, groups, axis=-1)]
+    results = [new.add(node.op, parts.ref(i), kernel, **attrs) for i, kernel in enumerate(kernels)]
+    new.replace("ConcatV2", *results, axis, **types, Tidx=INT32, N=groups)
 
 
 PASS = Rewrite(__name__, frozenset({"Conv2D", "Conv3D"}), _match, _apply)

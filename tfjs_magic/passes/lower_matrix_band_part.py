@@ -16,7 +16,9 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, DType, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -61,7 +63,7 @@ def _band(offsets: Array, match: _Match) -> Array:
     return band
 
 
-def _computed_band(new: Lowering, x: str, match: _Match) -> str:
+def _computed_band(new: Lowering, x: Ref, match: _Match) -> Ref:
     """Compare column - row with the bounds."""
     rows, columns = (new.range(new.size(x, axis)) for axis in (-2, -1))
     offsets = new.add("Sub", columns, new.expand(rows, 1, INT32), T=INT32)

@@ -20,7 +20,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.ir import Attr, Dims, DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -35,7 +36,7 @@ class _Match:
 
     node: Node
     dtype: DType
-    shape: tuple[int | None, ...]
+    shape: Dims
     k: int
 
 
@@ -70,7 +71,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     steps(Lowering(graph, match.node), match)
 
 
-def _band(new: Lowering, rows: str, columns: str, k: int) -> str:
+def _band(new: Lowering, rows: Ref, columns: Ref, k: int) -> Ref:
     """Return where column - row = k, from the row and column numbers."""
     if k:
         rows = new.add("AddV2", rows, new.constant(k), T=INT32)
@@ -131,7 +132,7 @@ def _set(new: Lowering, match: _Match) -> None:
     new.replace("SelectV2", _band(new, rows, columns, k), new.expand(spread, -1, dtype), x, T=dtype)
 
 
-def _padded(new: Lowering, match: _Match, ref: str, before: int, after: int) -> str:
+def _padded(new: Lowering, match: _Match, ref: Ref, before: int, after: int) -> Ref:
     """Add zeros around the last axis."""
     sides = [[0, 0]] * (len(match.shape) - 1) + [[before, after]]
     return new.add("Pad", ref, new.constant(sides), T=match.dtype, Tpaddings=INT32)

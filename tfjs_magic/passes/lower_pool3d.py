@@ -31,7 +31,7 @@ class _Match:
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if node.attrs.get("data_format", b"NDHWC") != b"NDHWC":
         return Miss("the channels are not last")
-    shapes = graph.shape(node.inputs[0]), graph.shape(node.name)
+    shapes = graph.shape(node.inputs[0]), graph.shape(node.ref())
     given, made = (tuple(side for side in (shape or ())[1:] if side is not None) for shape in shapes)
     if len(given) != 4 or len(made) != 4:
         return Miss("a size is unknown")

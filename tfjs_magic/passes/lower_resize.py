@@ -15,7 +15,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, DType, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 

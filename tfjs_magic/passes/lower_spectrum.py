@@ -20,7 +20,9 @@ import math
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Graph, Node, Shape
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -69,15 +71,15 @@ class _Match:
     """Real and imaginary data (None: zero), the sizes of the transformed axes, and the transforms in order."""
 
     node: Node
-    real: str
-    imaginary: str | None
+    real: Ref
+    imaginary: Ref | None
     sizes: list[int]
     lines: list[_Line]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     kind, rank = _TRANSFORMS[node.op]
-    source = graph[node.inputs[0]]
+    source = graph.producer(node.inputs[0])
     real, imaginary = node.inputs[0], None
     if kind != "RFFT":
         if source.op != "Complex":
@@ -85,7 +87,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         real, imaginary = source.inputs
         if None not in (shapes := [graph.shape(part) for part in source.inputs]) and shapes[0] != shapes[1]:
             return Miss("the parts differ in shape")
-        imaginary = None if graph[imaginary].op == "ZerosLike" else imaginary
+        imaginary = None if graph.producer(imaginary).op == "ZerosLike" else imaginary
     shape = graph.shape(node.inputs[0])
     sizes = [side for side in (shape or ())[-rank:] if side is not None]
     if len(sizes) < rank or graph.shape(real) is None:
@@ -127,11 +129,11 @@ def _apply(graph: Graph, match: _Match) -> None:
         return
     halves = [new.add("Reshape", part, made, T=FLOAT32, Tshape=INT32) for part in parts]
     for half in halves:
-        graph[half].shapes = (Shape(graph.shape(node.name)),)
+        graph.set_shape(half, graph.shape(node.ref()))
     new.replace("Complex", *halves, T=FLOAT32)
 
 
-def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) -> str:
+def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) -> Ref:
     """Return the result's shape: the axes in front of the transformed ones are the data's."""
     shape = graph.shape(match.real) or ()
     front = shape[: len(shape) - len(sizes)]
@@ -141,12 +143,12 @@ def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) ->
     return new.add("Pack", *sides, *map(new.constant, sizes), axis=0, N=len(shape), T=INT32)
 
 
-def _rows(new: Lowering, data: str, order: list[int], length: int) -> str:
+def _rows(new: Lowering, data: Ref, order: list[int], length: int) -> Ref:
     """Put the axis last, and every other one into the rows."""
     return _reshape(new, _transposed(new, data, order), [-1, length])
 
 
-def _transform(new: Lowering, line: _Line, u: str, v: str | None) -> tuple[str, str]:
+def _transform(new: Lowering, line: _Line, u: Ref, v: Ref | None) -> tuple[Ref, Ref]:
     """Transform (rows, given) to (rows, made)."""
     if line.factors is None:
         return _times(new, u, v, *_matrices(line))
@@ -160,7 +162,7 @@ def _transform(new: Lowering, line: _Line, u: str, v: str | None) -> tuple[str, 
     return parts[0], _real_ends(new, parts[1], line) if line.kind == "RFFT" else parts[1]
 
 
-def _in_two_steps(new: Lowering, factors: tuple[int, int], parts: list[str], *, inverse: bool) -> list[str]:
+def _in_two_steps(new: Lowering, factors: tuple[int, int], parts: list[Ref], *, inverse: bool) -> list[Ref]:
     first, second = factors
     length, sign = first * second, -1 if inverse else 1
     parts = [_reshape(new, part, [-1, first, second]) for part in parts]
@@ -173,7 +175,7 @@ def _in_two_steps(new: Lowering, factors: tuple[int, int], parts: list[str], *, 
     return [_reshape(new, part, [-1, length]) for part in turned]
 
 
-def _real_ends(new: Lowering, imaginary: str, line: _Line) -> str:
+def _real_ends(new: Lowering, imaginary: Ref, line: _Line) -> Ref:
     """Make the bins that are real by nature zero, and not minus zero: angles depend on it."""
     bins = np.arange(line.made)
     inner = new.constant((bins > 0) & (2 * bins != line.length), "float32")
@@ -184,10 +186,10 @@ def _real_ends(new: Lowering, imaginary: str, line: _Line) -> str:
 _RIGHT, _LEFT = "MatMul", "BatchMatMulV2"
 
 
-def _times(new: Lowering, u: str, v: str | None, cosine: Array, sine: Array, *, op: str = _RIGHT) -> tuple[str, str]:
+def _times(new: Lowering, u: Ref, v: Ref | None, cosine: Array, sine: Array, *, op: str = _RIGHT) -> tuple[Ref, Ref]:
     """Multiply u + iv by cosine - i·sine."""
 
-    def product(data: str, factor: Array) -> str:
+    def product(data: Ref, factor: Array) -> Ref:
         if op == _LEFT:
             left = new.constant(factor[None], "float32")
             return new.add(op, left, data, adj_x=False, adj_y=False, T=FLOAT32)
@@ -227,7 +229,7 @@ def _bin_weights(given: int, length: int) -> Array:
     return np.where(2 * bins > length, 0.0, np.where((bins == 0) | (2 * bins == length), 1.0, 2.0))
 
 
-def _fitted(new: Lowering, rows: str, given: int, length: int) -> str:
+def _fitted(new: Lowering, rows: Ref, given: int, length: int) -> Ref:
     """Cut rows (n, given) to a length, or fill them up with zeros."""
     if given > length:
         return new.add("Slice", rows, new.constant([0, 0]), new.constant([-1, length]), T=FLOAT32, Index=INT32)
@@ -236,11 +238,11 @@ def _fitted(new: Lowering, rows: str, given: int, length: int) -> str:
     return rows
 
 
-def _reshape(new: Lowering, data: str, shape: list[int]) -> str:
+def _reshape(new: Lowering, data: Ref, shape: list[int]) -> Ref:
     return new.add("Reshape", data, new.constant(shape), T=FLOAT32, Tshape=INT32)
 
 
-def _transposed(new: Lowering, data: str, order: list[int]) -> str:
+def _transposed(new: Lowering, data: Ref, order: list[int]) -> Ref:
     if order == sorted(order):
         return data
     return new.add("Transpose", data, new.constant(order), T=FLOAT32, Tperm=INT32)

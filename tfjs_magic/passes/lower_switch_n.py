@@ -9,52 +9,28 @@ Source: tensorflow ``core/kernels/control_flow_ops.cc`` (``SwitchNOp``), 2.21.
 
 from __future__ import annotations
 
-import dataclasses
-
-import numpy as np
-
-from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
 
 
-@dataclasses.dataclass(frozen=True)
-class _Match:
-    node: Node
-    outputs: int
+def _match(_: Graph, node: Node) -> Node:
+    return node
 
 
-def _match(_: Graph, node: Node) -> _Match:
-    outputs = node.attrs["num_outs"]
-    assert isinstance(outputs, int)
-    return _Match(node, outputs)
-
-
-def _apply(graph: Graph, match: _Match) -> None:
-    node = match.node
-    data, index = node.inputs
-    for k in range(match.outputs):
-        base = f"{node.name}/{k}"
-        predicate = (
-            _otherwise(graph, base, index, k)
-            if k == match.outputs - 1
-            else _compare(graph, f"{base}/predicate", "Equal", index, k)
-        )
-        switch = Node(graph.fresh_name(base), "Switch", [data, predicate], {"T": node.attrs["T"]})
-        switch.controls += node.controls
-        graph.add(switch)
-        graph.replace_uses(f"{node.name}:{k}" if k else node.name, f"{switch.name}:1")
-
-
-def _otherwise(graph: Graph, base: str, index: str, k: int) -> str:
-    low = _compare(graph, f"{base}/low", "Less", index, 0)
-    high = _compare(graph, f"{base}/high", "GreaterEqual", index, k)
-    return graph.add(Node(graph.fresh_name(f"{base}/predicate"), "LogicalOr", [low, high])).name
-
-
-def _compare(graph: Graph, name: str, op: str, index: str, k: int) -> str:
-    number = graph.add_constant(f"{name}/number", np.asarray(k, np.int32))
-    attrs: dict[str, Attr] = {"T": DType("int32")}
-    return graph.add(Node(graph.fresh_name(name), op, [index, number], attrs)).name
+def _apply(graph: Graph, node: Node) -> None:
+    new, (data, index) = Lowering(graph, node), node.inputs
+    last = node.outputs - 1
+    for k in range(node.outputs):
+        if k < last:
+            predicate = new.add("Equal", index, new.constant(k), T=INT32)
+        else:
+            low = new.add("Less", index, new.constant(0), T=INT32)
+            high = new.add("GreaterEqual", index, new.constant(last), T=INT32)
+            predicate = new.add("LogicalOr", low, high)
+        switch = graph.producer(new.add("Switch", data, predicate, T=node.attrs["T"]))
+        graph.set_inputs(switch, switch.inputs, controls=node.controls)
+        graph.replace_uses(node.ref(k), switch.ref(1))
 
 
 PASS = Rewrite(__name__, frozenset({"_SwitchN"}), _match, _apply)

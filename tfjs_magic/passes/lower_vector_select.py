@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
 
@@ -35,7 +36,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     condition, first, second = node.inputs
     if match.rank is None:
         # In a loop TF.js computes what depends on invariants alone in the first round only.
-        varying = second if graph[first].op in {"Enter", "Const"} else first
+        varying = second if graph.producer(first).op in {"Enter", "Const"} else first
         shape = _computed_shape(new, condition, varying)
     else:
         shape = new.constant([-1] + [1] * (match.rank - 1))
@@ -43,7 +44,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     new.replace("SelectV2", condition, first, second, T=node.attrs["T"])
 
 
-def _computed_shape(new: Lowering, condition: str, data: str) -> str:
+def _computed_shape(new: Lowering, condition: Ref, data: Ref) -> Ref:
     """Return the condition's shape, and ones for the axes that it lacks."""
     sides, wanted = (new.add("Shape", ref, out_type=INT32) for ref in (condition, data))
     lacking = new.add("Sub", *(new.add("Size", ref, out_type=INT32) for ref in (wanted, sides)), T=INT32)

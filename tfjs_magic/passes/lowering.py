@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 
 INT32 = DType("int32")
 FLOAT32 = DType("float32")
@@ -21,61 +22,47 @@ class Lowering:
         self._graph = graph
         self._node = node
 
-    def constant(self, value: Any, dtype: str = "int32") -> str:
-        """Add a constant; return its ref."""
+    def constant(self, value: Any, dtype: str = "int32") -> Ref:
+        """Add a constant."""
         return self._graph.add_constant(f"{self._node.name}/const", np.asarray(value, dtype))
 
-    def add(self, op: str, *inputs: str, **attrs: Attr) -> str:
-        """Add a node; return its ref."""
+    def add(self, op: str, *inputs: Ref, **attrs: Attr) -> Ref:
+        """Add a node; return the ref of its first output."""
         name = self._graph.fresh_name(f"{self._node.name}/{op}")
-        return self._graph.add(Node(name, op, list(inputs), attrs)).name
+        return self._graph.add(Node(name, op, list(inputs), attrs)).ref()
 
-    def reshape(self, ref: str, shape: Sequence[int], dtype: Attr) -> str:
+    def reshape(self, ref: Ref, shape: Sequence[int], dtype: Attr) -> Ref:
         """Add a Reshape to a constant shape."""
         return self.add("Reshape", ref, self.constant(shape), T=dtype, Tshape=INT32)
 
-    def replace(self, op: str, *inputs: str, **attrs: Attr) -> None:
+    def replace(self, op: str, *inputs: Ref, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
         self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
 
-    def shape(self, ref: str) -> str:
-        """Return the shape as an int32 vector: a constant where it is known, but for one size."""
+    def shape(self, ref: Ref) -> Ref:
+        """Return a shape as an int32 vector: a constant, with -1 for the one size that may be unknown, or computed."""
         shape = self._graph.shape(ref)
         if shape is not None and shape.count(None) <= 1:
             return self.constant([-1 if side is None else side for side in shape])
         return self.add("Shape", ref, out_type=INT32)
 
-    def size(self, ref: str, axis: int) -> str:
+    def size(self, ref: Ref, axis: int) -> Ref:
         """Return the size of an axis as an int32 scalar: a constant where it is known."""
         shape = self._graph.shape(ref)
         if shape is not None and (known := shape[axis]) is not None:
             return self.constant(known)
         sizes = self.add("Shape", ref, out_type=INT32)
-        zero = self.constant(0)
-        return self.add("GatherV2", sizes, self.axis(ref, axis), zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
+        assert axis >= 0 or shape is not None, "the rank must be known to count from the back"
+        zero, place = self.constant(0), self.constant(axis if axis >= 0 else axis + len(shape or ()))
+        return self.add("GatherV2", sizes, place, zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
 
-    def shape_with_last(self, ref: str, last: int) -> str:
-        """Return the shape of ``ref`` with another last size; its rank must be known."""
-        shape = self._graph.shape(ref)
-        assert shape is not None
-        if shape[:-1].count(None) <= 1:
-            return self.constant([*(-1 if side is None else side for side in shape[:-1]), last])
-        sides = [self.size(ref, axis) for axis in range(len(shape) - 1)]
-        return self.add("Pack", *sides, self.constant(last), axis=0, N=len(shape), T=INT32)
-
-    def axis(self, ref: str, axis: int) -> str:
-        """Return an axis, counted from the front, as a constant; the rank must be known for a negative one."""
-        shape = self._graph.shape(ref)
-        assert axis >= 0 or shape is not None
-        return self.constant(axis if axis >= 0 else axis + len(shape or ()))
-
-    def range(self, size: str) -> str:
+    def range(self, size: Ref) -> Ref:
         """Return 0, 1 … size - 1 as int32."""
         known = self._graph.constant(size)
         if known is not None:
             return self.constant(np.arange(int(known)))
         return self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
 
-    def expand(self, ref: str, axis: int, dtype: DType) -> str:
+    def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""
         return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)

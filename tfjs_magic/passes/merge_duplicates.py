@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import NodeName, ref_of
 from tfjs_magic.passes.rewrite import GraphPass
 
 #: Ops that give something else each time, or mean a place in the control flow.
@@ -25,7 +26,7 @@ _LARGEST_COMPARED_BYTES = 1024
 
 def _run(graph: Graph) -> int:
     graph.sort()
-    first: dict[Hashable, str] = {}
+    first: dict[Hashable, NodeName] = {}
     merged = 0
     for node in graph:
         key = _key(node)
@@ -33,14 +34,10 @@ def _run(graph: Graph) -> int:
             continue
         known = first.setdefault(key, node.name)
         if known != node.name and not graph.is_output(node.name):
-            ports = {
-                port_of(ref) for user in graph.consumers(node.name) for ref in user.inputs if node_of(ref) == node.name
-            }
             if any(node.name in user.controls for user in graph.consumers(node.name)):
                 continue
-            for port in ports:
-                suffix = f":{port}" if port else ""
-                graph.replace_uses(node.name + suffix, known + suffix)
+            for port in graph.used_ports(node.name):
+                graph.replace_uses(node.ref(port), ref_of(known, port))
             graph.remove(node.name)
             merged += 1
     return merged

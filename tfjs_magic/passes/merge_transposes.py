@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfjs_magic.graph.ir import Graph, Node, Shape
+from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
 
@@ -46,7 +46,7 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | None:
-    inner = graph[node.inputs[0]]
+    inner = graph.producer(node.inputs[0])
     if inner.op != "Transpose" or (first := graph.constant(inner.inputs[1])) is None:
         return None
     order = [int(axis) for axis in first]
@@ -67,7 +67,7 @@ def _apply(graph: Graph, match: _Match) -> None:
         new.replace("Transpose", inner.inputs[0], new.constant(match.perm), **types)
     else:
         moved = new.add(node.op, inner.inputs[0], **node.attrs)
-        graph[moved].shapes = (Shape(graph.shape(inner.inputs[0])),)
+        graph.set_shape(moved, graph.shape(inner.inputs[0]))
         new.replace("Transpose", moved, inner.inputs[1], **types)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.tensor_lists import reserved_length, unordered_readers
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import GraphPass
@@ -29,38 +30,49 @@ def _edit(graph: Graph, node: Node) -> bool:
     if node.op == "TensorListSetItem" and (readers := unordered_readers(graph, node)):
         _wait(graph, node, readers)
         return True
-    if node.op not in {"TensorListStack", "TensorListLength"} or _is_padded(graph, node):
+    if node.op not in {"TensorListStack", "TensorListLength"}:
         return False
     length = reserved_length(graph, node.inputs[0])
     if length is None or node.attrs.get("element_dtype") == "string":
         return False
     if node.op == "TensorListLength":
         Lowering(graph, node).replace("Identity", length, T=INT32)
-    else:
-        _pad(graph, node, length)
+        return True
+    if _is_padded(graph, node, length):
+        return False
+    _pad(graph, node, length)
     return True
 
 
 def _wait(graph: Graph, node: Node, readers: list[Node]) -> None:
     new, index = Lowering(graph, node), node.inputs[1]
     for reader in readers:
-        rank = new.add("Rank", reader.name, T=reader.attrs.get("element_dtype", INT32))
+        rank = new.add("Rank", reader.ref(), T=reader.attrs.get("element_dtype", INT32))
         nothing = new.add("Mul", rank, new.constant(0), T=INT32)
         index = new.add("AddV2", index, nothing, T=INT32)
     graph.set_inputs(node, [node.inputs[0], index, *node.inputs[2:]])
 
 
-def _is_padded(graph: Graph, node: Node) -> bool:
-    return any(
-        user.op == "ConcatV2" and user.name == node.name.removesuffix("/rows") for user in graph.consumers(node.name)
-    )
+def _is_padded(graph: Graph, rows: Node, length: Ref) -> bool:
+    """Whether nothing takes the rows but what :func:`_pad` adds: their shape, and what joins zeros to them."""
+    shapes = [user for user in graph.consumers(rows.name) if user.op == "Shape"]
+    joins = [user for user in graph.consumers(rows.name) if user.op == "ConcatV2" and user.inputs[0] == rows.ref()]
+    if graph.is_output(rows.name) or len(shapes) != 1 or len(joins) != 1 or len(graph.consumers(rows.name)) != 2:
+        return False
+    fill = graph.producer(joins[0].inputs[1])
+    sizes = graph.producer(fill.inputs[0]) if fill.op == "Fill" and graph.constant(fill.inputs[1]) == 0 else fill
+    missing = graph.producer(sizes.inputs[0])
+    if sizes.op != "ConcatV2" or missing.op != "Sub":
+        return False
+    wanted, count = map(graph.producer, missing.inputs)
+    return wanted.op == "Reshape" and wanted.inputs[0] == length and count.inputs[:1] == [shapes[0].ref()]
 
 
-def _pad(graph: Graph, node: Node, length: str) -> None:
+def _pad(graph: Graph, node: Node, length: Ref) -> None:
     new = Lowering(graph, node)
     dtype = node.attrs["element_dtype"]
     assert isinstance(dtype, DType)
-    rows = graph.add(Node(graph.fresh_name(f"{node.name}/rows"), node.op, list(node.inputs), dict(node.attrs))).name
+    rows = new.add(node.op, *node.inputs, **node.attrs)
     shape = new.add("Shape", rows, T=dtype, out_type=INT32)
     masks: dict[str, Attr] = {"begin_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0}
     types: dict[str, Attr] = {"T": INT32, "Index": INT32, **masks}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfjs_magic.graph.ir import Attr, Graph, Node, Shape
+from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -67,11 +67,11 @@ def _apply(graph: Graph, match: _Match) -> None:
     attrs = {key: _moved(key, value, to_last) for key, value in node.attrs.items()}
     attrs["data_format"] = b"NHWC" if match.rank < 5 else b"NDHWC"
     last = new.add(node.op, *inputs, **attrs)
-    for ref, first in ((inputs[position], node.inputs[position]), (last, node.name)):
+    for ref, first in ((inputs[position], node.inputs[position]), (last, node.ref())):
         shape = graph.shape(first)
-        graph[ref].shapes = (Shape(None if shape is None else tuple(shape[i] for i in to_last)),)
-    for port in range(1, 6):
-        graph.replace_uses(f"{node.name}:{port}", f"{last}:{port}")
+        graph.set_shape(ref, None if shape is None else tuple(shape[i] for i in to_last))
+    for port in graph.used_ports(node.name) - {0}:
+        graph.replace_uses(node.ref(port), graph.producer(last).ref(port))
     new.replace("Transpose", last, new.constant(to_first), **types)
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import node_of, port_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
@@ -24,7 +25,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     source = node.inputs[0]
     if not graph.is_output(node.name):
         return _Match(node)
-    if graph[source].op in {"Placeholder", "Const"}:
+    if graph.producer(source).op in {"Placeholder", "Const"}:
         return Miss("an output that is an input or a constant needs a node of its own")
     if port_of(source) or graph.is_output(node_of(source)):
         return Miss("the tensor behind it shares its node with another output")
@@ -34,7 +35,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _apply(graph: Graph, match: _Match) -> None:
-    graph.replace_uses(match.node.name, match.node.inputs[0])
+    graph.replace_uses(match.node.ref(), match.node.inputs[0])
 
 
 PASS = Rewrite(

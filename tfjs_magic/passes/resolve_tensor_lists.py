@@ -20,7 +20,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape, port_of
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref, node_of, port_of
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -29,14 +30,14 @@ from tfjs_magic.passes.rewrite import Miss, Rewrite
 class _Part:
     """Part ``index`` of a tensor that became a list: a row, or as many rows as ``sizes`` says."""
 
-    tensor: str
+    tensor: Ref
     index: int
     length: int
     sizes: tuple[int, ...] | None = None
 
 
-#: A tensor ref, a part of one, or what was never set.
-_Item = str | _Part | None
+#: What an item was set to; None where it never was.
+_Item = Ref | _Part | None
 #: What gives a list like its first input, but for one change.
 _CHANGES = frozenset(
     {
@@ -70,8 +71,7 @@ class _Match:
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if node.op in {"TensorListPopBack", "TensorListConcatV2"}:
-        ref = f"{node.name}:1"
-        is_read = ref in graph.outputs.values() or any(ref in user.inputs for user in graph.consumers(node.name))
+        is_read = node.ref(1) in graph.outputs.values() or 1 in graph.used_ports(node.name)
         if is_read != (node.op == "TensorListPopBack"):
             return None
     contents = _contents(graph, node.inputs[0])
@@ -110,13 +110,13 @@ def _taken(graph: Graph, node: Node, contents: list[_Item]) -> tuple[_Item, ...]
     return tuple(contents)
 
 
-def _contents(graph: Graph, ref: str) -> list[_Item] | Miss:
+def _contents(graph: Graph, ref: Ref) -> list[_Item] | Miss:
     """Follow a list back to where it was made, then do again what was done to it."""
     steps: list[Node] = []
-    while graph[ref].op in _CHANGES and port_of(ref) == 0:
-        steps.append(graph[ref])
-        ref = graph[ref].inputs[0]
-    contents = _made(graph, graph[ref])
+    while (node := graph.producer(ref)).op in _CHANGES and port_of(ref) == 0:
+        steps.append(node)
+        ref = node.inputs[0]
+    contents = _made(graph, node)
     for step in reversed(steps):
         if isinstance(contents, Miss):
             break
@@ -178,7 +178,7 @@ def _with(contents: list[_Item], changes: Mapping[int, _Item]) -> list[_Item]:
 
 
 def _item_shape(graph: Graph, node: Node) -> tuple[int, ...] | None:
-    shape = graph.shape(f"{node.name}:1" if node.op == "TensorListPopBack" else node.name)
+    shape = graph.shape(node.ref(1 if node.op == "TensorListPopBack" else 0))
     if shape is not None and node.op in {"TensorListStack", "TensorListGather"}:
         shape = shape[1:]
     known = tuple(side for side in shape or () if side is not None)
@@ -196,7 +196,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     dtype = node.attrs["element_dtype"]
     assert isinstance(dtype, DType)
     if node.op == "TensorListPopBack":
-        graph.replace_uses(f"{node.name}:1", _ref(graph, new, match, 0))
+        graph.replace_uses(node.ref(1), _ref(graph, new, match, 0))
     elif node.op == "TensorListGetItem":
         new.replace("Identity", _ref(graph, new, match, 0), T=dtype)
     elif (whole := _whole(match.items)) is not None and node.op != "TensorListConcatV2":
@@ -213,7 +213,7 @@ def _apply(graph: Graph, match: _Match) -> None:
             new.replace("ConcatV2", *rows, new.constant(0), N=len(rows), T=dtype, Tidx=INT32)
 
 
-def _whole(items: tuple[_Item, ...]) -> str | None:
+def _whole(items: tuple[_Item, ...]) -> Ref | None:
     """Return the tensor whose rows these are, all of them and in order."""
     first = items[0] if items else None
     if not isinstance(first, _Part) or first.sizes is not None or first.length != len(items):
@@ -221,7 +221,7 @@ def _whole(items: tuple[_Item, ...]) -> str | None:
     return first.tensor if items == tuple(_Part(first.tensor, i, first.length) for i in range(first.length)) else None
 
 
-def _ref(graph: Graph, new: Lowering, match: _Match, i: int) -> str:
+def _ref(graph: Graph, new: Lowering, match: _Match, i: int) -> Ref:
     item = match.items[i]
     dtype = match.node.attrs["element_dtype"]
     assert isinstance(dtype, DType)
@@ -232,26 +232,40 @@ def _ref(graph: Graph, new: Lowering, match: _Match, i: int) -> str:
     return _set(graph, item, dtype)
 
 
-def _set(graph: Graph, item: _Item, dtype: DType) -> str:
+def _set(graph: Graph, item: _Item, dtype: DType) -> Ref:
     """Return the ref of an item that was set; all parts of a tensor come out of one node."""
     if not isinstance(item, _Part):
         assert item is not None
         return item
-    base = item.tensor.replace(":", "_")
-    name = f"{base}/unpacked" if item.sizes is None else f"{base}/split_{'_'.join(map(str, item.sizes))}"
-    if name not in graph:
-        inner = (graph.shape(item.tensor) or ())[1:]
-        if item.sizes is None:
-            node = Node(name, "Unpack", [item.tensor], {"axis": 0, "num": item.length, "T": dtype})
-            node.shapes = (Shape(inner),) * item.length
-        else:
-            sizes = graph.add_constant(f"{name}/sizes", np.asarray(item.sizes, np.int32))
-            axis = graph.add_constant(f"{name}/axis", np.zeros((), np.int32))
-            attrs: dict[str, Attr] = {"num_split": item.length, "T": dtype, "Tlen": INT32}
-            node = Node(name, "SplitV", [item.tensor, sizes, axis], attrs)
-            node.shapes = tuple(Shape((size, *inner)) for size in item.sizes)
-        graph.add(node)
-    return f"{name}:{item.index}" if item.index else name
+    found = (node for node in graph.consumers(node_of(item.tensor)) if _takes_apart(graph, node, item))
+    return (next(found, None) or _taken_apart(graph, item, dtype)).ref(item.index)
+
+
+def _takes_apart(graph: Graph, node: Node, item: _Part) -> bool:
+    """Whether the outputs of a node are the parts of the item's tensor."""
+    if node.inputs[:1] != [item.tensor] or node.controls:
+        return False
+    if item.sizes is None:
+        return node.op == "Unpack" and node.attrs.get("axis", 0) == 0 and node.outputs == item.length
+    if node.op != "SplitV":
+        return False
+    sizes, axis = (graph.constant(ref) for ref in node.inputs[1:])
+    return sizes is not None and axis is not None and axis == 0 and tuple(sizes) == item.sizes
+
+
+def _taken_apart(graph: Graph, item: _Part, dtype: DType) -> Node:
+    """Add the node whose outputs are the parts of the item's tensor."""
+    new, shape = Lowering(graph, graph.producer(item.tensor)), graph.shape(item.tensor)
+    if item.sizes is None:
+        first = new.add("Unpack", item.tensor, axis=0, num=item.length, T=dtype)
+    else:
+        sizes, axis = new.constant(item.sizes), new.constant(0)
+        first = new.add("SplitV", item.tensor, sizes, axis, num_split=item.length, T=dtype, Tlen=INT32)
+    node = graph.producer(first)
+    for port in range(item.length):
+        rows = () if item.sizes is None else (item.sizes[port],)
+        graph.set_shape(node.ref(port), None if shape is None else (*rows, *shape[1:]))
+    return node
 
 
 PASS = Rewrite(__name__, _READERS, _match, _apply)

@@ -11,26 +11,24 @@ Source: tfjs-converter ``src/operations/operation_mapper.ts`` (``transformGraph`
 
 from __future__ import annotations
 
-from tfjs_magic.graph.ir import Attr, DType, Graph, Node, node_of, port_of
+from tfjs_magic.graph.dtypes import result_dtype
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import NodeName, node_of, port_of
 from tfjs_magic.passes.rewrite import GraphPass
 
 
 def _run(graph: Graph) -> int:
-    taken: set[str] = set()
+    taken: set[NodeName] = set()
     count = 0
     for name, ref in list(graph.outputs.items()):
-        if node_of(ref) in taken or port_of(ref) or graph[ref].op in {"Placeholder", "Const"}:
-            identity = Node(graph.fresh_name(f"{node_of(ref)}/output"), "Identity", [ref], _types(graph[ref]))
-            graph.outputs[name] = graph.add(identity).name
+        if node_of(ref) in taken or port_of(ref) or graph.producer(ref).op in {"Placeholder", "Const"}:
+            source = graph.producer(ref)
+            attrs = {"T": result_dtype(source.attrs) or DType("float32")}
+            identity = Node(graph.fresh_name(f"{source.name}/output"), "Identity", [ref], attrs)
+            graph.outputs[name] = graph.add(identity).ref()
             count += 1
         taken.add(node_of(graph.outputs[name]))
     return count
-
-
-def _types(source: Node) -> dict[str, Attr]:
-    """Return the dtype of a node's outputs: where it is not the inputs', the op has an attribute for it."""
-    keys = ("dtype", "DstT", "output_type", "out_type", "T")
-    return {"T": next((source.attrs[key] for key in keys if key in source.attrs), DType("float32"))}
 
 
 PASS = GraphPass(__name__, _run)

@@ -8,7 +8,7 @@ Source: tfjs-converter ``src/executor/hash_table.ts``, 4.22.
 
 from __future__ import annotations
 
-from tfjs_magic.graph.ir import Graph, Node, Shape
+from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
 
@@ -21,7 +21,7 @@ def _match(graph: Graph, node: Node) -> Node | None:
 def _apply(graph: Graph, node: Node) -> None:
     new, (table, keys, default) = Lowering(graph, node), node.inputs
     row = new.add("Reshape", keys, new.constant([-1]), T=node.attrs["Tin"], Tshape=INT32)
-    graph[row].shapes = (Shape((None,)),)
+    graph.set_shape(row, (None,))
     found = new.add(node.op, table, row, default, **node.attrs)
     new.replace("Reshape", found, new.shape(keys), T=node.attrs["Tout"], Tshape=INT32)
 

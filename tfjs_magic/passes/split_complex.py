@@ -19,7 +19,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tfjs_magic.graph.ir import DType, Graph, Node, Shape
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import FLOAT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -35,7 +36,7 @@ _LINEAR = {
     **dict.fromkeys(("GatherV2", "Slice"), 2),
     "StridedSlice": 3,
 }
-_Pair = tuple[str, str]
+_Pair = tuple[Ref, Ref]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class _Match:
     """The refs of the complex operands; none of a constant, a cast of real numbers, or a Complex to broadcast."""
 
     node: Node
-    sources: list[str]
+    sources: list[Ref]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -52,9 +53,9 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if _DTYPES.isdisjoint(str(node.attrs.get(key)) for key in ("T", "Tparams", "SrcT")):
         return None
     sources = _data(node)
-    if node.op in _KERNELS and graph[sources[0]].op != "Complex":
+    if node.op in _KERNELS and graph.producer(sources[0]).op != "Complex":
         return Miss("the complex numbers come from an op that is not split")
-    if any(graph[ref].op == "Complex" and _differ(graph, *graph[ref].inputs) for ref in sources):
+    if any(graph.producer(ref).op == "Complex" and _differ(graph, *graph.producer(ref).inputs) for ref in sources):
         return None  # the Complex is broadcast first
     return _Match(node, sources)
 
@@ -66,11 +67,11 @@ def _makes_complex(graph: Graph, node: Node) -> bool:
     return _differ(graph, *node.inputs) if node.op == "Complex" else node.attrs["SrcT"] not in _DTYPES
 
 
-def _data(node: Node) -> list[str]:
+def _data(node: Node) -> list[Ref]:
     return node.inputs[: len(node.inputs) - _LINEAR.get(node.op, 0)]
 
 
-def _differ(graph: Graph, first: str, second: str) -> bool:
+def _differ(graph: Graph, first: Ref, second: Ref) -> bool:
     shapes = graph.shape(first), graph.shape(second)
     return None not in shapes and shapes[0] != shapes[1]
 
@@ -90,19 +91,19 @@ def _apply(graph: Graph, match: _Match) -> None:
     else:
         parts = list(_ARITHMETIC[node.op](_Real(new), *(part for pair in pairs for part in pair)))
     for part in parts:
-        if graph[part].value is None:
-            graph[part].shapes = (Shape(graph.shape(node.name)),)
+        if graph.constant(part) is None:
+            graph.set_shape(part, graph.shape(node.ref()))
     new.replace("Complex", *parts, T=FLOAT32)
 
 
-def _pair(graph: Graph, new: Lowering, ref: str) -> _Pair:
+def _pair(graph: Graph, new: Lowering, ref: Ref) -> _Pair:
     """Return the parts of complex numbers."""
-    source = graph[ref]
+    source = graph.producer(ref)
     if source.op == "Complex":
         return source.inputs[0], source.inputs[1]
     parts = [new.add(op, ref, T=_COMPLEX, Tout=FLOAT32) for op in ("Real", "Imag")]
     for part in parts:
-        graph[part].shapes = (Shape(graph.shape(ref)),)
+        graph.set_shape(part, graph.shape(ref))
     return parts[0], parts[1]
 
 
@@ -112,24 +113,24 @@ class _Real:
     def __init__(self, new: Lowering) -> None:
         self._new = new
 
-    def __call__(self, op: str, *inputs: str) -> str:
+    def __call__(self, op: str, *inputs: Ref) -> Ref:
         return self._new.add(op, *inputs, T=FLOAT32)
 
 
-def _product(real: _Real, a: str, b: str, c: str, d: str) -> _Pair:
+def _product(real: _Real, a: Ref, b: Ref, c: Ref, d: Ref) -> _Pair:
     return (
         real("Sub", real("Mul", a, c), real("Mul", b, d)),
         real("AddV2", real("Mul", a, d), real("Mul", b, c)),
     )
 
 
-def _quotient(real: _Real, a: str, b: str, c: str, d: str) -> _Pair:
+def _quotient(real: _Real, a: Ref, b: Ref, c: Ref, d: Ref) -> _Pair:
     size = real("AddV2", real("Square", c), real("Square", d))
     first, second = _product(real, a, b, c, real("Neg", d))
     return real("RealDiv", first, size), real("RealDiv", second, size)
 
 
-def _exponential(real: _Real, a: str, b: str) -> _Pair:
+def _exponential(real: _Real, a: Ref, b: Ref) -> _Pair:
     size = real("Exp", a)
     return real("Mul", size, real("Cos", b)), real("Mul", size, real("Sin", b))
 
@@ -143,9 +144,9 @@ _ARITHMETIC: dict[str, Callable[..., _Pair]] = {
 }
 
 
-def _broadcast(graph: Graph, new: Lowering, node: Node) -> list[str]:
+def _broadcast(graph: Graph, new: Lowering, node: Node) -> list[Ref]:
     """Broadcast the parts, which TF.js does not."""
-    made = graph.shape(node.name)
+    made = graph.shape(node.ref())
     pairs = (node.inputs, node.inputs[::-1])
     zeros = [new.add("ZerosLike", other, T=FLOAT32) for _, other in pairs]
     parts = []
@@ -160,19 +161,19 @@ def _broadcast(graph: Graph, new: Lowering, node: Node) -> list[str]:
     return parts
 
 
-def _constants(_: Graph, new: Lowering, node: Node) -> list[str]:
+def _constants(_: Graph, new: Lowering, node: Node) -> list[Ref]:
     assert node.value is not None
     return [new.constant(part, "float32") for part in (node.value.real, node.value.imag)]
 
 
-def _from_real(_: Graph, new: Lowering, node: Node) -> list[str]:
+def _from_real(_: Graph, new: Lowering, node: Node) -> list[Ref]:
     data = node.inputs[0]
     if node.attrs["SrcT"] != FLOAT32:
         data = new.add("Cast", data, SrcT=node.attrs["SrcT"], DstT=FLOAT32)
     return [data, new.add("ZerosLike", data, T=FLOAT32)]
 
 
-_STARTS: dict[str, Callable[[Graph, Lowering, Node], list[str]]] = {
+_STARTS: dict[str, Callable[[Graph, Lowering, Node], list[Ref]]] = {
     "Cast": _from_real,
     "Complex": _broadcast,
     "Const": _constants,

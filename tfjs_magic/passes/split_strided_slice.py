@@ -13,7 +13,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Array, Attr, Graph, Node
+from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.passes.lowering import Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 

@@ -14,7 +14,11 @@ Source: tfjs-converter ``src/executor/graph_executor.ts`` (``processChildNodes``
 
 from __future__ import annotations
 
-from tfjs_magic.graph.ir import Graph, Node, node_of, port_of
+from collections.abc import Iterable
+
+from tfjs_magic.graph.dtypes import result_dtype
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
 from tfjs_magic.passes.rewrite import GraphPass
 
 #: Ops that would take a constant at the wrong time.
@@ -41,7 +45,7 @@ def _run(graph: Graph) -> int:
     for node in graph:
         if node.op in _GATES:
             graph.set_inputs(node, [_held_back(graph, ref) for ref in node.inputs])
-        elif node.op in _MAKERS and not _is_held_back(graph, node.name):
+        elif node.op in _MAKERS and not _is_held_back(graph, node.ref()):
             which = _MAKERS[node.op]
             graph.set_inputs(node, [_held_back(graph, r) if i == which else r for i, r in enumerate(node.inputs)])
     waiting = [node for node in graph if node.controls]
@@ -50,30 +54,25 @@ def _run(graph: Graph) -> int:
     return len(waiting)
 
 
-def _held_back(graph: Graph, ref: str) -> str:
+def _held_back(graph: Graph, ref: Ref) -> Ref:
     """Return ``ref`` itself if some Switch, Enter or NextIteration decides over it, else a Switch over it."""
-    if _is_held_back(graph, ref) or (pivot := _pivot(graph, graph[ref])) is None:
+    source = graph.producer(ref)
+    if _is_held_back(graph, ref) or (pivot := _pivot(graph, source)) is None:
         return ref
-    switch = graph[pivot]
-    attrs = {"T": graph[ref].attrs.get("dtype", graph[ref].attrs.get("T", switch.attrs["T"]))}
-    held = graph.add(Node(graph.fresh_name(f"{node_of(ref)}/switch"), "Switch", [ref, switch.inputs[1]], attrs))
-    return f"{held.name}:{port_of(pivot)}" if port_of(pivot) else held.name
+    switch = graph.producer(pivot)
+    attrs = {"T": result_dtype(source.attrs) or switch.attrs["T"]}
+    held = graph.add(Node(graph.fresh_name(f"{source.name}/switch"), "Switch", [ref, switch.inputs[1]], attrs))
+    return held.ref(port_of(pivot))
 
 
-def _is_held_back(graph: Graph, ref: str) -> bool:
-    seen: set[str] = set()
-    stack = [node_of(ref)]
-    while stack:
-        name = stack.pop()
-        if graph[name].op in _HELD_BACK:
-            return True
-        if name not in seen:
-            seen.add(name)
-            stack += map(node_of, graph[name].inputs)
-    return False
+def _is_held_back(graph: Graph, ref: Ref) -> bool:
+    def step(name: NodeName) -> Iterable[NodeName]:
+        return () if graph[name].op in _HELD_BACK else map(node_of, graph[name].inputs)
+
+    return any(graph[name].op in _HELD_BACK for name in closure([node_of(ref)], step))
 
 
-def _pivot(graph: Graph, node: Node) -> str | None:
+def _pivot(graph: Graph, node: Node) -> Ref | None:
     """Find the output of the nearest Switch that ``node`` waits for.
 
     A Switch that is a control input itself says nothing: the edge has no port. Its branch's pivot stands beside it.
@@ -81,10 +80,10 @@ def _pivot(graph: Graph, node: Node) -> str | None:
     seen = {node.name}
     level = [node]
     while level:
-        above: list[str] = []
+        above: list[NodeName] = []
         for current in level:
             for ref in current.inputs:
-                if graph[ref].op == "Switch":
+                if graph.producer(ref).op == "Switch":
                     return ref
             above += [*map(node_of, current.inputs), *current.controls]
         level = [graph[name] for name in dict.fromkeys(above) if name not in seen and graph[name].op not in _BORDERS]

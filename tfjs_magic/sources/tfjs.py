@@ -22,7 +22,7 @@ from tfjs_magic.artifacts import (
     WeightSpec,
 )
 from tfjs_magic.errors import UnsupportedModelError
-from tfjs_magic.graph.from_topology import dtype_name
+from tfjs_magic.graph.dtypes import dtype_name
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
 
 #: What reading hostile files may provoke.

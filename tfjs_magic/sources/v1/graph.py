@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
-from tfjs_magic.graph.graph_def import Handle
 from tfjs_magic.graph.ir import DType
+from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape

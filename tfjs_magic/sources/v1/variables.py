@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.graph.graph_def import Handle
+from tfjs_magic.graph.resources import Handle
 from tfjs_magic.sources.v1.nodes import closure, data_inputs
 
 _REF_VARIABLES = frozenset({"VariableV2", "Variable"})
