@@ -40,6 +40,7 @@ from tfjs_magic.passes import (
     order_list_changes,
     put_channels_last,
     remove_identities,
+    rename_nodes,
     resolve_tensor_lists,
     separate_outputs,
     shape_lookups,
@@ -113,6 +114,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     "order list changes": _passes(order_list_changes),
     # Last, since the others would take the identities away again.
     "separate outputs": _passes(separate_outputs),
+    # After whatever names nodes.
+    "rename nodes": _passes(rename_nodes),
 }
 
 __all__ = ["PIPELINE", "run_passes"]
