@@ -61,7 +61,7 @@ def test_missing_ops_are_listed_per_backend() -> None:
 
 def test_every_wrong_kernel_is_an_op_of_the_converter() -> None:
     for row in TABLE["wrong"]:
-        assert sorted(row) == ["backends", "op", "what"]
+        assert sorted(row) == ["backends", "op", "what", "when"]
         assert row["op"] in TABLE["ops"]
         assert set(row["backends"]) <= set(BACKENDS)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import Ref
 
@@ -64,7 +65,7 @@ class Linear:
 def linear(graph: Graph, node: Node) -> Linear | None:
     """Describe ``node`` if it is a linear op with constant float weights and the channels last."""
     position = _WEIGHT_INPUT.get(node.op)
-    if position is None or node.attrs.get("data_format", b"NHWC") != b"NHWC":
+    if position is None or is_channels_first(graph, node):
         return None
     weights = graph.constant(node.inputs[position])
     if weights is None or weights.dtype.kind != "f":

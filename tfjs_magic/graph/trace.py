@@ -18,7 +18,7 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.graph import grappler
 from tfjs_magic.graph.graph_def import graph_from_graph_def
 from tfjs_magic.graph.ir import DType, Graph, Shape
-from tfjs_magic.graph.refs import Ref, node_of
+from tfjs_magic.graph.refs import NodeName, Ref, node_of
 from tfjs_magic.graph.resources import Handle, make_handle
 from tfjs_magic.graph.tables import TableReader
 from tfjs_magic.naming import first_free
@@ -107,19 +107,13 @@ def _export(table: Any, key_dtype: DType, value_dtype: DType) -> tuple[Array, Ar
 
 
 def _infer_shapes(graph: Graph, graph_def: Any) -> None:
-    """Set the shapes of the nodes' outputs, and mark grouped convolutions: only their shapes tell."""
+    """Set the shapes of the nodes' outputs."""
     with tf.Graph().as_default() as shaped:
         tf.graph_util.import_graph_def(graph_def, name="")
     for operation in shaped.get_operations():
-        if operation.name not in graph or graph[operation.name].op != operation.type:
-            continue
-        node = graph[operation.name]
-        node.shapes = tuple(_dims(tensor.shape) for tensor in operation.outputs)
-        if operation.type in {"Conv2D", "Conv3D"}:
-            data, kernel = (tensor.shape for tensor in operation.inputs)
-            axis = 1 if operation.get_attr("data_format").startswith(b"NC") else -1
-            if data.rank and kernel.rank and data[axis] and kernel[-2] and data[axis] != kernel[-2]:
-                node.attrs["groups"] = data[axis] // kernel[-2]
+        name = NodeName(operation.name)
+        if name in graph and graph[name].op == operation.type:
+            graph[name].shapes = tuple(_dims(tensor.shape) for tensor in operation.outputs)
 
 
 def _dims(shape: Any) -> Shape:

@@ -6,12 +6,12 @@ import collections
 import functools
 import importlib.resources
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedOpsError
+from tfjs_magic.graph.conditions import CONDITIONS, is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.tensor_lists import is_shared
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -97,22 +97,35 @@ def _listed(ops: dict[str, list[str]]) -> str:
     return ", ".join(parts)
 
 
-_RANDOM = frozenset({"Multinomial", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal"})
+_RANDOM = frozenset("Multinomial RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal".split())
 #: Source: tfjs-converter ``src/executor/model_analysis.ts``, 4.22.
 _ASYNC = frozenset(
-    {
-        *("Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"),
-        *("StatelessIf", "If", "StatelessWhile", "While", "Where"),
-        *("NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV5"),
-        *("HashTable", "HashTableV2", "LookupTableImport", "LookupTableImportV2", "LookupTableFind"),
-        *("LookupTableFindV2", "LookupTableSize", "LookupTableSizeV2"),
-    }
+    "Switch Merge Enter Exit NextIteration LoopCond StatelessIf If StatelessWhile While Where NonMaxSuppressionV2 "
+    "NonMaxSuppressionV3 NonMaxSuppressionV5 HashTable HashTableV2 LookupTableImport LookupTableImportV2 "
+    "LookupTableFind LookupTableFindV2 LookupTableSize LookupTableSizeV2".split()
 )
+#: Arithmetic that overflows, and the dtypes that overflow before int32 does.
+_WRAPPING = frozenset("Add AddN AddV2 Cumprod Cumsum Mul Neg Pow Prod Square Sub Sum".split())
+_NARROW = frozenset("int8 int16 uint8 uint16 uint32 uint64".split())
+#: What TF.js does with complex numbers; its other kernels refuse them.
+_COMPLEX = frozenset(
+    "Add AddN AddV2 Complex ComplexAbs ConcatV2 Enter Exit ExpandDims Fill Identity Imag LoopCond Merge Mul "
+    "NextIteration Pack Real Reshape Squeeze Sub Shape Switch Transpose ZerosLike".split()
+)
+
+
+@functools.cache
+def _wrong_rows() -> dict[str, list[dict[str, Any]]]:
+    """Return op type → its rows among the wrong kernels."""
+    rows: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for row in supported()["wrong"]:
+        rows[row["op"]].append(row)
+    return dict(rows)
 
 
 def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what TF.js would do wrongly with a node, and on which backends."""
-    if _is_channels_first(graph, node):
+    if is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
     elif node.attrs.get("T") == "complex64" and node.op not in _COMPLEX:
         yield (
@@ -121,171 +134,7 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
         )
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
-    elif node.op in _WRONG:
-        rows = [row for row in supported()["wrong"] if row["op"] == node.op]
-        for row, applies in zip(rows, _WRONG[node.op], strict=True):
-            if applies(graph, node):
+    else:
+        for row in _wrong_rows().get(node.op, ()):
+            if CONDITIONS[row["when"]](graph, node):
                 yield row["what"], row["backends"]
-
-
-def _is_channels_first(_: Graph, node: Node) -> bool:
-    data_format = node.attrs.get("data_format", b"")
-    return isinstance(data_format, bytes) and data_format.startswith(b"NC")
-
-
-def _is_grouped(_: Graph, node: Node) -> bool:
-    return node.attrs.get("groups", 1) != 1
-
-
-def _is_dilated(_: Graph, node: Node) -> bool:
-    dilations = node.attrs.get("dilations", ())
-    return isinstance(dilations, tuple) and any(rate != 1 for rate in dilations)
-
-
-def _steps_and_dilates(graph: Graph, node: Node) -> bool:
-    strides = node.attrs.get("strides", ())
-    return _is_dilated(graph, node) and isinstance(strides, tuple) and any(step != 1 for step in strides)
-
-
-def _leaves_data_out(graph: Graph, node: Node) -> bool:
-    """Whether padding is SAME and a stride longer than the window, or may be."""
-    strides, window = node.attrs.get("strides"), node.attrs.get("ksize")
-    if node.attrs.get("padding") != b"SAME" or not isinstance(strides, tuple):
-        return False
-    kernel = graph.shape(node.inputs[1]) if window is None else window[1:]  # type: ignore[index]
-    rates = node.attrs.get("dilations", (1,) * len(strides))
-    if kernel is None or not isinstance(rates, tuple):
-        return True
-    axes = zip(strides[1:-1], kernel, rates[1:-1], strict=False)
-    return any(stride > ((side or 1) - 1) * rate + 1 for stride, side, rate in axes)  # type: ignore[operator]
-
-
-def _has_negative_axis(graph: Graph, node: Node) -> bool:
-    axis = graph.constant(node.inputs[1])
-    return axis is None or int(axis) < 0
-
-
-def _axis_is_not_last(_: Graph, node: Node) -> bool:
-    return node.attrs.get("axis", -1) != -1
-
-
-def _is_training(_: Graph, node: Node) -> bool:
-    return node.attrs.get("is_training", True) is True
-
-
-def _has_batch_dims(_: Graph, node: Node) -> bool:
-    return node.attrs.get("batch_dims", 0) != 0
-
-
-def _type(attribute: str, *dtypes: str) -> _Condition:
-    return lambda _, node: node.attrs.get(attribute) in dtypes
-
-
-def _cuts_to_bool(_: Graph, node: Node) -> bool:
-    return node.attrs.get("DstT") == "bool" and node.attrs.get("SrcT") != "bool"
-
-
-def _strides_over_integers(graph: Graph, node: Node) -> bool:
-    strides = graph.constant(node.inputs[3])
-    steps = strides is None or bool((strides != 1).any())
-    return steps and node.attrs.get("T") in (*_INTEGERS, "bool")
-
-
-def _drops_and_steps(graph: Graph, node: Node) -> bool:
-    strides = graph.constant(node.inputs[3])
-    return node.attrs.get("shrink_axis_mask", 0) != 0 and (strides is None or bool((strides != 1).any()))
-
-
-def _is_no_product(_: Graph, node: Node) -> bool:
-    equation = node.attrs["equation"]
-    assert isinstance(equation, bytes)
-    inputs, *outputs = equation.decode().replace(" ", "").split("->")
-    out = "".join(outputs)
-    terms = inputs.split(",")
-    alone = len(terms) > 1 and any(sum(x in term for term in terms) == 1 and x not in out for x in "".join(terms))
-    return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
-
-
-def _has_vector_condition(graph: Graph, node: Node) -> bool:
-    condition, data = (graph.shape(ref) for ref in node.inputs[:2])
-    return condition is None or (len(condition) == 1 and (data is None or len(data) != 1))
-
-
-def _always(_: Graph, __: Node) -> bool:
-    return True
-
-
-_Condition = Callable[[Graph, Node], bool]
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-#: Arithmetic that overflows, and the dtypes that overflow before int32 does.
-_WRAPPING = frozenset(
-    {"Add", "AddN", "AddV2", "Cumprod", "Cumsum", "Mul", "Neg", "Pow", "Prod", "Square", "Sub", "Sum"}
-)
-#: What TF.js does with complex numbers; its other kernels refuse them.
-_COMPLEX = frozenset(
-    {
-        *(
-            "Add",
-            "AddN",
-            "AddV2",
-            "Complex",
-            "ComplexAbs",
-            "ConcatV2",
-            "Enter",
-            "Exit",
-            "ExpandDims",
-            "Fill",
-            "Identity",
-        ),
-        *("Imag", "LoopCond", "Merge", "Mul", "NextIteration", "Pack", "Real", "Reshape", "Squeeze", "Sub"),
-        *("Shape", "Switch", "Transpose", "ZerosLike"),
-    }
-)
-_NARROW = ("int8", "int16", "uint8", "uint16", "uint32", "uint64")
-_UNKNOWN_DTYPES = ("bfloat16", "int16", "uint16", "uint32", "uint64")
-
-#: Op type → for each of its rows in ``supported.json``, in that order, whether a node meets the row's condition.
-_WRONG: dict[str, tuple[_Condition, ...]] = {
-    "AvgPool3D": (_leaves_data_out,),
-    "BiasAdd": (_is_channels_first,),
-    "BitwiseAnd": (_always,),
-    "Cast": (_type("DstT", *_UNKNOWN_DTYPES), _cuts_to_bool),
-    "Conv2D": (_is_channels_first, _is_grouped, _steps_and_dilates, _leaves_data_out),
-    "Conv2DBackpropInput": (_is_dilated,),
-    "Conv3D": (_is_grouped, _steps_and_dilates, _leaves_data_out),
-    "Cumprod": (_has_negative_axis,),
-    "Cumsum": (_has_negative_axis,),
-    "DepthwiseConv2dNative": (_steps_and_dilates, _leaves_data_out),
-    "Dilation2D": (_always,),
-    "Div": (_type("T", *_INTEGERS),),
-    "Einsum": (_is_no_product,),
-    "Equal": (_type("T", "string"),),
-    "FakeQuantWithMinMaxVars": (_always,),
-    "FloorDiv": (_type("T", "float32"),),
-    "FusedBatchNorm": (_is_training,),
-    "FusedBatchNormV2": (_is_training,),
-    "FusedBatchNormV3": (_is_training,),
-    "FusedDepthwiseConv2dNative": (_leaves_data_out,),
-    "GatherV2": (_has_batch_dims,),
-    "ImageProjectiveTransformV3": (_always,),
-    "MatrixBandPart": (_always,),
-    "MaxPool3D": (_always, _leaves_data_out),
-    "MaxPoolWithArgmax": (_always, _always),
-    "Mean": (_type("T", *_INTEGERS),),
-    "Mod": (_always,),
-    "NotEqual": (_type("T", "string"),),
-    "OneHot": (_axis_is_not_last, _type("T", "float16", "float32", "float64", "bool")),
-    "ReverseV2": (_type("T", "bool"),),
-    "Select": (_has_vector_condition, _type("T", "bool")),
-    "SelectV2": (_type("T", "bool"),),
-    "StatelessWhile": (_always,),
-    "StridedSlice": (_strides_over_integers, _drops_and_steps),
-    "TensorListConcatV2": (_always,),
-    "TensorListPopBack": (_always,),
-    "TensorListPushBack": (is_shared,),
-    "TensorListResize": (is_shared,),
-    "TensorListSetItem": (is_shared,),
-    "TensorListSplit": (_always,),
-    "While": (_always,),
-    "_FusedConv2D": (_is_grouped, _leaves_data_out),
-}

@@ -13,6 +13,7 @@ A Select whose condition is a vector becomes a SelectV2 before (``lower_vector_s
 
 from __future__ import annotations
 
+from tfjs_magic.graph.conditions import casts_to_booleans, has_vector_condition, takes_booleans
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
@@ -22,16 +23,9 @@ _NUMBERS = frozenset({"float16", "float32", "float64", "int8", "int32", "int64",
 
 def _match(graph: Graph, node: Node) -> Node | None:
     if node.op == "Cast":
-        return node if node.attrs["DstT"] == BOOL and node.attrs["SrcT"] in _NUMBERS else None
-    if node.attrs.get("T") != BOOL or (node.op == "Select" and _has_vector_condition(graph, node)):
-        return None
-    return node
-
-
-def _has_vector_condition(graph: Graph, node: Node) -> bool:
-    """Whether the condition stands for whole rows, or may."""
-    condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
-    return condition is None or rows is None or (len(condition) == 1 and len(rows) > 1)
+        return node if casts_to_booleans(graph, node) and node.attrs["SrcT"] in _NUMBERS else None
+    becomes_another = node.op == "Select" and has_vector_condition(graph, node)
+    return node if takes_booleans(graph, node) and not becomes_another else None
 
 
 def _apply(graph: Graph, node: Node) -> None:

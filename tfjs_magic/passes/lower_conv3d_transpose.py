@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import axis_sizes, is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
@@ -31,19 +33,20 @@ class _Match:
     node: Node
     kernel: Array
     lengths: list[int]
-    strides: list[int]
+    strides: Sequence[int]
     front: list[int]
     behind: list[int]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     weights = graph.constant(node.inputs[1])
-    if weights is None or node.attrs.get("data_format", b"NDHWC") != b"NDHWC":
+    if weights is None or is_channels_first(graph, node):
         return Miss("the weights are computed, or the channels are not last")
     given, made = graph.shape(node.inputs[2]), graph.shape(node.ref())
     if given is None or made is None or None in (*given[1:], *made[1:]):
         return Miss("the size of the data is unknown")
-    strides, rates = ([int(v) for v in node.attrs.get(key, (1,) * 5)[1:4]] for key in ("strides", "dilations"))  # type: ignore[index, arg-type]
+    strides = axis_sizes(node, "strides")
+    rates = axis_sizes(node, "dilations") or (1,) * len(strides)
     kernel = _spread_kernel(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
     front, behind = [], []
     for axis, (stride, k) in enumerate(zip(strides, kernel.shape[:3], strict=True)):
@@ -54,7 +57,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     return _Match(node, np.ascontiguousarray(kernel), [side or 0 for side in given[1:]], strides, front, behind)
 
 
-def _spread_kernel(weights: Array, rates: list[int]) -> Array:
+def _spread_kernel(weights: Array, rates: Sequence[int]) -> Array:
     sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape[:3], rates, strict=True)]
     kernel = np.zeros((*sides, *weights.shape[3:]), weights.dtype)
     kernel[:: rates[0], :: rates[1], :: rates[2]] = weights

@@ -13,6 +13,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import axis_sizes, is_channels_first, is_dilated
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -25,14 +26,12 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    dilations = node.attrs.get("dilations", (1, 1, 1, 1))
-    assert isinstance(dilations, tuple)
-    if all(rate == 1 for rate in dilations):
+    if not is_dilated(graph, node):
         return None
     weights = graph.constant(node.inputs[1])
-    if weights is None or node.attrs.get("data_format", b"NHWC") != b"NHWC":
+    if weights is None or is_channels_first(graph, node):
         return Miss("the weights are computed, or the channels are not last")
-    rates = [int(rate) for rate in dilations[1:3]]  # type: ignore[arg-type]
+    rates = axis_sizes(node, "dilations")
     sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape[:2], rates, strict=True)]
     kernel = np.zeros((*sides, *weights.shape[2:]), weights.dtype)
     kernel[:: rates[0], :: rates[1]] = weights

@@ -12,6 +12,7 @@ import dataclasses
 
 import numpy as np
 
+from tfjs_magic.graph.conditions import is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -23,10 +24,10 @@ class _Match:
     paddings: list[list[int]]
 
 
-def _match(_: Graph, node: Node) -> _Match | Miss | None:
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if node.attrs["padding"] != b"EXPLICIT":
         return None
-    if node.attrs.get("data_format", b"NHWC") != b"NHWC":
+    if is_channels_first(graph, node):
         return Miss("the channels are not last")
     sides = node.attrs["explicit_paddings"]
     assert isinstance(sides, tuple)

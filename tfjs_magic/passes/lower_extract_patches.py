@@ -15,6 +15,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import axis_sizes
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -25,10 +26,10 @@ class _Axis:
     """An axis of the image; ``made`` is the number of patches."""
 
     size: int
+    made: int
     patch: int
     stride: int
     rate: int
-    made: int
 
     @property
     def tiled(self) -> bool:
@@ -58,11 +59,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     given, made = graph.shape(node.inputs[0]), graph.shape(node.ref())
     if given is None or made is None or None in (*given[1:], *made[1:]):
         return Miss("a size is unknown")
-    options = [node.attrs[key] for key in ("ksizes", "strides", "rates")]
-    axes = []
-    for i in (1, 2):
-        patch, stride, rate = (int(option[i]) for option in options)  # type: ignore[index, arg-type]
-        axes.append(_Axis(given[i] or 0, patch, stride, rate, made[i] or 0))
+    steps = zip(*(axis_sizes(node, key) for key in ("ksizes", "strides", "rates")), strict=True)
+    axes = [_Axis(given[i] or 0, made[i] or 0, *step) for i, step in enumerate(steps, start=1)]
     return _Match(node, axes, given[3] or 0)
 
 

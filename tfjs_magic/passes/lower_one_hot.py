@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfjs_magic.graph.conditions import makes_floats_or_booleans, makes_inner_axis
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
-#: TF.js keeps all floats as float32.
-_WRONG = frozenset({"bool", "float16", "float32", "float64"})
 _LEAST_DEPTH = 2
 
 
@@ -38,7 +37,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     assert isinstance(axis, int)
     depth = graph.constant(node.inputs[1])
     least = None if depth is None or depth >= _LEAST_DEPTH else int(depth)
-    if axis == -1 and dtype not in _WRONG and least is None:
+    if least is None and not makes_inner_axis(graph, node) and not makes_floats_or_booleans(graph, node):
         return None
     shape = graph.shape(node.inputs[0])
     if axis != -1 and shape is None:

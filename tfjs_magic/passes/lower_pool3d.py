@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfjs_magic.graph.conditions import is_channels_first
 from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -29,7 +30,7 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    if node.attrs.get("data_format", b"NDHWC") != b"NDHWC":
+    if is_channels_first(graph, node):
         return Miss("the channels are not last")
     shapes = graph.shape(node.inputs[0]), graph.shape(node.ref())
     given, made = (tuple(side for side in (shape or ())[1:] if side is not None) for shape in shapes)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfjs_magic.graph.conditions import axis_sizes, is_channels_first, leaves_data_out
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -29,15 +30,16 @@ class _Match:
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if node.attrs["padding"] != b"SAME":
         return None
-    if node.attrs.get("data_format", b"NHWC") in {b"NCHW", b"NCDHW"}:
+    if is_channels_first(graph, node):
         return Miss("the channels are not last")
     kernel = graph.shape(node.inputs[1])
     if kernel is None or None in kernel[:-2]:
         return Miss("the shape of the weights is unknown")
-    strides, rates = ([int(v) for v in node.attrs.get(key, (1,) * 5)[1:-1]] for key in ("strides", "dilations"))  # type: ignore[index, arg-type]
-    windows = [((side or 1) - 1) * rate + 1 for side, rate in zip(kernel[:-2], rates, strict=False)]
-    if all(stride <= window for stride, window in zip(strides, windows, strict=True)):
+    if not leaves_data_out(graph, node):
         return None
+    strides = axis_sizes(node, "strides")
+    rates = axis_sizes(node, "dilations") or (1,) * len(strides)
+    windows = [((side or 1) - 1) * rate + 1 for side, rate in zip(kernel[:-2], rates, strict=False)]
     sizes = (graph.shape(node.inputs[0]) or (None,) * len(kernel))[1:-1]
     totals = [_total(*axis) for axis in zip(sizes, windows, strides, strict=True)]
     known = [total for total in totals if total is not None]
@@ -59,7 +61,10 @@ def _apply(graph: Graph, match: _Match) -> None:
     paddings = [(0, 0), *match.paddings, (0, 0)]
     padded, attrs = any(map(any, paddings)), {**node.attrs, "padding": b"VALID"}
     if padded and node.op == "Conv3D":
+        shape = graph.shape(data)
         data = new.add("Pad", data, new.constant(paddings), T=node.attrs["T"], Tpaddings=INT32)
+        if shape is not None:
+            graph.set_shape(data, tuple(n if n is None else n + sum(p) for n, p in zip(shape, paddings, strict=True)))
     elif padded:
         sides = tuple(side for pair in paddings for side in pair)
         attrs |= {"padding": b"EXPLICIT", "explicit_paddings": sides}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfjs_magic.graph.conditions import is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -24,7 +25,7 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    if node.attrs.get("data_format", b"NHWC") != b"NHWC":
+    if is_channels_first(graph, node):
         return Miss("the channels are not last")
     shape, block = graph.shape(node.inputs[0]), node.attrs["block_size"]
     assert isinstance(block, int)

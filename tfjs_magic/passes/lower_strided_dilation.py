@@ -16,6 +16,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import axis_sizes, is_channels_first, steps_and_dilates
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -28,15 +29,12 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    strides, dilations = node.attrs["strides"], node.attrs.get("dilations", ())
-    assert isinstance(strides, tuple)
-    assert isinstance(dilations, tuple)
-    if {1}.issuperset(strides) or {1}.issuperset(dilations):
+    if not steps_and_dilates(graph, node):
         return None
     weights = graph.constant(node.inputs[1])
-    if weights is None or node.attrs.get("data_format", b"NHWC") in {b"NCHW", b"NCDHW"}:
+    if weights is None or is_channels_first(graph, node):
         return Miss("the weights are computed, or the channels are not last")
-    rates = [int(rate) for rate in dilations[1:-1]]  # type: ignore[arg-type]
+    rates = axis_sizes(node, "dilations")
     sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape, rates, strict=False)]
     kernel = np.zeros((*sides, *weights.shape[len(rates) :]), weights.dtype)
     kernel[tuple(slice(None, None, rate) for rate in rates)] = weights

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from tfjs_magic.graph.conditions import has_vector_condition
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
@@ -25,10 +26,10 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | None:
+    if not has_vector_condition(graph, node):
+        return None
     condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
-    if condition is None or rows is None:
-        return _Match(node, None)
-    return _Match(node, len(rows)) if len(condition) == 1 and len(rows) > 1 else None
+    return _Match(node, None if condition is None or rows is None else len(rows))
 
 
 def _apply(graph: Graph, match: _Match) -> None:

@@ -14,6 +14,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.conditions import drops_and_steps
 from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.passes.lowering import Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -31,12 +32,10 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    if not drops_and_steps(graph, node):
+        return None
     masks = {key: value for key in _MASKS if isinstance(value := node.attrs.get(key, 0), int)}
-    if not masks["shrink_axis_mask"]:
-        return None
     begin, end, strides = (graph.constant(ref) for ref in node.inputs[1:])
-    if strides is not None and (strides == 1).all():
-        return None
     if begin is None or end is None or strides is None:
         return Miss("where it begins, ends, or how it steps is computed")
     return _Match(node, begin, end, strides, masks)

@@ -1,0 +1,188 @@
+"""What a node has about it that TF.js does not compute rightly: asked by the op check, and by the passes that mend it.
+
+Each is a question about one node of a graph. ``ops/check.py`` finds those that a row of ``wrong_kernels.json`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.tensor_lists import is_shared
+
+Condition = Callable[[Graph, Node], bool]
+
+_INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+_UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
+
+
+def always(_: Graph, __: Node) -> bool:
+    """Whether it is there at all."""
+    return True
+
+
+def is_channels_first(_: Graph, node: Node) -> bool:
+    """Whether its data have the channels before height and width."""
+    data_format = node.attrs.get("data_format", b"")
+    return isinstance(data_format, bytes) and data_format.startswith(b"NC")
+
+
+def groups(graph: Graph, node: Node) -> int:
+    """Return the number of groups of channels that a convolution works on apart, which only shapes tell; else 1."""
+    data, kernel = (graph.shape(ref) for ref in node.inputs[:2])
+    if not data or not kernel:
+        return 1
+    given, taken = data[1 if is_channels_first(graph, node) else -1], kernel[-2]
+    return given // taken if given and taken else 1
+
+
+def is_grouped(graph: Graph, node: Node) -> bool:
+    """Whether a convolution works on groups of channels."""
+    return groups(graph, node) != 1
+
+
+def is_dilated(_: Graph, node: Node) -> bool:
+    """Whether its kernel has gaps."""
+    return not {1}.issuperset(axis_sizes(node, "dilations"))
+
+
+def steps_and_dilates(graph: Graph, node: Node) -> bool:
+    """Whether it has a stride and a dilation other than 1."""
+    return is_dilated(graph, node) and not {1}.issuperset(axis_sizes(node, "strides"))
+
+
+def leaves_data_out(graph: Graph, node: Node) -> bool:
+    """Whether padding is SAME and a stride longer than the window, or may be."""
+    if node.attrs.get("padding") != b"SAME":
+        return False
+    strides = axis_sizes(node, "strides")
+    rates = axis_sizes(node, "dilations") or (1,) * len(strides)
+    kernel = axis_sizes(node, "ksize") or graph.shape(node.inputs[1])
+    if kernel is None:
+        return True
+    axes = zip(strides, kernel, rates, strict=False)
+    return any(stride > ((side or 1) - 1) * rate + 1 for stride, side, rate in axes)
+
+
+def counts_axis_from_back(graph: Graph, node: Node) -> bool:
+    """Whether its axis is negative, or may be."""
+    axis = graph.constant(node.inputs[1])
+    return axis is None or int(axis) < 0
+
+
+def makes_inner_axis(_: Graph, node: Node) -> bool:
+    """Whether the axis that it adds is not the last."""
+    return node.attrs.get("axis", -1) != -1
+
+
+def is_training(_: Graph, node: Node) -> bool:
+    """Whether it takes the statistics of the batch."""
+    return node.attrs.get("is_training", True) is True
+
+
+def has_batch_dims(_: Graph, node: Node) -> bool:
+    """Whether its indices differ per example."""
+    return node.attrs.get("batch_dims", 0) != 0
+
+
+def has_vector_condition(graph: Graph, node: Node) -> bool:
+    """Whether each value of a Select's condition stands for a whole row, or may."""
+    condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
+    return condition is None or (len(condition) == 1 and (rows is None or len(rows) > 1))
+
+
+def takes_booleans(_: Graph, node: Node) -> bool:
+    """Whether its data are booleans."""
+    return node.attrs.get("T") == "bool"
+
+
+def takes_floats(_: Graph, node: Node) -> bool:
+    """Whether its data are float32."""
+    return node.attrs.get("T") == "float32"
+
+
+def takes_integers(_: Graph, node: Node) -> bool:
+    """Whether its data are integers."""
+    return node.attrs.get("T") in _INTEGERS
+
+
+def takes_strings(_: Graph, node: Node) -> bool:
+    """Whether its data are texts."""
+    return node.attrs.get("T") == "string"
+
+
+def makes_floats_or_booleans(_: Graph, node: Node) -> bool:
+    """Whether it makes anything but integers; TF.js keeps all floats as float32."""
+    return node.attrs.get("T") in {"bool", "float16", "float32", "float64"}
+
+
+def casts_to_unknown_dtype(_: Graph, node: Node) -> bool:
+    """Whether it casts to what the converter does not know."""
+    return node.attrs.get("DstT") in _UNKNOWN_DTYPES
+
+
+def casts_to_booleans(_: Graph, node: Node) -> bool:
+    """Whether it makes booleans of numbers."""
+    return node.attrs.get("DstT") == "bool" and node.attrs.get("SrcT") != "bool"
+
+
+def steps(graph: Graph, node: Node) -> bool:
+    """Whether a slice steps over values, or may."""
+    strides = graph.constant(node.inputs[3])
+    return strides is None or bool((strides != 1).any())
+
+
+def steps_over_integers(graph: Graph, node: Node) -> bool:
+    """Whether a slice steps over values that are no floats, or may."""
+    return steps(graph, node) and (takes_integers(graph, node) or takes_booleans(graph, node))
+
+
+def drops_and_steps(graph: Graph, node: Node) -> bool:
+    """Whether a slice drops an axis, and steps over values, or may."""
+    return node.attrs.get("shrink_axis_mask", 0) != 0 and steps(graph, node)
+
+
+def is_no_product(_: Graph, node: Node) -> bool:
+    """Whether an Einsum is anything but a product of matrices, or a transposition and a sum."""
+    equation = node.attrs["equation"]
+    assert isinstance(equation, bytes)
+    inputs, _arrow, out = equation.decode().replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    alone = len(terms) > 1 and any(sum(x in term for term in terms) == 1 and x not in out for x in "".join(terms))
+    return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
+
+
+def axis_sizes(node: Node, key: str) -> tuple[int, ...]:
+    """Return an attribute's number for each axis between the first and the last, batch and channels; none if absent."""
+    value = node.attrs.get(key)
+    return tuple(int(size) for size in value[1:-1]) if isinstance(value, tuple) else ()  # type: ignore[arg-type]
+
+
+#: The name by which a row asks → the question.
+CONDITIONS: Mapping[str, Condition] = {
+    condition.__name__: condition
+    for condition in (
+        always,
+        casts_to_booleans,
+        casts_to_unknown_dtype,
+        counts_axis_from_back,
+        drops_and_steps,
+        has_batch_dims,
+        has_vector_condition,
+        is_channels_first,
+        is_dilated,
+        is_grouped,
+        is_no_product,
+        is_shared,
+        is_training,
+        leaves_data_out,
+        makes_floats_or_booleans,
+        makes_inner_axis,
+        steps_and_dilates,
+        steps_over_integers,
+        takes_booleans,
+        takes_floats,
+        takes_integers,
+        takes_strings,
+    )
+}
