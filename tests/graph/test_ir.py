@@ -202,8 +202,10 @@ def test_sorting_a_deep_graph_needs_no_deep_stack() -> None:
     [
         pytest.param(lambda g: g["a"].inputs.append("ghost"), "'a' uses 'ghost', which does not exist", id="dangling"),
         pytest.param(lambda g: g["a"].inputs.append("axis"), "'a' is not indexed under 'axis'", id="index"),
-        pytest.param(lambda g: g.inputs.update(z="z"), "input 'z' was removed", id="input"),
-        pytest.param(lambda g: g.outputs.update(z="z:1"), "output 'z:1' was removed", id="output"),
+        pytest.param(lambda g: g["a"].controls.append("ghost"), "'a' waits for 'ghost', which", id="dangling-control"),
+        pytest.param(lambda g: g["a"].controls.append("axis"), "'a' is not indexed under 'axis'", id="control-index"),
+        pytest.param(lambda g: g.inputs.update(z="z"), "input 'z' does not exist", id="input"),
+        pytest.param(lambda g: g.outputs.update(z="z:1"), "output 'z:1' does not exist", id="output"),
         pytest.param(lambda g: g.set_inputs(g["c"], ["s:3"]), "'c' uses 's:3', which does not exist", id="port"),
         pytest.param(lambda g: g.set_inputs(g["c"], ["a:1"]), "'c' uses 'a:1', which does not exist", id="second-port"),
         pytest.param(lambda g: g.outputs.update(z="b:1"), "output 'b:1' does not exist", id="output-port"),

@@ -1,16 +1,12 @@
 """What a node has about it that TF.js does not compute rightly: asked by the op check, and by the passes that mend it.
 
-Each is a question about one node of a graph. ``ops/check.py`` finds those that a row of ``wrong_kernels.json`` names.
+Each is a question about one node of a graph; a row of ``wrong_kernels.json`` asks it by its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.tensor_lists import is_shared
-
-Condition = Callable[[Graph, Node], bool]
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
@@ -75,6 +71,11 @@ def makes_inner_axis(_: Graph, node: Node) -> bool:
     return node.attrs.get("axis", -1) != -1
 
 
+def is_list_shared(graph: Graph, node: Node) -> bool:
+    """Whether something else may use, as it was, the list that it changes."""
+    return is_shared(graph, node)
+
+
 def is_training(_: Graph, node: Node) -> bool:
     """Whether it takes the statistics of the batch."""
     return node.attrs.get("is_training", True) is True
@@ -126,20 +127,14 @@ def casts_to_booleans(_: Graph, node: Node) -> bool:
     return node.attrs.get("DstT") == "bool" and node.attrs.get("SrcT") != "bool"
 
 
-def steps(graph: Graph, node: Node) -> bool:
-    """Whether a slice steps over values, or may."""
-    strides = graph.constant(node.inputs[3])
-    return strides is None or bool((strides != 1).any())
-
-
 def steps_over_integers(graph: Graph, node: Node) -> bool:
     """Whether a slice steps over values that are no floats, or may."""
-    return steps(graph, node) and (takes_integers(graph, node) or takes_booleans(graph, node))
+    return _steps(graph, node) and (takes_integers(graph, node) or takes_booleans(graph, node))
 
 
 def drops_and_steps(graph: Graph, node: Node) -> bool:
     """Whether a slice drops an axis, and steps over values, or may."""
-    return node.attrs.get("shrink_axis_mask", 0) != 0 and steps(graph, node)
+    return node.attrs.get("shrink_axis_mask", 0) != 0 and _steps(graph, node)
 
 
 def is_no_product(_: Graph, node: Node) -> bool:
@@ -158,31 +153,7 @@ def axis_sizes(node: Node, key: str) -> tuple[int, ...]:
     return tuple(int(size) for size in value[1:-1]) if isinstance(value, tuple) else ()  # type: ignore[arg-type]
 
 
-#: The name by which a row asks → the question.
-CONDITIONS: Mapping[str, Condition] = {
-    condition.__name__: condition
-    for condition in (
-        always,
-        casts_to_booleans,
-        casts_to_unknown_dtype,
-        counts_axis_from_back,
-        drops_and_steps,
-        has_batch_dims,
-        has_vector_condition,
-        is_channels_first,
-        is_dilated,
-        is_grouped,
-        is_no_product,
-        is_shared,
-        is_training,
-        leaves_data_out,
-        makes_floats_or_booleans,
-        makes_inner_axis,
-        steps_and_dilates,
-        steps_over_integers,
-        takes_booleans,
-        takes_floats,
-        takes_integers,
-        takes_strings,
-    )
-}
+def _steps(graph: Graph, node: Node) -> bool:
+    """Whether a slice steps over values, or may."""
+    strides = graph.constant(node.inputs[3])
+    return strides is None or bool((strides != 1).any())

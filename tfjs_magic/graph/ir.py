@@ -266,16 +266,20 @@ class Graph:
     def check(self) -> None:
         """Assert that every ref means an output that exists, the index is right and the signature is there."""
         for node in self._nodes.values():
-            for source in _sources(node):
-                assert source in self._nodes, f"'{node.name}' uses '{source}', which does not exist"
-                assert node.name in self._consumers[source], f"'{node.name}' is not indexed under '{source}'"
             for ref in node.inputs:
-                assert port_of(ref) < self.producer(ref).outputs, f"'{node.name}' uses '{ref}', which does not exist"
+                assert self._has(ref), f"'{node.name}' uses '{ref}', which does not exist"
+                assert node.name in self._consumers[node_of(ref)], f"'{node.name}' is not indexed under '{ref}'"
+            for name in node.controls:
+                assert name in self._nodes, f"'{node.name}' waits for '{name}', which does not exist"
+                assert node.name in self._consumers[name], f"'{node.name}' is not indexed under '{name}'"
         for name in self.inputs.values():
-            assert name in self._nodes, f"input '{name}' was removed"
+            assert name in self._nodes, f"input '{name}' does not exist"
         for ref in self.outputs.values():
-            assert node_of(ref) in self._nodes, f"output '{ref}' was removed"
-            assert port_of(ref) < self.producer(ref).outputs, f"output '{ref}' does not exist"
+            assert self._has(ref), f"output '{ref}' does not exist"
+
+    def _has(self, ref: Ref) -> bool:
+        node = self._nodes.get(node_of(ref))
+        return node is not None and port_of(ref) < node.outputs
 
 
 def _sources(node: Node) -> list[NodeName]:

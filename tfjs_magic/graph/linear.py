@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,14 @@ def linear(graph: Graph, node: Node) -> Linear | None:
     if node.op == "DepthwiseConv2dNative":
         return Linear(node, position, weights, 4, math.prod(weights.shape[2:]))
     return Linear(node, position, weights, 4, weights.shape[2 if node.op == "Conv2DBackpropInput" else 3])
+
+
+def spread(weights: Array, rates: Sequence[int]) -> Array:
+    """Return a dilated kernel written out: along each of the first axes, rate - 1 zeros between its values."""
+    sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape, rates, strict=False)]
+    kernel = np.zeros((*sides, *weights.shape[len(sides) :]), weights.dtype)
+    kernel[tuple(slice(None, None, rate) for rate in rates)] = weights
+    return kernel
 
 
 def addends(node: Node) -> tuple[tuple[Ref, Ref], ...]:

@@ -11,14 +11,9 @@ from collections.abc import Iterable
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
 
-READS = frozenset(
-    {"TensorListGetItem", "TensorListStack", "TensorListGather", "TensorListLength", "TensorListConcatV2"}
-)
+READS = frozenset("TensorListGetItem TensorListStack TensorListGather TensorListLength TensorListConcatV2".split())
 CHANGES = frozenset(
-    {
-        *("TensorListSetItem", "TensorListPushBack", "TensorListPopBack", "TensorListResize"),
-        "TensorListScatterIntoExistingList",
-    }
+    "TensorListSetItem TensorListPushBack TensorListPopBack TensorListResize TensorListScatterIntoExistingList".split()
 )
 #: Ops that hand a list on → how many of their inputs may be it.
 _HANDS_ON = {"Identity": 1, "Enter": 1, "Exit": 1, "NextIteration": 1, "Switch": 1, "Merge": 2}
@@ -31,45 +26,41 @@ def unordered_readers(graph: Graph, change: Node) -> list[Node]:
 
 
 def is_shared(graph: Graph, change: Node) -> bool:
-    """Whether somebody else may see what a node does to its list: who ought to see the list as it was."""
+    """Whether something else may use the list that a node changes, and would see the change."""
     before = _ancestors(graph, change)
-    seen: set[str] = set()
-    todo = [(change, change.inputs[0])]
-    while todo:
-        user, ref = todo.pop()
-        for other in _users(graph, ref):
-            if other is user or other.name in before or _exclude(graph, user, other):
-                continue
-            if other.op in READS or other.op in CHANGES or other.op in _HANDS_ON:
-                return True
-        source = graph.producer(ref)
-        if source.op in _HANDS_ON and source.op != "NextIteration" and source.name not in seen:
-            seen.add(source.name)
-            todo += [(source, given) for given in source.inputs[: _HANDS_ON[source.op]]]
-    return False
+
+    def step(use: tuple[Node, Ref]) -> list[tuple[Node, Ref]]:
+        source = graph.producer(use[1])
+        return [] if source.op == "NextIteration" else [(source, given) for given in _handed_on(source)]
+
+    return any(
+        other.op in READS or other.op in CHANGES or other.op in _HANDS_ON
+        for user, ref in closure([(change, change.inputs[0])], step)
+        for other in _users(graph, ref)
+        if other is not user and other.name not in before and not _exclude(graph, user, other)
+    )
 
 
 def reserved_length(graph: Graph, ref: Ref) -> Ref | None:
     """Return the size that a list was made with, as a tensor ref of the same loop, if nothing changes that size."""
-    makers: set[tuple[Ref, int]] = set()
-    seen: set[str] = set()
-    todo = [(ref, 0)]
-    while todo:
-        ref, depth = todo.pop()
-        node = graph.producer(ref)
-        if node.name in seen:
-            continue
-        seen.add(node.name)
-        if node.op == "TensorListReserve":
-            makers.add((node.inputs[1], depth))
-        elif node.op == "TensorListSetItem" and not node.attrs.get("resize_if_index_out_of_bounds", False):
-            todo.append((node.inputs[0], depth))
-        elif node.op in _HANDS_ON:
-            inner = depth + (node.op == "Exit") - (node.op == "Enter")
-            todo += [(given, inner) for given in node.inputs[: _HANDS_ON[node.op]]]
-        else:
-            return None
-    return next((size for size, depth in makers if depth == 0), None) if len(makers) == 1 else None
+
+    def step(place: tuple[Ref, int]) -> list[tuple[Ref, int]]:
+        node, depth = graph.producer(place[0]), place[1]
+        if node.op == "TensorListSetItem" and not node.attrs.get("resize_if_index_out_of_bounds", False):
+            return [(node.inputs[0], depth)]
+        depth += (node.op == "Exit") - (node.op == "Enter")
+        return [(given, depth) for given in _handed_on(node)]
+
+    makers = {(graph.producer(ref), depth) for ref, depth in closure([(ref, 0)], step) if not step((ref, depth))}
+    if any(node.op != "TensorListReserve" for node, _ in makers):
+        return None
+    sizes = {(node.inputs[1], depth) for node, depth in makers}
+    return next((size for size, depth in sizes if depth == 0), None) if len(sizes) == 1 else None
+
+
+def _handed_on(node: Node) -> list[Ref]:
+    """Return the inputs that a node may hand on as its list."""
+    return node.inputs[: _HANDS_ON.get(node.op, 0)]
 
 
 def _users(graph: Graph, ref: Ref) -> list[Node]:

@@ -55,7 +55,7 @@ def trace(function: Any, *, inputs: Mapping[str, str], outputs: Mapping[str, str
     Raises:
         UnsupportedModelError: A variable is assigned and reaches an output.
     """
-    function = graph_def_function(function)
+    function = graph_def_function(function)  # again after unrolling, which leaves large constants of its own
     graph_def, handles = function.graph_def, function.handles
     keep = dict.fromkeys([*inputs.values(), *(node_of(Ref(ref)) for ref in outputs.values()), *function.side_effects])
     optimized = grappler.optimize(graph_def, keep=keep)

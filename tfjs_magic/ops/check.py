@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedOpsError
-from tfjs_magic.graph.conditions import CONDITIONS, is_channels_first
+from tfjs_magic.graph import conditions
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.options import BACKENDS
 
@@ -125,7 +125,7 @@ def _wrong_rows() -> dict[str, list[dict[str, Any]]]:
 
 def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what TF.js would do wrongly with a node, and on which backends."""
-    if is_channels_first(graph, node):
+    if conditions.is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
     elif node.attrs.get("T") == "complex64" and node.op not in _COMPLEX:
         yield (
@@ -136,5 +136,5 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
     else:
         for row in _wrong_rows().get(node.op, ()):
-            if CONDITIONS[row["when"]](graph, node):
+            if getattr(conditions, row["when"])(graph, node):
                 yield row["what"], row["backends"]

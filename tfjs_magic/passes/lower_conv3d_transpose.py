@@ -21,6 +21,7 @@ import numpy as np
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import axis_sizes, is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.linear import spread
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
@@ -47,7 +48,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return Miss("the size of the data is unknown")
     strides = axis_sizes(node, "strides")
     rates = axis_sizes(node, "dilations") or (1,) * len(strides)
-    kernel = _spread_kernel(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
+    kernel = spread(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
     front, behind = [], []
     for axis, (stride, k) in enumerate(zip(strides, kernel.shape[:3], strict=True)):
         i, o = given[axis + 1] or 0, made[axis + 1] or 0
@@ -55,13 +56,6 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         front.append(k - 1 - before)
         behind.append(o + before - i * stride)
     return _Match(node, np.ascontiguousarray(kernel), [side or 0 for side in given[1:]], strides, front, behind)
-
-
-def _spread_kernel(weights: Array, rates: Sequence[int]) -> Array:
-    sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape[:3], rates, strict=True)]
-    kernel = np.zeros((*sides, *weights.shape[3:]), weights.dtype)
-    kernel[:: rates[0], :: rates[1], :: rates[2]] = weights
-    return kernel
 
 
 def _apply(graph: Graph, match: _Match) -> None:

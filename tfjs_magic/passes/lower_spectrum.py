@@ -113,7 +113,7 @@ def _lines(kind: str, sizes: list[int], lengths: list[int]) -> list[_Line]:
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
     rank, sizes = len(match.sizes), list(match.sizes)
-    parts = [_reshape(new, part, [-1, *sizes]) for part in (match.real, match.imaginary) if part is not None]
+    parts = [new.reshape(part, [-1, *sizes], FLOAT32) for part in (match.real, match.imaginary) if part is not None]
     for line in match.lines:
         order = [axis for axis in range(rank + 1) if axis != line.axis + 1] + [line.axis + 1]
         back = [order.index(axis) for axis in range(rank + 1)]
@@ -121,7 +121,7 @@ def _apply(graph: Graph, match: _Match) -> None:
         results = _transform(new, line, rows[0], rows[1] if len(rows) > 1 else None)
         sizes[line.axis] = line.made
         moved = [-1, *(sizes[axis - 1] for axis in order[1:])] if line.axis < rank - 1 else [-1, *sizes]
-        parts = [_transposed(new, _reshape(new, part, moved), back) for part in results]
+        parts = [_transposed(new, new.reshape(part, moved, FLOAT32), back) for part in results]
     made = _full_shape(graph, new, match, sizes)
     *_, last = match.lines
     if last.kind == "IRFFT":
@@ -145,7 +145,7 @@ def _full_shape(graph: Graph, new: Lowering, match: _Match, sizes: list[int]) ->
 
 def _rows(new: Lowering, data: Ref, order: list[int], length: int) -> Ref:
     """Put the axis last, and every other one into the rows."""
-    return _reshape(new, _transposed(new, data, order), [-1, length])
+    return new.reshape(_transposed(new, data, order), [-1, length], FLOAT32)
 
 
 def _transform(new: Lowering, line: _Line, u: Ref, v: Ref | None) -> tuple[Ref, Ref]:
@@ -165,14 +165,14 @@ def _transform(new: Lowering, line: _Line, u: Ref, v: Ref | None) -> tuple[Ref, 
 def _in_two_steps(new: Lowering, factors: tuple[int, int], parts: list[Ref], *, inverse: bool) -> list[Ref]:
     first, second = factors
     length, sign = first * second, -1 if inverse else 1
-    parts = [_reshape(new, part, [-1, first, second]) for part in parts]
+    parts = [new.reshape(part, [-1, first, second], FLOAT32) for part in parts]
     u, v = _times(new, parts[0], parts[1] if len(parts) > 1 else None, *_waves(first, first, first, sign), op=_LEFT)
     cosine, sine = _waves(first, second, length, sign) / (length if inverse else 1)
     u, v = _times(new, u, v, cosine, sine, op="Mul")
-    rows = [_reshape(new, part, [-1, second]) for part in (u, v)]
+    rows = [new.reshape(part, [-1, second], FLOAT32) for part in (u, v)]
     u, v = _times(new, rows[0], rows[1], *_waves(second, second, second, sign))
-    turned = [_transposed(new, _reshape(new, part, [-1, first, second]), [0, 2, 1]) for part in (u, v)]
-    return [_reshape(new, part, [-1, length]) for part in turned]
+    turned = [_transposed(new, new.reshape(part, [-1, first, second], FLOAT32), [0, 2, 1]) for part in (u, v)]
+    return [new.reshape(part, [-1, length], FLOAT32) for part in turned]
 
 
 def _real_ends(new: Lowering, imaginary: Ref, line: _Line) -> Ref:
@@ -236,10 +236,6 @@ def _fitted(new: Lowering, rows: Ref, given: int, length: int) -> Ref:
     if given < length:
         return new.add("Pad", rows, new.constant([[0, 0], [0, length - given]]), T=FLOAT32, Tpaddings=INT32)
     return rows
-
-
-def _reshape(new: Lowering, data: Ref, shape: list[int]) -> Ref:
-    return new.add("Reshape", data, new.constant(shape), T=FLOAT32, Tshape=INT32)
 
 
 def _transposed(new: Lowering, data: Ref, order: list[int]) -> Ref:

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import axis_sizes, is_channels_first, steps_and_dilates
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.linear import spread
 from tfjs_magic.passes.lowering import Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -34,11 +33,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     weights = graph.constant(node.inputs[1])
     if weights is None or is_channels_first(graph, node):
         return Miss("the weights are computed, or the channels are not last")
-    rates = axis_sizes(node, "dilations")
-    sides = [(side - 1) * rate + 1 for side, rate in zip(weights.shape, rates, strict=False)]
-    kernel = np.zeros((*sides, *weights.shape[len(rates) :]), weights.dtype)
-    kernel[tuple(slice(None, None, rate) for rate in rates)] = weights
-    return _Match(node, kernel)
+    return _Match(node, spread(weights, axis_sizes(node, "dilations")))
 
 
 def _apply(graph: Graph, match: _Match) -> None:

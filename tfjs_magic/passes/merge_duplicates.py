@@ -16,10 +16,9 @@ from tfjs_magic.graph.refs import NodeName, ref_of
 from tfjs_magic.passes.rewrite import GraphPass
 
 #: Ops that give something else each time, or mean a place in the control flow.
-_IMPURE = (
-    *("Placeholder", "Random", "Stateless", "Multinomial", "Truncated", "Enter", "Exit", "Switch", "_SwitchN", "Merge"),
-    *("NextIteration", "LoopCond", "TensorList", "TensorArray", "EmptyTensorList", "HashTable", "LookupTable", "While"),
-    *("If", "NoOp", "Assert", "Print", "Variable", "VarHandle"),
+_IMPURE = tuple(
+    "Placeholder Random Stateless Multinomial Truncated Enter Exit Switch _SwitchN Merge NextIteration LoopCond "
+    "TensorList TensorArray EmptyTensorList HashTable LookupTable While If NoOp Assert Print Variable VarHandle".split()
 )
 _LARGEST_COMPARED_BYTES = 1024
 

@@ -5,7 +5,7 @@ Result:  y = Transpose(x, p∘q), or x where that is the order of x
 Given:   y = Relu(Transpose(x, p))                    or another op of one operand, see ``_UNARY``
 Result:  y = Transpose(Relu(x), p)
 
-Refuses: an order is computed. The first transpose stays where it has other consumers; the second form needs it alone.
+Both orders are constant. The first transpose stays where it has other consumers; the second form needs it alone.
 """
 
 from __future__ import annotations
@@ -16,26 +16,7 @@ from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
 
-_UNARY = frozenset(
-    {
-        *(
-            "Abs",
-            "Elu",
-            "Erf",
-            "Exp",
-            "LeakyRelu",
-            "Log",
-            "Neg",
-            "Relu",
-            "Relu6",
-            "Rsqrt",
-            "Selu",
-            "Sigmoid",
-            "Softplus",
-        ),
-        *("Sqrt", "Square", "Tanh"),
-    }
-)
+_UNARY = frozenset("Abs Elu Erf Exp LeakyRelu Log Neg Relu Relu6 Rsqrt Selu Sigmoid Softplus Sqrt Square Tanh".split())
 
 
 @dataclasses.dataclass(frozen=True)

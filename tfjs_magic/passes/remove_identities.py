@@ -9,38 +9,28 @@ output needs a computed node of its own, with the output at port 0.
 
 from __future__ import annotations
 
-import dataclasses
-
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import node_of, port_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
-@dataclasses.dataclass(frozen=True)
-class _Match:
-    node: Node
-
-
-def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+def _match(graph: Graph, node: Node) -> Node | Miss:
     source = node.inputs[0]
     if not graph.is_output(node.name):
-        return _Match(node)
+        return node
     if graph.producer(source).op in {"Placeholder", "Const"}:
         return Miss("an output that is an input or a constant needs a node of its own")
     if port_of(source) or graph.is_output(node_of(source)):
         return Miss("the tensor behind it shares its node with another output")
     if sum(node_of(ref) == node.name for ref in graph.outputs.values()) > 1:
         return Miss("two outputs share the tensor")
-    return _Match(node)
+    return node
 
 
-def _apply(graph: Graph, match: _Match) -> None:
-    graph.replace_uses(match.node.ref(), match.node.inputs[0])
+def _apply(graph: Graph, node: Node) -> None:
+    graph.replace_uses(node.ref(), node.inputs[0])
 
 
-PASS = Rewrite(
-    __name__,
-    frozenset({"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics", "EnsureShape"}),
-    _match,
-    _apply,
-)
+_OPS = frozenset("Identity StopGradient PreventGradient Snapshot CheckNumerics EnsureShape".split())
+
+PASS = Rewrite(__name__, _OPS, _match, _apply)

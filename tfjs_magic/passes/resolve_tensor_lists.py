@@ -22,6 +22,7 @@ import numpy as np
 
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.graph.refs import Ref, node_of, port_of
+from tfjs_magic.graph.tensor_lists import CHANGES, READS
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -39,18 +40,8 @@ class _Part:
 #: What an item was set to; None where it never was.
 _Item = Ref | _Part | None
 #: What gives a list like its first input, but for one change.
-_CHANGES = frozenset(
-    {
-        *("Identity", "TensorListPushBack", "TensorListPopBack", "TensorListSetItem", "TensorListResize"),
-        "TensorListScatterIntoExistingList",
-    }
-)
-_READERS = frozenset(
-    {
-        *("TensorListGetItem", "TensorListStack", "TensorListGather", "TensorListConcatV2", "TensorListPopBack"),
-        "TensorListLength",
-    }
-)
+_CHANGES = CHANGES | {"Identity"}
+_READERS = READS | {"TensorListPopBack"}
 
 
 @dataclasses.dataclass(frozen=True)
