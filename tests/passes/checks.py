@@ -208,7 +208,9 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
     watched.outputs.update({name: name for name in names})
     yield watched, _with(case.expected, values, names)
     shown, taken = copied(graph), set(map(node_of, graph.outputs.values()))
-    names = {ref: ref for ref in dtypes if not port_of(ref) and graph.producer(ref).op not in _DATA and ref not in taken}
+    names = {
+        ref: ref for ref in dtypes if not port_of(ref) and graph.producer(ref).op not in _DATA and ref not in taken
+    }
     shown.outputs.update(names)
     if names:
         yield shown, _with(case.expected, values, names)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import check_pass, parse_graph
+from tests.graph_text import parse_graph
+from tests.passes.checks import check_pass
 from tests.passes.operands import operands
 from tfjs_magic.passes import rename_nodes, run_passes
 
