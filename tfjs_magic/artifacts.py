@@ -17,6 +17,8 @@ from tfjs_magic._version import __version__
 
 ModelFormat = Literal["layers-model", "graph-model"]
 Array = NDArray[Any]
+#: The sizes of a static shape; None for an unknown one.
+Dims = tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class TensorInfo:
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...] | None
+    shape: Dims | None
     upper_bound: int | None = None
 
 

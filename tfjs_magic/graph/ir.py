@@ -9,12 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
-from tfjs_magic.artifacts import Array
+from tfjs_magic.artifacts import Array, Dims
 from tfjs_magic.graph.outputs import number_of_outputs
 from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of, ref_of
 from tfjs_magic.naming import first_free
-
-Dims = tuple[int | None, ...]
 
 
 class DType(str):

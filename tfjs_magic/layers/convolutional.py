@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array
+from tfjs_magic.artifacts import Array, Dims
 from tfjs_magic.layers.activation_functions import with_activation
 from tfjs_magic.layers.keras_objects import plain
-from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, Shape, either_format
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, either_format
 from tfjs_magic.layers.spatial import NONE, Pair, cropped, padded, product, same_pads
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, tfjs
 
@@ -234,7 +234,7 @@ def _written_out(view: LayerView) -> list[Pair] | None:
     return [same_pads(size or 0, window, stride) for size, window, stride in zip(sizes, windows, strides, strict=True)]
 
 
-def _pads(view: LayerView, shape: Shape, pads: list[Pair] | None, *, as_image: bool = False) -> TfjsLayers:
+def _pads(view: LayerView, shape: Dims, pads: list[Pair] | None, *, as_image: bool = False) -> TfjsLayers:
     if not pads:
         return ()
     if as_image and len(pads) == 1:

@@ -12,8 +12,9 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from tfjs_magic.artifacts import Dims
 from tfjs_magic.layers.keras_objects import is_keras_layer, is_keras_name
-from tfjs_magic.layers.mapping import CallShapes, Refusal, Shape, TensorOperand
+from tfjs_magic.layers.mapping import CallShapes, Refusal, TensorOperand
 from tfjs_magic.layers.tfjs_layer import TfjsLayers
 
 Kind = Literal["layer", "input", "model", "operation"]
@@ -317,5 +318,5 @@ def _kind_of_call(operation: Any) -> Kind:
     return "layer" if is_keras_layer(operation) else "operation"
 
 
-def _shape(tensor: Any) -> Shape:
+def _shape(tensor: Any) -> Dims:
     return tuple(None if size is None else int(size) for size in tensor.shape)

@@ -14,12 +14,10 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec
 
-from tfjs_magic.artifacts import Array
+from tfjs_magic.artifacts import Array, Dims
 from tfjs_magic.errors import quoted_list
 from tfjs_magic.layers.keras_objects import host_array, is_keras_layer, plain
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, permuted, tfjs
-
-Shape = tuple[int | None, ...]
 
 P = ParamSpec("P")
 
@@ -61,15 +59,15 @@ class CallShapes:
     """What one call of a layer takes and gives.
 
     Attributes:
-        inputs: Shape of each tensor that goes in, initial states among them.
-        outputs: Shape of each tensor that comes out.
+        inputs: Dims of each tensor that goes in, initial states among them.
+        outputs: Dims of each tensor that comes out.
         input_dtypes: Keras dtype of each tensor that goes in.
         arguments: Every argument but the tensors and the mask that is not None.
         operands: Of an operation: all its arguments in order, with a :class:`TensorOperand` for each tensor.
     """
 
-    inputs: tuple[Shape, ...]
-    outputs: tuple[Shape, ...]
+    inputs: tuple[Dims, ...]
+    outputs: tuple[Dims, ...]
     input_dtypes: tuple[str, ...]
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     operands: tuple[Any, ...] = ()
@@ -210,15 +208,15 @@ class LayerView:
         found = next((weight for name in names if (weight := getattr(owner, name, None)) is not None), None)
         return found is not None and bool((host_array(found) >= 0).all())
 
-    def sample(self, port: int = 0) -> Shape:
+    def sample(self, port: int = 0) -> Dims:
         """Return the shape of one sample of an input, without the batch; None where calls of a shared layer differ."""
         return self._common([call.inputs[port][1:] for call in self.calls])
 
-    def made(self) -> Shape:
+    def made(self) -> Dims:
         """Return the shape of one sample of the output, likewise."""
         return self._common([call.outputs[0][1:] for call in self.calls])
 
-    def _common(self, shapes: Sequence[Shape]) -> Shape:
+    def _common(self, shapes: Sequence[Dims]) -> Dims:
         if len({len(shape) for shape in shapes}) > 1:
             self.refuse("It is shared by calls with different ranks, which it cannot be in TF.js.")
             return shapes[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfjs_magic.layers.mapping import LayerMapping, LayerView, Shape
+from tfjs_magic.artifacts import Dims
+from tfjs_magic.layers.mapping import LayerMapping, LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, subtracted, tfjs
 
 #: tfjs's batchDot throws for tensors of a higher rank.
@@ -65,7 +66,7 @@ def _refuse_single_input(view: LayerView) -> None:
         view.refuse("It is called on a single tensor; TF.js wants at least two.", "Leave the layer out.")
 
 
-def _without(shape: Shape, position: int) -> Shape:
+def _without(shape: Dims, position: int) -> Dims:
     return shape[:position] + shape[position + 1 :]
 
 

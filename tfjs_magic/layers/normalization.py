@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, Shape
+from tfjs_magic.artifacts import Dims
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView
 from tfjs_magic.layers.spatial import product
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, merge, permuted, permuted_back, rescaled, tfjs
 
@@ -77,7 +78,7 @@ def group_normalization(view: LayerView) -> TfjsLayers:
     return _grouped(view, shape)
 
 
-def _grouped(view: LayerView, shape: Shape) -> TfjsLayers:
+def _grouped(view: LayerView, shape: Dims) -> TfjsLayers:
     """Normalise groups of the last axis of a sample of that shape."""
     *spatial, channels = shape
     values = product(*spatial)

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array
-from tfjs_magic.layers.mapping import FIX_SIZE, LayerView, Shape
+from tfjs_magic.artifacts import Array, Dims
+from tfjs_magic.layers.mapping import FIX_SIZE, LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayers, chain, multiplied, permuted, permuted_back, tfjs
 
 Pair = tuple[int, int]
@@ -18,7 +18,7 @@ T = TypeVar("T")
 NONE: Pair = (0, 0)
 
 
-def padded(view: LayerView, shape: Shape, pads: Sequence[Pair]) -> TfjsLayers:
+def padded(view: LayerView, shape: Dims, pads: Sequence[Pair]) -> TfjsLayers:
     """Add zeros before and after each spatial axis of ``shape`` (…, channels)."""
     sizes = [_sum(size, *pad) for size, pad in zip(shape, pads, strict=False)]
 
@@ -29,7 +29,7 @@ def padded(view: LayerView, shape: Shape, pads: Sequence[Pair]) -> TfjsLayers:
     return on_each_axis(view, two, shape, pads, sizes, nothing=NONE)
 
 
-def cropped(view: LayerView, shape: Shape, cuts: Sequence[Pair]) -> TfjsLayers:
+def cropped(view: LayerView, shape: Dims, cuts: Sequence[Pair]) -> TfjsLayers:
     """Cut values off at the start and the end of each spatial axis of ``shape`` (…, channels)."""
     if any(size is None and cut != NONE for size, cut in zip(shape, cuts, strict=False)):
         view.refuse("It cuts data of unknown size; TF.js then takes the size for 0.", FIX_SIZE)
@@ -42,7 +42,7 @@ def cropped(view: LayerView, shape: Shape, cuts: Sequence[Pair]) -> TfjsLayers:
     return on_each_axis(view, two, shape, cuts, sizes, nothing=NONE)
 
 
-def repeated(view: LayerView, shape: Shape, times: Sequence[int]) -> TfjsLayers:
+def repeated(view: LayerView, shape: Dims, times: Sequence[int]) -> TfjsLayers:
     """Repeat each value along each spatial axis of ``shape`` (…, channels)."""
     sizes = [product(size, count) for size, count in zip(shape, times, strict=False)]
 
@@ -56,7 +56,7 @@ def repeated(view: LayerView, shape: Shape, times: Sequence[int]) -> TfjsLayers:
 def on_each_axis(
     view: LayerView,
     two: Callable[[T, T], TfjsLayers],
-    shape: Shape,
+    shape: Dims,
     amounts: Sequence[T],
     sizes: Sequence[int | None],
     *,

@@ -20,7 +20,8 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.graph.ir import Attr, Dims, DType, Graph, Node
+from tfjs_magic.artifacts import Dims
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite

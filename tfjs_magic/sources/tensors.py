@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, TensorInfo
+from tfjs_magic.artifacts import Array, Dims, TensorInfo
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.naming import first_free
 from tfjs_magic.weights.dtypes import stored_dtype
-
-Dims = tuple[int | None, ...]
 
 #: That of a SavedModel, and that of a TF Hub module of TensorFlow 1.
 _DEFAULT_SIGNATURES = ("serving_default", "default")
@@ -54,10 +53,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
     """Number the later of equal names, the same at every conversion."""
     unique: list[str] = []
     for name in names:
-        candidate, number = name, 1
-        while candidate in unique or (number > 1 and candidate in names):
-            candidate, number = f"{name}_{number}", number + 1
-        unique.append(candidate)
+        unique.append(first_free(name, {*unique, *names}) if name in unique else name)
     return unique
 
 

@@ -22,7 +22,8 @@ from tfjs_magic.artifacts import (
     WeightSpec,
 )
 from tfjs_magic.errors import UnsupportedModelError
-from tfjs_magic.graph.dtypes import dtype_name
+from tfjs_magic.graph.dtypes import dtype_name, result_dtype
+from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
 
 #: What reading hostile files may provoke.
@@ -166,11 +167,11 @@ def graph_signature(topology: Mapping[str, Any], header: Mapping[str, Any]) -> t
     if not inputs:
         inputs = {node["name"]: _placeholder(node) for node in nodes if node["op"] == "Placeholder"}
     outputs = {
-        name: {"dtype": _result_dtype(by_name.get(_node_name(row.get("name", name)), {})), **row}
+        name: {"dtype": _result_dtype(by_name.get(node_of(row.get("name", name)), {})), **row}
         for name, row in (signature.get("outputs") or {}).items()
     }
     if not outputs:
-        used = {_node_name(ref) for node in nodes for ref in node.get("input") or ()}
+        used = {node_of(Ref(ref.removeprefix("^"))) for node in nodes for ref in node.get("input") or ()}
         ends = [node for node in nodes if node["name"] not in used and node["op"] not in _NO_RESULTS]
         outputs = {node["name"]: {"name": node["name"], "dtype": _result_dtype(node)} for node in ends}
     return inputs, outputs
@@ -185,10 +186,6 @@ _PREDICATES = frozenset(
 )
 
 
-def _node_name(ref: str) -> str:
-    return ref.removeprefix("^").split(":")[0]
-
-
 def _placeholder(node: Mapping[str, Any]) -> dict[str, Any]:
     attrs = node["attr"]
     shape = attrs.get("shape", {}).get("shape", {"unknownRank": True})
@@ -198,9 +195,9 @@ def _placeholder(node: Mapping[str, Any]) -> dict[str, Any]:
 def _result_dtype(node: Mapping[str, Any]) -> Any:
     if node.get("op") in _PREDICATES:
         return "DT_BOOL"
-    attrs = node.get("attr") or {}
-    keys = ("dtype", "DstT", "output_type", "out_type", "T")
-    return next((attrs[key]["type"] for key in keys if "type" in attrs.get(key, {})), "DT_FLOAT")
+    return (
+        result_dtype({key: row["type"] for key, row in (node.get("attr") or {}).items() if "type" in row}) or "DT_FLOAT"
+    )
 
 
 def _graph_signature(document: Mapping[str, Any]) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:

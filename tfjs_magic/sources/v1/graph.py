@@ -15,6 +15,7 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
+from tfjs_magic.naming import first_free
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
@@ -191,9 +192,7 @@ def _cut(graph_def: Any, endpoints: Endpoints) -> dict[str, str]:
         if node_name in nodes and nodes[node_name].op == "Placeholder":
             placeholders[name] = node_name
             continue
-        placeholder = f"{node_name}/fed_{port}"
-        while placeholder in nodes:
-            placeholder += "_"
+        placeholder = first_free(f"{node_name}/fed_{port}", nodes)
         fresh[node_name, port] = placeholders[name] = placeholder
         dtype, shape = endpoints.types[name]
         cut = graph_def.node.add(name=placeholder, op="Placeholder")

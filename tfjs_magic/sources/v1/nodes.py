@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from tfjs_magic.graph import refs
+
 
 def node_and_port(ref: str) -> tuple[str, int]:
     """Split a tensor ref: "name" is "name:0"."""
@@ -24,11 +26,4 @@ def control_inputs(node: Any) -> Iterator[str]:
 
 def closure(nodes: Mapping[str, Any], start: Iterable[str], step: Callable[[Any], Iterable[str]]) -> set[str]:
     """Return ``start`` and what ``step`` leads to from there; names without a node are left out."""
-    found: set[str] = set()
-    stack = list(start)
-    while stack:
-        name = stack.pop()
-        if name not in found and name in nodes:
-            found.add(name)
-            stack += step(nodes[name])
-    return found
+    return refs.closure(start, lambda name: step(nodes[name]) if name in nodes else ()) & nodes.keys()

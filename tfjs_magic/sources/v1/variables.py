@@ -10,15 +10,15 @@ import tensorflow as tf
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.graph.resources import Handle
+from tfjs_magic.graph.resources import FORWARDS, READS, Handle, make_handle
+from tfjs_magic.naming import first_free
 from tfjs_magic.sources.v1.nodes import closure, data_inputs
 
 _REF_VARIABLES = frozenset({"VariableV2", "Variable"})
 _VARIABLES = _REF_VARIABLES | {"VarHandleOp"}
 #: Ops that hand a reference or a resource on; on values they do the same under the name without "Ref".
 _REF_FORWARDING = frozenset({"RefIdentity", "RefEnter", "RefExit", "RefSwitch", "RefMerge", "RefNextIteration"})
-_FORWARDING = _REF_FORWARDING | {"Identity", "Enter", "Exit", "Switch", "Merge", "NextIteration"}
-_RESOURCE_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape"})
+_FORWARDING = _REF_FORWARDING | FORWARDS
 #: Calls whose bodies are looked at once they are inlined.
 CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "While", "If", "Case"})
 CALLS |= {"StatelessWhile", "StatelessIf", "StatelessCase"}
@@ -66,7 +66,7 @@ def _written_inputs(node: Any) -> list[str]:
 
 
 def _is_resource_write(nodes: Mapping[str, Any], node: Any) -> bool:
-    if node.op in _RESOURCE_READS or node.op in _FORWARDING or node.op == "VarIsInitializedOp":
+    if node.op in READS | _FORWARDING:
         return False
     found = (variable_behind(nodes, ref) for ref in data_inputs(node))
     return any(name is not None and nodes[name].op == "VarHandleOp" for name in found)
@@ -89,31 +89,37 @@ def bind_variables(graph_def: Any, values: Values) -> dict[str, Handle]:
     """Put the read of a handle where a variable is; the variable's own name stays free for its weight."""
     handles: dict[str, Handle] = {}
     renamed: dict[str, str] = {}
+    taken = {node.name for node in graph_def.node}
+
+    def fresh(base: str) -> str:
+        taken.add(name := first_free(base, taken))
+        return name
+
     for node in list(graph_def.node):
         if node.op in _REF_FORWARDING:
             node.op = node.op.removeprefix("Ref")
         if node.op not in _VARIABLES:
             continue
         name, array = node.name, values(node.name)
-        handle = node
+        handle, handle_name = node, fresh(f"{name}/handle")
         if node.op in _REF_VARIABLES:
             node.Clear()
-            node.name, node.op = f"{name}/value_v2", "ReadVariableOp"
+            node.name, node.op = fresh(f"{name}/value"), "ReadVariableOp"
             node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
-            node.input.append(f"{name}/handle_v2")
+            node.input.append(handle_name)
             handle = graph_def.node.add()
-        _make_handle(handle, f"{name}/handle_v2", array)
+        make_handle(handle, handle_name, array)
         handles[handle.name] = Handle(name, array)
         renamed[name] = node.name
     for node in graph_def.node:
         for i, ref in enumerate(node.input):
             node.input[i] = renamed.get(ref.removesuffix(":0"), ref)
-    while _read_inside_loop(graph_def, handles):  # once per depth of nested loops
+    while _read_inside_loop(graph_def, handles, fresh):  # once per depth of nested loops
         pass
     return handles
 
 
-def _read_inside_loop(graph_def: Any, handles: dict[str, Handle]) -> bool:
+def _read_inside_loop(graph_def: Any, handles: dict[str, Handle], fresh: Callable[[str], str]) -> bool:
     """Let a weight enter a loop as a handle that is read there, as later TensorFlow writes it.
 
     Given:   y = Enter(w, is_constant=True)
@@ -133,15 +139,16 @@ def _read_inside_loop(graph_def: Any, handles: dict[str, Handle]) -> bool:
         if source.op == "ReadVariableOp":
             resource = source.input[0]
         elif source.op == "Const" and source.attr["dtype"].type != tf.string.as_datatype_enum:
-            resource = f"{source.name}/handle_v2"
-            if resource not in handles:
+            resource = next((name for name, handle in handles.items() if handle.label == source.name), None)
+            if resource is None:
+                resource = fresh(f"{source.name}/handle")
                 handles[resource] = Handle(source.name, tf.make_ndarray(source.attr["value"].tensor))
-                _make_handle(graph_def.node.add(), resource, handles[resource].array)
+                make_handle(graph_def.node.add(), resource, handles[resource].array)
         else:
             continue
         enter = graph_def.node.add()
         enter.CopyFrom(node)
-        enter.name = f"{node.name}/handle_v2"
+        enter.name = fresh(f"{node.name}/handle")
         enter.input[0] = resource
         dtype = node.attr["T"].type
         enter.attr["T"].type = _RESOURCE
@@ -152,14 +159,6 @@ def _read_inside_loop(graph_def: Any, handles: dict[str, Handle]) -> bool:
         node.attr["dtype"].type = dtype
         changed = True
     return changed
-
-
-def _make_handle(node: Any, name: str, array: Array) -> None:
-    node.Clear()
-    node.name, node.op = name, "VarHandleOp"
-    node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
-    node.attr["shared_name"].s = name.encode()  # grappler merges handles that share a name
 
 
 def check_loops(graph_def: Any, description: str) -> None:
