@@ -14,6 +14,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, TensorInfo
 from tfjs_magic.layers.functional import input_names, output_names
+from tfjs_magic.sources.any_cpu import on_any_cpu
 
 layers = keras.layers
 
@@ -64,7 +65,7 @@ def keras_outputs(model: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Run a Keras model for inference on named inputs; outputs under the user's names, as float32 or int32."""
     flat = [inputs[name].astype(str(t.dtype)) for name, t in zip(input_names(model), model.inputs, strict=True)]
     graph = getattr(model, "_functional", None) or model
-    result = graph(keras.tree.pack_sequence_as(graph._inputs_struct, flat), training=False)
+    result = on_any_cpu(graph)(keras.tree.pack_sequence_as(graph._inputs_struct, flat), training=False)
     flat_result = keras.tree.flatten(result)
     narrow = [keras.ops.cast(one, "int32" if "int" in str(one.dtype) else "float32") for one in flat_result]
     return dict(zip(output_names(model), map(keras.ops.convert_to_numpy, narrow), strict=True))

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.any_cpu import on_any_cpu
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import (
     change_detector,
@@ -174,10 +175,13 @@ def _described(specs: Sequence[Any]) -> str:
 def _reference(
     run: Callable[[Sequence[Any]], Any], specs: Mapping[str, Any], outputs: Sequence[str], function: Any
 ) -> Reference:
+    @on_any_cpu
+    def computed(*tensors: Any) -> list[Any]:
+        return [tf.convert_to_tensor(tensor) for _, tensor in _named_outputs(run(tensors))]
+
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        result = run([tf.convert_to_tensor(inputs[name], spec.dtype) for name, spec in specs.items()])
-        arrays = [np.asarray(tf.convert_to_tensor(tensor)) for _, tensor in _named_outputs(result)]
-        return dict(zip(outputs, arrays, strict=True))
+        results = computed(*(tf.convert_to_tensor(inputs[name], spec.dtype) for name, spec in specs.items()))
+        return dict(zip(outputs, map(np.asarray, results), strict=True))
 
     return Reference(call, change_detector(function.graph.variables, lambda v: np.asarray(v.read_value())))
 

@@ -15,6 +15,7 @@ from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.functional import input_names, output_names
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.any_cpu import on_any_cpu
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import change_detector, check_names, wanted_shape
 
@@ -169,10 +170,13 @@ def _caller(model: Any) -> Any:
     dtypes = [tensor.dtype for tensor in model.inputs]
     structure = _input_structure(model)
 
+    @on_any_cpu
+    def run(*tensors: Any) -> Any:
+        return keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
+
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
         tensors = [keras.ops.convert_to_tensor(inputs[n], dtype=d) for n, d in zip(names, dtypes, strict=True)]
-        result = model(keras.tree.pack_sequence_as(structure, tensors), training=False)
-        arrays = [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(result)]
+        arrays = [keras.ops.convert_to_numpy(tensor) for tensor in run(*tensors)]
         return dict(zip(outputs, arrays, strict=True))
 
     return call

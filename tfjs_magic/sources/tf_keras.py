@@ -16,6 +16,7 @@ from tfjs_magic.artifacts import Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.any_cpu import on_any_cpu
 from tfjs_magic.sources.function import traced_source
 from tfjs_magic.sources.keras import keras_source
 from tfjs_magic.sources.source import FunctionSource, KerasSource
@@ -78,10 +79,10 @@ def _computes_the_same(model: Any, twin: Any, specs: dict[str, Any]) -> bool:
     drawn = [rng.uniform(0, 2, shapes[name]).astype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
     structure = _input_structure(model)
     given = drawn[0] if structure is None else tf.nest.pack_sequence_as(structure, drawn)
-    expected = tf.nest.flatten(model(given, training=False))
+    expected = tf.nest.flatten(on_any_cpu(model)(given, training=False))
     by_name = dict(zip(specs, drawn, strict=True))
     ordered = [by_name[name] for name in input_names(twin)]
-    got = tf.nest.flatten(twin(ordered if len(ordered) > 1 else ordered[0], training=False))
+    got = tf.nest.flatten(on_any_cpu(twin)(ordered if len(ordered) > 1 else ordered[0], training=False))
     pairs = [(np.asarray(one), np.asarray(other)) for one, other in zip(expected, got, strict=True)]
     return all(one.shape == other.shape and _alike(one, other) for one, other in pairs)
 
