@@ -67,7 +67,7 @@ export type OutputParity = {
 };
 
 /** `status`: "passed" | "failed" | "reported" (quantized: no verdict without the user's bound) | "no_reference" |
- *  "source_changed". `note` is a sentence for the reader, "" if none. */
+ *  "source_changed" | "source_failed". `note` is a sentence for the reader, "" if none. */
 export type Parity = { status: string; note: string; outputs: OutputParity[] };
 
 // ---------------------------------------------------------------- the state of a benchmark

@@ -283,7 +283,7 @@ def _broken(_: Any) -> Any:
     [
         pytest.param(tiny_model(call=None), "no_reference", "no Python model", id="none"),
         pytest.param(tiny_model(changed=True), "source_changed", "changed after the conversion", id="trained"),
-        pytest.param(tiny_model(call=_broken), "no_reference", "RuntimeError: no such layer", id="broken"),
+        pytest.param(tiny_model(call=_broken), "source_failed", "(RuntimeError: no such layer). The", id="broken"),
     ],
 )
 def test_without_a_usable_reference_it_says_why(model: TfjsModel, status: str, note: str) -> None:

@@ -87,7 +87,10 @@ class OutputParity(TypedDict):
 
 
 class Parity(TypedDict):
-    """``status``: "passed", "failed", "reported", "no_reference" or "source_changed"; ``note``: a sentence or ""."""
+    """``status``: "passed", "failed", "reported", "no_reference", "source_changed" or "source_failed".
+
+    ``note``: a sentence or "".
+    """
 
     status: str
     note: str

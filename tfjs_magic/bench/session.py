@@ -25,6 +25,7 @@ from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.verify import compare
+from tfjs_magic.errors import reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: A page that missed three reports is taken for gone.
@@ -363,8 +364,8 @@ def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
             return [{name: np.asarray(value) for name, value in reference(feed).items()} for feed in feeds]
     except Exception as error:
         # The source is the user's code.
-        why = f"Not compared: the model failed in Python ({type(error).__name__}: {error!s:.300})"
-        raise _NotComparedError("no_reference", why) from error
+        why = f"Not compared: Python itself cannot run the model ({type(error).__name__}: {reason_of(error)})."
+        raise _NotComparedError("source_failed", f"{why} The conversion does not depend on that.") from error
     raise _NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
 
 

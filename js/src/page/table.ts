@@ -72,6 +72,7 @@ const VERDICTS: Record<string, [mark: string, text: string, className: string]> 
   reported: ["≈", "reported", ""],
   no_reference: ["", "no reference", ""],
   source_changed: ["", "not compared", ""],
+  source_failed: ["", "not compared", ""],
 };
 
 function parityBadge(make: Make, job: JobState, { id, expanded, toggle }: Detail): Node | string {
