@@ -57,10 +57,13 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def kernel_shell() -> Any:
+def kernel_shell() -> Iterator[Any]:
     shell = start_ipython()
     shell.history_manager.enabled = False
-    return shell
+    shell.run_cell(MAKE)  # imports TensorFlow
+    gc.freeze()  # a reset of the shell collects garbage: a second each time, were TensorFlow's objects looked through
+    yield shell
+    gc.unfreeze()
 
 
 @pytest.fixture
