@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +16,13 @@ from tests import models
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
+from tests.published import published
 from tfjs_magic import convert, load
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, UnsupportedOpsError, WeightError
 from tfjs_magic.model import TfjsModel
 
 layers = keras.layers
-PUBLISHED = Path(os.environ.get("TFJS_MAGIC_MODELS", Path(__file__).parents[1] / ".." / "shared" / "models"))
 #: oneDNN, which cannot be switched off in this process, rounds deep models by this much.
 PUBLISHED_TOLERANCE = 1e-4
 SHARED = [
@@ -223,7 +222,6 @@ def test_quantized_weights_are_what_the_model_says(tfjs_node: TfjsNode, quantize
 
 def test_a_model_is_a_snapshot(tfjs_node: TfjsNode) -> None:
     source = models.dense()
-    feed = {"keras_tensor": np.ones((1, 6), np.float32)}
     model = convert(source, format="graph")
     feed = models.samples_of(model.inputs)
     assert model.reference is not None
@@ -330,10 +328,7 @@ def test_integers_and_scalars(tfjs_node: TfjsNode, tmp_path: Path) -> None:
 )
 def test_published_models(tfjs_node: TfjsNode, name: str, path: str, options: dict[str, Any]) -> None:
     """Their own samples, and the outputs that TensorFlow gave where they were published."""
-    folder = PUBLISHED / name
-    if not folder.is_dir():
-        pytest.skip(f"the published models are not in {PUBLISHED}; TFJS_MAGIC_MODELS names their folder")
-    source = folder / path
+    source = published(name) / path
     if source.is_dir() and not (source / "saved_model.pb").exists():
         (source,) = source.glob("*.keras")
     _check(tfjs_node, convert(source, **options), tolerance=PUBLISHED_TOLERANCE)
@@ -343,10 +338,7 @@ def test_published_models(tfjs_node: TfjsNode, name: str, path: str, options: di
     ("name", "dtype"), [("times_three_float", np.float32), ("times_two_int", np.int32), ("int64_multiply", np.int64)]
 )
 def test_published_scalar_models(tfjs_node: TfjsNode, name: str, dtype: type[np.generic]) -> None:
-    path = PUBLISHED / "tfjs_node_test_savedmodels" / "original" / name
-    if not path.is_dir():
-        pytest.skip(f"the published models are not in {PUBLISHED}; TFJS_MAGIC_MODELS names their folder")
-    model = convert(path)
+    model = convert(published("tfjs_node_test_savedmodels") / "original" / name)
     feed = {
         info.name: np.full([size or 1 for size in info.shape or ()], 7 + i, dtype)
         for i, info in enumerate(model.inputs)

@@ -16,7 +16,7 @@ from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.models import samples_of
-from tests.sources.v1_models import published, published_sample
+from tests.published import published, published_sample
 from tfjs_magic import convert
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.model import TfjsModel

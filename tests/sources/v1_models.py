@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tests.conformance.compare import assert_matches, assert_telling
@@ -18,8 +16,6 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.model import TfjsModel
 
 v1 = tf.compat.v1
-REPOSITORY = Path(__file__).parents[2]
-MODELS = Path(os.environ.get("TFJS_MAGIC_MODELS", REPOSITORY.parent / "shared" / "models"))
 
 Feeds = Sequence[Mapping[str, Array]]
 
@@ -69,29 +65,6 @@ def check(tfjs_node: TfjsNode, model: TfjsModel, feeds: Feeds, expected: Sequenc
         assert_matches(model.reference(feed), wanted)
         for backend in BACKENDS:
             assert_matches(tfjs_node.run(model, feed, backend), wanted)
-
-
-def published(name: str) -> Path:
-    """Return the folder of a published model; skips where there is none."""
-    if not (MODELS / name).is_dir():
-        pytest.skip(f"the published models are not in {MODELS}; TFJS_MAGIC_MODELS names their folder")
-    return MODELS / name
-
-
-def published_sample(name: str, model: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return the inputs and outputs that were published with a model."""
-    with np.load(published(name) / "reference.npz") as arrays:
-        rows = {key: arrays[key] for key in arrays}
-    prefix = f"{model}|" if model else ""
-    pairs = [
-        {key.removeprefix(f"{kind}:{prefix}").removesuffix(":0"): rows[key] for key in rows if _of(key, kind, prefix)}
-        for kind in ("in", "out")
-    ]
-    return pairs[0], pairs[1]
-
-
-def _of(key: str, kind: str, prefix: str) -> bool:
-    return key.startswith(f"{kind}:{prefix}")
 
 
 def without_control_flow_v2() -> Iterator[None]:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
-from tests.sources.v1_models import check, feeds_of, normal, published, published_sample, v1
+from tests.published import published, published_sample
+from tests.sources.v1_models import check, feeds_of, normal, v1
 from tfjs_magic import convert
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError

@@ -13,12 +13,11 @@ import tensorflow as tf
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
+from tests.published import published, published_sample
 from tests.sources.v1_models import (
     check,
     feeds_of,
     normal,
-    published,
-    published_sample,
     save_v1,
     v1,
     without_control_flow_v2,
