@@ -1,13 +1,17 @@
-"""Fixtures and skips that several test files share."""
+"""Fixtures and skips that all tests share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
 from tests.conformance.node import TfjsNode, missing_for_node
+
+#: How the reasons begin for which a test may be skipped in CI too; there, any other skip is a failure.
+MAY_SKIP = ("the published models are not in", "mounting a small disk needs root", "ipykernel 6 hands on no message")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,12 +22,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests that need Node where there is none; in CI that is a failure."""
-    if item.get_closest_marker("needs_node") is None or (missing := missing_for_node()) is None:
-        return
-    if os.environ.get("CI", "").lower() in {"true", "1"}:
-        pytest.fail(f"CI must run this test, but {missing}", pytrace=False)
-    pytest.skip(missing)
+    """Skip tests that need Node where there is none."""
+    if item.get_closest_marker("needs_node") and (missing := missing_for_node()) is not None:
+        pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail in CI for a skip that nobody expects."""
+    return with_skips_judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Likewise for a whole module."""
+    return with_skips_judged((yield))
+
+
+def with_skips_judged(report: Any) -> Any:
+    """Return the report, failed if it tells of a skip that CI must not have."""
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI", "").lower() in {"true", "1"}:
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(MAY_SKIP):
+            report.outcome, report.longrepr = "failed", f"CI must run this test, but {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -26,12 +25,15 @@ _FAILED = pytest.StashKey[bool]()
 _PRELUDE = "%load_ext tfjs_magic\nimport keras, tests.models, tfjs_magic, tfjs_magic.pipeline"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests here, before ``-m`` looks at the marks."""
+    item.add_marker(pytest.mark.e2e)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests here, and run them last: Playwright keeps an event loop running, which others must not meet."""
+    """Run the tests here last: Playwright keeps an event loop running, which others must not meet."""
     ours = [item for item in items if HERE in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.e2e)
     items[:] = [item for item in items if HERE not in item.path.parents] + ours
 
 
@@ -45,12 +47,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's program; without one the test is skipped, in CI it fails."""
+    """The browser's program; without one the test is skipped."""
     try:
         return require_chromium()
     except ChromiumMissingError as error:
-        if os.environ.get("CI", "").lower() in {"true", "1"}:
-            pytest.fail(f"CI must run this test, but {error}", pytrace=False)
         pytest.skip(str(error))
 
 
@@ -172,16 +172,3 @@ def _take_picture(notebook: Notebook, name: str) -> None:
     if not notebook.page.is_closed():
         PICTURES.mkdir(parents=True, exist_ok=True)
         notebook.page.screenshot(path=PICTURES / f"failed-{re.sub(r'[^A-Za-z0-9]+', '-', name)}.png")
-
-
-@pytest.fixture
-def real_model() -> Callable[[str], Path]:
-    """Gives the directory of a model that is too large for the repository; skips where TFJS_MAGIC_MODELS lacks it."""
-    models = Path(os.environ.get("TFJS_MAGIC_MODELS", REPOSITORY.parent / "shared" / "models"))
-
-    def give(name: str) -> Path:
-        if not (models / name).is_dir():
-            pytest.skip(f"'{models / name}' is not there; set TFJS_MAGIC_MODELS to the directory that holds it")
-        return models / name
-
-    return give

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.e2e.lab import LabServer, Notebook
 from tests.e2e.widget import Widget, agree, result_expression
+from tests.published import published
 
 MOBILENET = "keras.applications.MobileNetV2(weights=None, input_shape=({side}, {side}, 3))"
 
@@ -247,8 +247,8 @@ def assert_one_line(notebook: Notebook, index: int, *words: str) -> None:
         assert word in shown, shown
 
 
-def test_real_model_from_elsewhere(notebook: Notebook, real_model: Callable[[str], Path]) -> None:
-    path = next((real_model("mnist_cnn_keras38") / "original").glob("*.keras"))
+def test_real_model_from_elsewhere(notebook: Notebook) -> None:
+    path = next((published("mnist_cnn_keras38") / "original").glob("*.keras"))
     notebook.set_cells([f"%tfjs_convert {path} --runs 12 --backend wasm"])
     notebook.run(0)
     agree(Widget(notebook.cell(0)).wait_for("finished"), result := result_of(notebook))
