@@ -1,4 +1,4 @@
-"""Models of one layer each (or one mask, or one merge): every option that a layers model must hold exactly."""
+"""Models of one layer each, by the module that maps it: every option that a layers model must hold exactly."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from tests.models import layers
 from tfjs_magic.layers.registry import MAPPINGS
 
+Cases = dict[str, Callable[[], Any]]
 LINE, SEQUENCE, IMAGE, TOKENS = (6,), (7, 4), (8, 7, 3), (7,)
 
 
@@ -45,7 +46,7 @@ def activation_case(name: str) -> Callable[[], Any]:
 ops = keras.ops
 CONSTANT = np.linspace(-1, 2, 4, dtype=np.float32)
 #: Name → the shape of one sample, and what is computed from it.
-OPERATIONS: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
+UNARY: dict[str, tuple[tuple[int | None, ...], Callable[[Any], Any]]] = {
     "add": (LINE, lambda x: x + 1.5),
     "add-array": (SEQUENCE, lambda x: x + CONSTANT),
     "add-matrix": (SEQUENCE, lambda x: x + np.arange(28, dtype=np.float32).reshape(1, 7, 4)),
@@ -124,7 +125,7 @@ BINARY: dict[str, tuple[dict[str, Any], Callable[[Any, Any], Any]]] = {
     "matmul-two": ({"second": (4, 5)}, ops.matmul),
 }
 L1L2 = keras.regularizers.L1L2(0.1, 0.2)
-ACTIVATIONS = (
+ACTIVATION_NAMES = (
     *(
         "celu",
         "elu",
@@ -187,8 +188,7 @@ def three_sequences(layer: Any) -> Any:
     return keras.Model(inputs, layer(inputs))
 
 
-CASES: dict[str, Callable[[], Any]] = {
-    # core
+CORE: Cases = {
     "Dense-3d-no-bias": lambda: on(SEQUENCE, layers.Dense(3, use_bias=False)),
     "Dense-4d": lambda: on(IMAGE, layers.Dense(5)),
     "Dense": lambda: on(LINE, layers.Dense(3, "silu", kernel_regularizer="l2", bias_regularizer=L1L2)),
@@ -214,8 +214,17 @@ CASES: dict[str, Callable[[], Any]] = {
     "SpatialDropout1D": lambda: on(SEQUENCE, layers.SpatialDropout1D(0.5)),
     "SpatialDropout2D": lambda: on(IMAGE, layers.SpatialDropout2D(0.5)),
     "SpatialDropout3D": lambda: on((2, *IMAGE), layers.SpatialDropout3D(0.5)),
-    **{f"Activation-{name}": activation_case(name) for name in ACTIVATIONS},
-    # convolutional
+    **{
+        f"EinsumDense-{equation}": lambda equation=equation, shape=shape, bias=bias: on(
+            (3, 4, 5), layers.EinsumDense(equation, shape, bias_axes=bias, activation="tanh")
+        )
+        for equation, shape, bias in EQUATIONS
+    },
+    "EinsumDense-ellipsis": lambda: on(SEQUENCE, layers.EinsumDense("...x,xy->...y", 6, bias_axes="y")),
+    "Masking": lambda: on(SEQUENCE, layers.Masking(0.5), layers.Dense(3)),
+    "ReversibleEmbedding": lambda: on(TOKENS, layers.ReversibleEmbedding(9, 4, tie_weights=False), dtype="int32"),
+}
+CONVOLUTIONAL: Cases = {
     "Conv1D-same": lambda: on(SEQUENCE, layers.Conv1D(5, 3, padding="same", activation="relu")),
     "Conv1D-strides": lambda: on(SEQUENCE, layers.Conv1D(5, 2, strides=2, use_bias=False)),
     "Conv1D-dilation": lambda: on(SEQUENCE, layers.Conv1D(5, 2, dilation_rate=3)),
@@ -294,7 +303,8 @@ CASES: dict[str, Callable[[], Any]] = {
             ("SeparableConv2D", (8, 7, 3), {"filters": 5, "kernel_size": 2, "strides": 3, "padding": "same"}),
         )
     },
-    # pooling
+}
+POOLING: Cases = {
     **{
         f"{name}-{'-'.join(map(str, more.values()))}": lambda name=name, shape=shape, more=more: on(
             shape, getattr(layers, name)(**more)
@@ -350,7 +360,8 @@ CASES: dict[str, Callable[[], Any]] = {
     "AveragePooling2D-channels-first": lambda: on(
         (3, 8, 7), layers.AveragePooling2D(3, 2, padding="same", data_format="channels_first")
     ),
-    # normalization
+}
+NORMALIZATION: Cases = {
     "BatchNormalization-2d": lambda: on(LINE, layers.BatchNormalization(epsilon=0.1)),
     "BatchNormalization-3d": lambda: on(SEQUENCE, layers.BatchNormalization(scale=False)),
     "BatchNormalization-4d": lambda: on(IMAGE, layers.BatchNormalization(axis=3, center=False)),
@@ -391,7 +402,9 @@ CASES: dict[str, Callable[[], Any]] = {
     ),
     "Normalization-invert": lambda: on(LINE, layers.Normalization(mean=2.0, variance=3.0, invert=True)),
     "Normalization-integers": lambda: on(LINE, layers.Normalization(mean=2.0, variance=3.0), dtype="int32"),
-    # activations
+}
+ACTIVATIONS: Cases = {
+    **{f"Activation-{name}": activation_case(name) for name in ACTIVATION_NAMES},
     "ReLU-all": lambda: on(LINE, layers.ReLU(max_value=0.8, negative_slope=0.2, threshold=0.3)),
     "ReLU-max-slope": lambda: on(LINE, layers.ReLU(max_value=0.8, negative_slope=0.2)),
     "ReLU-max-threshold": lambda: on(LINE, layers.ReLU(max_value=0.8, threshold=0.3)),
@@ -410,7 +423,8 @@ CASES: dict[str, Callable[[], Any]] = {
     "ELU": lambda: on(LINE, layers.ELU()),
     "Softmax": lambda: on(SEQUENCE, layers.Softmax()),
     "Softmax-last": lambda: on(SEQUENCE, layers.Softmax(axis=2)),
-    # merging
+}
+MERGING: Cases = {
     "Maximum-three-ranks": lambda: on(
         IMAGE,
         lambda x: layers.Maximum()([x, layers.Flatten()(layers.Conv2D(1, (8, 5))(x)), layers.Conv2D(3, (1, 7))(x)]),
@@ -433,14 +447,16 @@ CASES: dict[str, Callable[[], Any]] = {
     "Dot-matmul": lambda: on_two(SEQUENCE, layers.Dot(axes=(2, 1)), second=(4, 5)),
     "Dot-last": lambda: on_two(SEQUENCE, layers.Dot(axes=-1), second=(3, 4)),
     "Dot-first": lambda: on_two(SEQUENCE, layers.Dot(axes=1), second=(7, 2)),
-    # attention
+}
+ATTENTION: Cases = {
     "Attention": lambda: two_sequences(lambda query, value: layers.Attention()([query, value])),
     "Attention-key-scale": lambda: three_sequences(layers.Attention(use_scale=True)),
     "Attention-concat": lambda: three_sequences(layers.Attention(score_mode="concat", use_scale=True)),
     "Attention-causal": lambda: on(SEQUENCE, lambda x: layers.Attention()([x, x], use_causal_mask=True)),
     "AdditiveAttention": lambda: two_sequences(lambda query, value: layers.AdditiveAttention()([query, value])),
     "AdditiveAttention-unscaled": lambda: three_sequences(layers.AdditiveAttention(use_scale=False)),
-    # preprocessing
+}
+PREPROCESSING: Cases = {
     **{
         name: lambda name=name: on(IMAGE, augmenting(name))
         for name in MAPPINGS
@@ -466,16 +482,8 @@ CASES: dict[str, Callable[[], Any]] = {
         )
         for mode in ("one_hot", "multi_hot", "count")
     },
-    # core, made of several
-    **{
-        f"EinsumDense-{equation}": lambda equation=equation, shape=shape, bias=bias: on(
-            (3, 4, 5), layers.EinsumDense(equation, shape, bias_axes=bias, activation="tanh")
-        )
-        for equation, shape, bias in EQUATIONS
-    },
-    "EinsumDense-ellipsis": lambda: on(SEQUENCE, layers.EinsumDense("...x,xy->...y", 6, bias_axes="y")),
-    "ReversibleEmbedding": lambda: on(TOKENS, layers.ReversibleEmbedding(9, 4, tie_weights=False), dtype="int32"),
-    # reshaping
+}
+RESHAPING: Cases = {
     **{
         f"{name}-{'-'.join(map(str, more.values())) or 'plain'}": lambda name=name, shape=shape, more=more: on(
             shape, getattr(layers, name)(**more)
@@ -522,7 +530,8 @@ CASES: dict[str, Callable[[], Any]] = {
         layers.Embedding(5, 3),
         dtype="int32",
     ),
-    # recurrent
+}
+RECURRENT: Cases = {
     **{
         f"{cls.__name__}-{'-'.join(more) or 'plain'}": lambda cls=cls, options=options, more=more: on(
             SEQUENCE, cls(3, **options, **more)
@@ -616,7 +625,8 @@ CASES: dict[str, Callable[[], Any]] = {
     "TimeDistributed-Conv1D-causal": lambda: on(
         (3, *SEQUENCE), layers.TimeDistributed(layers.Conv1D(2, 3, padding="causal"))
     ),
-    # masks
+}
+MASKS: Cases = {
     "mask-LSTM": lambda: masked(layers.LSTM(3)),
     "mask-GRU-sequences": lambda: masked(layers.GRU(3, reset_after=False, return_sequences=True)),
     "mask-stacked": lambda: masked(layers.SimpleRNN(3, return_sequences=True), layers.LSTM(3)),
@@ -635,9 +645,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "mask-TimeDistributed": lambda: masked(
         layers.LSTM(3, return_sequences=True), layers.TimeDistributed(layers.Dense(2)), layers.LSTM(2)
     ),
-    "Masking-unread": lambda: on(SEQUENCE, layers.Masking(0.5), layers.Dense(3)),
-    # operations
-    **{f"ops-{name}": lambda build=build, shape=shape: on(shape, build) for name, (shape, build) in OPERATIONS.items()},
+}
+OPERATIONS: Cases = {
+    **{f"ops-{name}": lambda build=build, shape=shape: on(shape, build) for name, (shape, build) in UNARY.items()},
     **{
         f"ops-{name}": lambda build=build, more=more: on_two(SEQUENCE, lambda pair: build(*pair), **more)
         for name, (more, build) in BINARY.items()
@@ -645,3 +655,19 @@ CASES: dict[str, Callable[[], Any]] = {
     "ops-cast-integers": lambda: on(TOKENS, lambda x: keras.ops.cast(x, "float32"), layers.Dense(3), dtype="int32"),
     "ops-tokens": lambda: on((1, 7), lambda x: keras.ops.squeeze(x, 1)[:, 2:], layers.Embedding(9, 4), dtype="int32"),
 }
+#: Module of ``tfjs_magic/layers`` → its cases; those of all operations stand together.
+FAMILIES: dict[str, Cases] = {
+    "core": CORE,
+    "convolutional": CONVOLUTIONAL,
+    "pooling": POOLING,
+    "normalization": NORMALIZATION,
+    "activations": ACTIVATIONS,
+    "merging": MERGING,
+    "attention": ATTENTION,
+    "preprocessing": PREPROCESSING,
+    "reshaping": RESHAPING,
+    "recurrent": RECURRENT,
+    "masks": MASKS,
+    "operations": OPERATIONS,
+}
+CASES: Cases = {name: build for cases in FAMILIES.values() for name, build in cases.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
-from tests.layers.cases import CASES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on, on_two
+from tests.layers.cases import CASES, FAMILIES, IMAGE, LINE, SEQUENCE, TOKENS, masked, on, on_two
 from tests.layers.packing import converted, packed
 from tests.models import keras_outputs, layers, randomised, samples_of
 from tfjs_magic import convert
@@ -87,15 +88,21 @@ def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: Back
     assert "Keeps its state from call to call" in stateful.report.notes[0]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-def test_every_mapping_has_a_case() -> None:
+def test_every_mapping_has_a_case_under_the_name_of_its_module(family: str) -> None:
     """A layer or an operation is not converted before a case above has compared it."""
-    models = [build() for build in CASES.values()]
-    found = [one for model in models for one in model.operations]
+    module = importlib.import_module(f"tfjs_magic.layers.{family}")
+    found = [one for build in FAMILIES[family].values() for one in build().operations]
     cells = [cell for one in found if (cell := getattr(one, "cell", None)) is not None]
     seen = {type(one).__name__ for one in [*found, *cells, *(c for cell in cells for c in getattr(cell, "cells", []))]}
-    assert not set(MAPPINGS) - seen
-    assert not set(OPERATION_MAPPINGS) - {type(one).__name__ for one in found if not isinstance(one, layers.Layer)}
+    assert set(OPERATION_MAPPINGS if family == "operations" else getattr(module, "LAYERS", ())) <= seen
+
+
+def test_every_module_with_mappings_has_cases() -> None:
+    modules = [importlib.import_module(f"tfjs_magic.layers.{family}") for family in FAMILIES]
+    assert {name for module in modules for name in getattr(module, "LAYERS", ())} == set(MAPPINGS)
+    assert len(CASES) == sum(map(len, FAMILIES.values())), "two cases have one name"
 
 
 class Dense(layers.Dense):
