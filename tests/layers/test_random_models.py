@@ -137,6 +137,7 @@ def test_random_models_give_keras_numbers(data: st.DataObject, backend: Backend,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.filterwarnings("ignore")
 @given(data=st.data(), backend=BACKENDS)
 @settings(max_examples=1000, **ANYHOW)
