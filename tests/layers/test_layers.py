@@ -184,6 +184,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: on((4, *SEQUENCE), layers.ConvLSTM1D(2, 3, return_state=True, name="bad")),
         "returns its state",
     ),
+    "ConvLSTM2D-channels-first": (
+        lambda: on((4, 3, 8, 7), layers.ConvLSTM2D(2, 3, data_format="channels_first", name="bad")),
+        "wasm",
+    ),
     "Resizing-fill": (
         lambda: on(IMAGE, layers.Resizing(4, 9, pad_to_aspect_ratio=True, fill_value=1.0, name="bad")),
         "fill_value=1.0",

@@ -124,7 +124,6 @@ def conv_lstm2d(view: LayerView) -> TfjsLayers:
 
 def conv_lstm1d(view: LayerView) -> TfjsLayers:
     """Map ConvLSTM1D as images of width 1; kernel (L, C_in, 4 · filters)."""
-    view.channels_last()
     if view.value("return_state"):
         view.refuse("It returns its state, which TF.js would give as images.")
     cell = view.layer.cell
@@ -136,6 +135,7 @@ def conv_lstm1d(view: LayerView) -> TfjsLayers:
 
 def _conv_lstm(view: LayerView, weights: dict[str, Any]) -> TfjsLayers:
     cell = view.layer.cell
+    view.channels_last("TF.js has it on wasm only for channels_last")
     view.ignore("seed", "implementation")
     view.off("stateful", why="TF.js is known to keep the state of SimpleRNN, LSTM and GRU only")
     if any(len(call.inputs) > 1 for call in view.calls):
