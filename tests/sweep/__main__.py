@@ -1,7 +1,7 @@
-"""Run the sweep and write its table, ``docs/coverage.md``: ``python -m tests.sweep``.
+"""Run the sweep: ``python -m tests.sweep`` converts and runs every case, and says what became of each.
 
-With words, only the cases whose names hold one of them run, and nothing is written; ``--group`` picks groups whose
-titles hold its words.
+With words, only the cases whose names hold one of them run; ``--group`` picks groups whose titles hold its words.
+``--write`` puts what was found into ``docs/coverage.md``: a row is a layer's class, with all its options, or a case.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # before TensorFlow is imported: it rounds otherwise than TF.js
 
 from tests.conformance.node import TfjsNode
-from tests.sweep.groups import GROUPS
+from tests.sweep.groups import GROUPS, chosen, updated
 from tests.sweep.subject import Outcome, outcome
-from tests.sweep.table import TABLE, table
+from tests.sweep.table import TABLE, committed, page
 
 
 def main() -> int:
@@ -25,22 +25,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--group", default="")
+    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    words, part = arguments.words, bool(arguments.words or arguments.group)
     found: dict[str, dict[str, Outcome]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         node = TfjsNode(Path(scratch))
-        for title, cases in GROUPS.items():
-            if arguments.group not in title:
-                continue
-            for case in cases():
-                if words and not any(word in case.name for word in words):
-                    continue
+        for title in (title for title in GROUPS if arguments.group in title):
+            for case in chosen(title, arguments.words, whole_rows=arguments.write):
                 result = found.setdefault(title, {})[case.name] = outcome(case, node)
                 print(f"{result.kind:8} {case.name}  {result.detail}", flush=True)
         node.close()
-    if not part:
-        TABLE.write_text(table(found), encoding="utf-8")
+    if arguments.write:
+        TABLE.write_text(page(updated(committed(), found)), encoding="utf-8")
     return int(any(result.kind == "wrong" for results in found.values() for result in results.values()))
 
 

@@ -19,8 +19,6 @@ from tfjs_magic.model import TfjsModel
 
 Domain = Literal["normal", "image", "tokens", "words", "coins"]
 
-#: What our message says where the source's own library cannot compute the model either.
-_FAILS_ITSELF = "Keras itself fails on it"
 _WORDS = ("ant", "bee", "cat", "dog", "eel", "Ant!", "")
 
 
@@ -79,7 +77,8 @@ def outcome(case: Case, node: TfjsNode) -> Outcome:
     try:
         model = convert(subject.source, **subject.options)
     except TfjsMagicError as error:
-        return Outcome("none" if _FAILS_ITSELF in str(error) else "refused", _line(error))
+        of_source = getattr(error, "stage", "") == "trace" and error.__cause__ is not None
+        return Outcome("none" if of_source else "refused", _line(error))
     except Exception as error:  # noqa: BLE001 - a defect of ours, which the table shows
         return Outcome("wrong", f"convert raised {type(error).__name__}: {_line(error)}")
     assert model.reference is not None
