@@ -142,7 +142,10 @@ def tensorflow_values(
 def tfjs_model(graph: Graph) -> TfjsModel:
     """Assemble a model from a graph, for the Node harness."""
     graph.sort()
-    group = pack_weights([WeightEntry(name, array) for name, array in graph_constants(graph)], shard_size_bytes=64)
+    weights = [WeightEntry(name, array) for name, array in graph_constants(graph)]
+    # Small shards cut through tensors; of large weights they would make ten thousands of files.
+    shard_size_bytes = max(64, sum(entry.data.nbytes for entry in weights) // 16)
+    group = pack_weights(weights, shard_size_bytes=shard_size_bytes)
     inputs = [_input_info(name, graph[node]) for name, node in graph.inputs.items()]
     outputs = [TensorInfo(name, "float32", None) for name in graph.outputs]
     refs = {**graph.inputs, **graph.outputs}
