@@ -257,51 +257,43 @@ def _named_inputs(concrete: Any, signature: Any) -> Iterator[tuple[str, Any]]:
     args, keywords = signature
     parameters = list(concrete.function_type.parameters)
     offset = 1 if parameters and parameters[0] == "self" else 0
-    for i, arg in enumerate(args):
-        name = parameters[i + offset] if i + offset < len(parameters) else f"args_{i}"
-        yield from _spec_leaves((name,), arg)
-    for name in sorted(keywords):
-        yield from _spec_leaves((name,), keywords[name])
-
-
-def _spec_leaves(path: tuple[str, ...], node: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, tf.TypeSpec):
-        own = getattr(node, "name", None)
-        automatic = re.sub(r"[^A-Za-z0-9_.]", "_", "_".join(path))
-        yield ("/".join(path) if own in (None, automatic) else own), node
-        return
-    for key, child in _children(node):
-        yield from _spec_leaves((*path, key), child)
+    named = [
+        (parameters[i] if i < len(parameters) else f"args_{i - offset}", arg) for i, arg in enumerate(args, offset)
+    ]
+    for path, spec in _leaves(*named, *sorted(keywords.items())):
+        if isinstance(spec, tf.TypeSpec):
+            own = getattr(spec, "name", None)
+            automatic = re.sub(r"[^A-Za-z0-9_.]", "_", "_".join(path))
+            yield ("/".join(path) if own in (None, automatic) else own), spec
 
 
 def _named_outputs(result: Any) -> Iterator[tuple[str, Any]]:
     """Yield name and tensor: keys of a dict, else positions as SavedModel has them; None is no output."""
-    if isinstance(result, Mapping):
-        for key in sorted(result):
-            yield from _output_leaves(str(key), result[key])
-    elif isinstance(result, (list, tuple)):
-        for i, item in enumerate(result):
-            yield from _output_leaves(f"output_{i}", item)
-    else:
-        yield from _output_leaves("output_0", result)
+    rows = list(_children(result)) if isinstance(result, Mapping) else list(enumerate(_listed(result)))
+    for path, tensor in _leaves(*((key if isinstance(key, str) else f"output_{key}", node) for key, node in rows)):
+        if tensor is not None:
+            yield "/".join(path), tensor
 
 
-def _output_leaves(name: str, node: Any) -> Iterator[tuple[str, Any]]:
-    if node is None:
-        return
-    if isinstance(node, (Mapping, list, tuple)):
-        for key, child in _children(node):
-            yield from _output_leaves(f"{name}/{key}", child)
-    else:
-        yield name, node
+def _listed(result: Any) -> Sequence[Any]:
+    return result if isinstance(result, (list, tuple)) else [result]
+
+
+def _leaves(*rows: tuple[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and the value of what is no structure any more."""
+    for key, node in rows:
+        if isinstance(node, (Mapping, list, tuple)):
+            yield from (((key, *path), leaf) for path, leaf in _leaves(*_children(node)))
+        else:
+            yield (key,), node
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         yield from ((str(key), node[key]) for key in sorted(node))
-    elif isinstance(node, tuple) and hasattr(node, "_fields"):
+    elif hasattr(node, "_fields"):
         yield from zip(node._fields, node, strict=True)
-    elif isinstance(node, (list, tuple)):
+    else:
         yield from ((str(i), child) for i, child in enumerate(node))
 
 
