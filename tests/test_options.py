@@ -31,7 +31,8 @@ def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
         pytest.param(
             {"backends": ("wasm", "gpu")}, "backend 'gpu' does not exist; expected one of webgpu", id="backend"
         ),
-        pytest.param({"runs": 0}, "runs is 0; expected at least 1", id="runs"),
+        pytest.param({"runs": 100_001}, "runs is 100001; expected 1 to 100000", id="many-runs"),
+        pytest.param({"runs": 0}, "runs is 0; expected 1 to 100000", id="runs"),
         pytest.param({"warmup": -1}, "warmup is -1; expected 'auto' or a whole number", id="warmup"),
         pytest.param({"tolerance": -1.0}, "tolerance is -1.0; expected a relative error from 0", id="tolerance"),
     ],

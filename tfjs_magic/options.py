@@ -21,6 +21,8 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 #: TF.js's own default (tfjs-core ``io_utils.ts``): a shard that browsers cache.
 DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
 DEFAULT_RUNS = 50
+#: Bounds what a page can make the kernel hold, far above any real benchmark.
+MAX_RUNS = 100_000
 
 #: Called with the step that begins ("trace", "passes", …); may be slow, must not raise.
 Progress = Callable[[str], None]
@@ -102,10 +104,10 @@ class BenchmarkOptions:
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
-        if self.runs < 1:
-            raise OptionError(f"runs is {self.runs}; expected at least 1.")
-        if self.warmup != "auto" and (not isinstance(self.warmup, int) or self.warmup < 0):
-            raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0.")
+        if not 1 <= self.runs <= MAX_RUNS:
+            raise OptionError(f"runs is {self.runs}; expected 1 to {MAX_RUNS}.")
+        if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
+            raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
 

@@ -10,7 +10,6 @@ import pytest
 from tests.bench.reports import JOB, done, job_report, report
 from tfjs_magic.bench.protocol import ProtocolError, Snapshot
 from tfjs_magic.bench.snapshot import (
-    MAX_SAMPLES,
     all_failed,
     interrupt,
     job_state,
@@ -20,6 +19,7 @@ from tfjs_magic.bench.snapshot import (
     with_parity,
     with_report,
 )
+from tfjs_magic.options import MAX_RUNS
 
 CPU: Any = {"model": 0, "backend": "cpu"}
 WASM: Any = JOB
@@ -62,8 +62,8 @@ def test_latencies_are_put_where_they_are_told_so_that_a_repeated_report_changes
     [
         pytest.param(job_report(1, first_index=1), "begin at 0 to 0", id="gap"),
         pytest.param(job_report(1, first_index=-1), "begin at 0 to 0", id="negative"),
-        pytest.param(job_report(*[1.0] * (MAX_SAMPLES + 1)), f"{MAX_SAMPLES} at most", id="too-many"),
-        pytest.param(job_report(warmup=[1.0] * (MAX_SAMPLES + 1)), f"{MAX_SAMPLES} at most", id="too-much-warm-up"),
+        pytest.param(job_report(*[1.0] * (MAX_RUNS + 1)), f"{MAX_RUNS} at most", id="too-many"),
+        pytest.param(job_report(warmup=[1.0] * (MAX_RUNS + 1)), f"{MAX_RUNS} at most", id="too-much-warm-up"),
         pytest.param(job_report(job={"model": 3, "backend": None}), "no job", id="unknown"),
     ],
 )

@@ -20,9 +20,7 @@ from tfjs_magic.bench.protocol import (
     Snapshot,
     WireError,
 )
-
-#: Latencies kept per job and phase: bounds what a page can make the kernel hold, far above any real benchmark.
-MAX_SAMPLES = 100_000
+from tfjs_magic.options import MAX_RUNS
 
 
 def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
@@ -106,9 +104,9 @@ def _with_job_report(kept: JobState, told: JobReport) -> JobState:
 
 def _spliced(kept: list[float], told: Latencies) -> list[float]:
     start, end = told["first_index"], told["first_index"] + len(told["latency_ms"])
-    if not 0 <= start <= len(kept) or end > MAX_SAMPLES:
+    if not 0 <= start <= len(kept) or end > MAX_RUNS:
         raise ProtocolError(
-            f"latencies {start} to {end} are told; expected to begin at 0 to {len(kept)}, and {MAX_SAMPLES} at most."
+            f"latencies {start} to {end} are told; expected to begin at 0 to {len(kept)}, and {MAX_RUNS} at most."
         )
     return kept[:start] + told["latency_ms"] + kept[end:]
 
