@@ -99,6 +99,7 @@ def traced_source(
     description: str,
     output_names: Sequence[str] | None = None,
     dict_output: bool | None = None,
+    remedy: str = "Pass inputs={name: tf.TensorSpec(shape, dtype)} if its inputs are others.",
 ) -> FunctionSource:
     """Trace ``run`` on flat tensors; every output gets a node of its own, so that passing an input on is no exception.
 
@@ -108,6 +109,7 @@ def traced_source(
         description: For messages and the report.
         output_names: One per tensor of the result; by default its keys or positions.
         dict_output: Whether ``predict`` returns a dict; by default where ``run`` returns one of several tensors.
+        remedy: What to do if it cannot be traced.
 
     Raises:
         UnsupportedModelError: It cannot be traced, or an input or output is no tensor that TF.js has.
@@ -121,7 +123,7 @@ def traced_source(
         return _with_own_nodes(run(tensors))
 
     named = [tf.TensorSpec(spec.shape, spec.dtype, name=op_name(name)) for name, spec in specs.items()]
-    function = _trace(serving, named, description)
+    function = _trace(serving, named, description, remedy)
     rows = list(_named_outputs(function.structured_outputs))
     names = unique_names([name for name, _ in rows]) if output_names is None else list(output_names)
     _check_outputs(description, dict(zip(names, (tensor for _, tensor in rows), strict=True)))
@@ -154,7 +156,7 @@ def _with_own_nodes(node: Any) -> Any:
     return tf.identity(node)
 
 
-def _trace(serving: Any, specs: Sequence[Any], description: str) -> Any:
+def _trace(serving: Any, specs: Sequence[Any], description: str, remedy: str) -> Any:
     try:
         return serving.get_concrete_function(*specs)
     except UnsupportedModelError:
@@ -162,8 +164,7 @@ def _trace(serving: Any, specs: Sequence[Any], description: str) -> Any:
     except Exception as error:  # TensorFlow raises whatever the user's code provokes
         reason = reason_of(error, end=True)
         raise UnsupportedModelError(
-            f"{description} cannot be traced with {_described(specs)}: {type(error).__name__}: {reason}. "
-            "Pass inputs={name: tf.TensorSpec(shape, dtype)} if its inputs are others.",
+            f"{description} cannot be traced with {_described(specs)}: {type(error).__name__}: {reason}. {remedy}",
             stage="trace",
         ) from error
 

@@ -212,6 +212,7 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
         description=description,
         output_names=output_names(model),
         dict_output=isinstance(_output_structure(model), dict),
+        remedy="Keras itself fails on it: mend the layer that it names.",
     )
 
 
