@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.node import JsError, NodeBackend, TfjsNode
+from tests.conformance.node import JsError, TfjsNode
 from tests.graph_text import BACKENDS, tfjs_model
 from tests.hostile_names import copied, endings, hostile_names, renamed
 from tests.sweep import functions
@@ -20,6 +20,7 @@ from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.trace import graph_def_function, trace
 from tfjs_magic.graph.unroll import unroll_loops
 from tfjs_magic.ops.check import check_ops, random_ops
+from tfjs_magic.options import Backend
 from tfjs_magic.passes import PIPELINE, run_passes
 
 FUNCTIONS = {
@@ -55,7 +56,7 @@ def _optimised(graph: Graph) -> Graph:
     return graph
 
 
-def _check(node: TfjsNode, name: str, backend: NodeBackend, rng: random.Random) -> None:
+def _check(node: TfjsNode, name: str, backend: Backend, rng: random.Random) -> None:
     graph = _traced(name)
     if graph is None:
         return
