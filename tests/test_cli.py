@@ -172,7 +172,7 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
         (["convert", "IN"], 2, "lacks its OUTPUT"),
         (["convert", "IN", "OUT", "more"], 2, "found also 'more'"),
         (["convert", "--no_such_flag", "IN", "OUT"], 2, "--no-such-flag"),
-        (["convert", "--input_format=onnx", "IN", "OUT"], 2, "invalid choice: 'onnx'"),
+        (["convert", "--input_format=onnx", "IN", "OUT"], 2, "--input-format is 'onnx'; expected one of keras,"),
         (["convert", "--strip_debug_ops=maybe", "IN", "OUT"], 2, "'maybe' is neither true nor false"),
         (["convert", "--input", "x", "IN", "OUT"], 2, "--input is 'x'; expected NAME=SHAPE"),
         (["convert", "--metadata", "a:nowhere.json", "IN", "OUT"], 2, "'nowhere.json' cannot be read"),

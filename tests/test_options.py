@@ -16,6 +16,7 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
         pytest.param({"quantize": 8}, "quantize is 8; expected one of float16, uint8, uint16, or a dict", id="number"),
+        pytest.param({"metadata": [1]}, r"metadata is \[1\]; expected a mapping", id="list-as-metadata"),
         pytest.param({"metadata": {"a": float("nan")}}, "metadata cannot be written as JSON", id="nan-in-metadata"),
         pytest.param({"metadata": {"a": object()}}, "metadata cannot be written as JSON", id="object-in-metadata"),
     ],
@@ -32,6 +33,7 @@ def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
             {"backends": ("wasm", "gpu")}, "backend 'gpu' does not exist; expected one of webgpu", id="backend"
         ),
         pytest.param({"runs": 100_001}, "runs is 100001; expected 1 to 100000", id="many-runs"),
+        pytest.param({"runs": 2.5}, "runs is 2.5; expected 1 to 100000", id="half-a-run"),
         pytest.param({"runs": 0}, "runs is 0; expected 1 to 100000", id="runs"),
         pytest.param({"warmup": -1}, "warmup is -1; expected 'auto' or a whole number", id="warmup"),
         pytest.param({"tolerance": -1.0}, "tolerance is -1.0; expected a relative error from 0", id="tolerance"),
@@ -62,3 +64,10 @@ def test_progress_is_told_the_step_and_does_not_count_for_equality() -> None:
     ConvertOptions().step("nobody listens")
     assert steps == ["trace"]
     assert options == ConvertOptions()
+
+
+def test_metadata_is_a_snapshot() -> None:
+    given = {"labels": ["a"]}
+    options = ConvertOptions(metadata=given)
+    given["labels"].append("b")
+    assert options.metadata == {"labels": ["a"]}

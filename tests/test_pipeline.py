@@ -293,6 +293,13 @@ def test_nan_among_the_weights_is_no_change(tmp_path: Path) -> None:
         assert not reference.changed()
 
 
+def test_nodes_of_a_saved_model_keep_their_names(saved_model: Path) -> None:
+    """As TensorFlow lays a signature out: its body is one call."""
+    names = {node["name"] for node in convert(saved_model).topology["node"]}
+    assert any(name.startswith("StatefulPartitionedCall/") for name in names)
+    assert not any(name.startswith("StatefulPartitionedCall/StatefulPartitionedCall") for name in names)
+
+
 def test_another_signature(tfjs_node: TfjsNode, saved_model: Path) -> None:
     model = convert(str(saved_model), signature="other")
     assert [info.name for info in model.outputs] == ["y"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError
-from tfjs_magic.flags import RESULT, SOURCE, hyphenated, merged, names, sentence
+from tfjs_magic.flags import RESULT, SOURCE, hyphenated, merged, names, one_of, sentence
 from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, kind_of
 
@@ -330,7 +330,8 @@ def _convert_parser() -> argparse.ArgumentParser:
         "paths", nargs="*", metavar="INPUT OUTPUT", help="the model, and the directory (or Keras file) to write"
     )
     source = parser.add_argument_group("source").add_argument
-    source("--input-format", choices=tuple(_PAIRS), metavar="FORMAT", help=f"{', '.join(_PAIRS)}; found out by default")
+    kinds = f"{', '.join(_PAIRS)}; found out by default"
+    source("--input-format", type=one_of(tuple(_PAIRS)), metavar="FORMAT", help=kinds)
     for row in SOURCE:
         row.add_to(source, row.names[-1])
     result = parser.add_argument_group("result").add_argument
@@ -338,7 +339,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph; of a "
         "TensorFlow.js layers model also keras, keras_keras, keras_saved_model"
     )
-    result("--output-format", choices=(*_OUTPUT_FORMATS, *FORMATS), metavar="FORMAT", help=formats)
+    result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS)), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights"
         result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=names, help=some)

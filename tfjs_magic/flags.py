@@ -149,7 +149,7 @@ def _metadata(word: str) -> dict[str, Any]:
         try:
             read[key] = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise _expected(word, f"KEY:FILE.json, but '{path}' cannot be read as JSON: {error}") from None
+            raise argparse.ArgumentTypeError(f"'{path}' cannot be read as JSON: {error}") from None
     return read
 
 
@@ -174,13 +174,14 @@ QUANTIZE = Flag(
     "quantize", "--quantize", _SOME, "DTYPE[=PATTERNS]", _quantize, repeats=True, choices=QUANTIZATION_DTYPES
 )
 _LOOPS = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+_CARD = "goes into model.json; several by commas; in a notebook also {a dict}"
 _SHARDS = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
 #: How it is converted.
 RESULT = (
     Flag("skip_op_check", "--skip-op-check", "keep ops that TensorFlow.js lacks"),
     Flag("unroll", "--unroll", _LOOPS, "WHICH", lambda w: _UNROLL[one_of([*_UNROLL])(w)], choices=tuple(_UNROLL)),
     Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
-    Flag("metadata", "--metadata", "goes into model.json; several by commas", "KEY:FILE.json", _metadata),
+    Flag("metadata", "--metadata", _CARD, "KEY:FILE.json", _metadata),
 )
 _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
 #: How it is run. Samples are an expression in a notebook.

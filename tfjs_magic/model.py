@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.artifacts import Array, Artifacts, ConversionReport
-from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.ops.check import count_ops, missing_per_backend
 from tfjs_magic.options import BenchmarkOptions
-from tfjs_magic.sources.tfjs import read_tfjs
+from tfjs_magic.sources.tfjs import DAMAGES, read_tfjs
 from tfjs_magic.sources.tfjs_graph import graphs_of
 from tfjs_magic.weights.pack import unpack_weights
 from tfjs_magic.writers.directory import write_directory
@@ -25,8 +25,8 @@ class TfjsModel(Artifacts):
     """A TF.js web-format model in memory: a snapshot, training the source changes nothing in it.
 
     Its data: ``format`` ("layers-model" or "graph-model"), ``inputs`` and ``outputs`` (the user's names, in the user's
-    order), ``model_json``, ``groups`` and ``nbytes`` (the weight bytes), ``report``, and ``reference``, Python's side
-    of the comparison; see :class:`~tfjs_magic.artifacts.Artifacts`.
+    order), ``topology`` and ``header`` (what ``model_json`` is made of), ``groups`` and ``nbytes`` (the weight bytes),
+    ``report``, and ``reference``, Python's side of the comparison; see :class:`~tfjs_magic.artifacts.Artifacts`.
     """
 
     @property
@@ -106,11 +106,12 @@ def with_verbs(artifacts: Artifacts) -> TfjsModel:
 
 
 def op_report(model: Artifacts) -> ConversionReport:
-    """Return the model's report with what the topology holds, and which backend can run all of it."""
-    if model.format == "layers-model":
-        return dataclasses.replace(model.report, ops=layer_classes(model.topology))
+    """Return the model's report with what the topology holds: layers, or ops and which backend can run them."""
     try:
+        if model.format == "layers-model":
+            return dataclasses.replace(model.report, ops=layer_classes(model.topology))
         graphs = graphs_of(model)
-    except UnsupportedModelError as error:
-        return dataclasses.replace(model.report, notes=(*model.report.notes, f"The ops were not checked: {error}"))
-    return dataclasses.replace(model.report, ops=count_ops(*graphs), backends=missing_per_backend(*graphs))
+        return dataclasses.replace(model.report, ops=count_ops(*graphs), backends=missing_per_backend(*graphs))
+    except (UnsupportedModelError, *DAMAGES) as error:
+        note = f"What it holds was not checked: {reason_of(error)}."
+        return dataclasses.replace(model.report, notes=(*model.report.notes, note))

@@ -62,8 +62,12 @@ class ConvertOptions:
             raise OptionError("inputs is no mapping; expected input name → shape, such as {'image': (1, 224, 224, 3)}.")
         if not isinstance(self.weight_shard_size_bytes, int) or self.weight_shard_size_bytes < 1:
             raise OptionError(f"weight_shard_size_bytes is {self.weight_shard_size_bytes}; expected at least 1.")
+        if self.metadata is not None and not isinstance(self.metadata, Mapping):
+            raise OptionError(f"metadata is {self.metadata!r}; expected a mapping, such as {{'labels': ['a', 'b']}}.")
         try:
-            json.dumps(self.metadata, allow_nan=False)
+            _set(
+                self, metadata=json.loads(json.dumps(self.metadata, allow_nan=False))
+            )  # whatever the caller does later
         except (TypeError, ValueError) as error:
             raise OptionError(f"metadata cannot be written as JSON: {error}.") from error
         for dtype in self.quantize:
@@ -104,7 +108,7 @@ class BenchmarkOptions:
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
-        if not 1 <= self.runs <= MAX_RUNS:
+        if not isinstance(self.runs, int) or not 1 <= self.runs <= MAX_RUNS:
             raise OptionError(f"runs is {self.runs}; expected 1 to {MAX_RUNS}.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")

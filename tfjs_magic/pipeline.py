@@ -14,12 +14,12 @@ from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, mode
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import Refusal
-from tfjs_magic.layers.topology import LayersTopology, Refused, layers_topology
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
-from tfjs_magic.options import BACKENDS, DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.ops.check import missing_per_backend
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
 from tfjs_magic.sources.resolve import resolve
-from tfjs_magic.sources.source import FixedSource, GraphSource, KerasSource, Source
+from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
 
@@ -89,40 +89,45 @@ def convert(
         resolved = resolve(source, options)
     if isinstance(resolved, FixedSource):
         return _packed_again(resolved, options, clock)
-    found = _layers(resolved, options, clock)
-    if isinstance(found, LayersTopology):
-        assert isinstance(resolved, KerasSource)
-        return _layers_model(resolved, found, options, clock)
+    reasons = _why_graph(resolved, options)
+    if not reasons and isinstance(resolved, KerasSource):
+        found = _layers_model(resolved, options, clock)
+        if isinstance(found, TfjsModel):
+            return found
+        reasons = found
     if options.format == "layers":
-        raise UnsupportedModelError(" ".join(found), stage="layers")
-    return _graph_model(resolved.to_graph(options, clock.stage), found, options, clock)
+        raise UnsupportedModelError(" ".join(reasons), stage="layers")
+    return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+
+
+def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: ConvertOptions) -> tuple[str, ...]:
+    """Return why it becomes a graph model whatever its layers are; nothing where the layers decide."""
+    if options.format == "graph":
+        return ("Graph format was asked for.",)
+    if isinstance(source, KerasSource):
+        if not options.inputs and options.outputs is None:
+            return ()
+        return (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
+    if source.reason:
+        return (source.reason,)
+    if options.format == "layers":
+        holds = "it holds a graph, not Keras layers"
+        way = "Use format='graph', or convert the Keras model that it was saved from."
+        return (f"{source.description} cannot become a layers model: {holds}. {way}",)
+    return (f"{source.description} is a graph.",)
 
 
 # ---------------------------------------------------------------------- layers
 
 
-def _layers(source: Source, options: ConvertOptions, clock: _Clock) -> LayersTopology | tuple[str, ...]:
-    """Return the topology of a layers model, or why it becomes a graph model."""
-    if options.format == "graph":
-        return ("Graph format was asked for.",)
-    if not isinstance(source, KerasSource):
-        is_graph = f"{source.description} is a graph."
-        if options.format == "layers":
-            is_graph = (
-                f"{source.description} cannot become a layers model: it holds a graph, not Keras layers. Use "
-                "format='graph', or convert the Keras model that it was saved from."
-            )
-        return (source.reason or is_graph,)
-    if options.inputs or options.outputs is not None:
-        return (f"{source.description} is asked for with other inputs or outputs; only a graph model has them.",)
+def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -> TfjsModel | tuple[str, ...]:
+    """Return the layers model, or why TF.js's layers cannot hold it."""
+    from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - graph models need none of it
+
     with clock.stage("layers"):
         found = layers_topology(source.model)
     if isinstance(found, Refused):
         return (f"{source.description} cannot become a layers model.", *_refusals(found.refusals, options))
-    return found
-
-
-def _layers_model(source: KerasSource, found: LayersTopology, options: ConvertOptions, clock: _Clock) -> TfjsModel:
     with clock.stage("pack"):
         group = pack_weights(found.weights, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     asked = "Layers format was asked for." if options.format == "layers" else "Every layer is exact in TF.js layers."
@@ -142,7 +147,7 @@ def _layers_model(source: KerasSource, found: LayersTopology, options: ConvertOp
             reasons=(asked,),
             trainable=True,
             ops=found.classes,
-            backends=dict.fromkeys(BACKENDS, ()),
+            backends=missing_per_backend(),
             notes=(*found.notes, *_lossy_notes(found.weights)),
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
@@ -181,6 +186,7 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
         source=source.description,
         reasons=(source.reason,),
         trainable=layers,
+        backends=model.report.backends,
         notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_PACKED_AGAIN,))),
         advice=advise(group, graph=None, inputs=model.inputs),
         seconds=clock.seconds,
@@ -197,7 +203,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
-    from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph

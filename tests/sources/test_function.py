@@ -203,3 +203,27 @@ def test_refusals_say_what_to_do(source: Any, arguments: dict[str, Any], message
     with pytest.raises(UnsupportedModelError) as caught:
         convert(source, **arguments)
     assert re.search(message, str(caught.value))
+
+
+@pytest.mark.parametrize("keys", [(9, 10), (-1, 2), ("a", "b")])
+def test_keys_that_are_numbers_keep_their_outputs(tfjs_node: TfjsNode, keys: tuple[Any, Any]) -> None:
+    """As text 10 comes before 9: names and values must be sorted alike."""
+    first, second = keys
+    function = tf.function(
+        lambda x: {second: x * 10, first: {second: x + 1, first: x - 1}}, input_signature=[tf.TensorSpec([2], name="x")]
+    )
+    model = convert(function)
+    assert _names(model)[1] == [f"{first}/{first}", f"{first}/{second}", str(second)]
+    feed = {"x": np.array([1, 2], np.float32)}
+    expected = {f"{first}/{first}": feed["x"] - 1, f"{first}/{second}": feed["x"] + 1, str(second): feed["x"] * 10}
+    assert model.reference is not None
+    assert_matches(model.reference(feed), expected)
+    assert_matches(tfjs_node.run(model, feed), expected)
+
+
+def test_samples_of_another_precision_are_taken() -> None:
+    function = tf.function(lambda x: x * 2, input_signature=[tf.TensorSpec([2], name="x")])
+    reference = convert(function).reference
+    assert reference is not None
+    (output,) = reference({"x": tf.ones([2], tf.float64)}).values()
+    assert output.tolist() == [2, 2]

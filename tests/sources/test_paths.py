@@ -22,6 +22,7 @@ from tfjs_magic.sources.paths import kind_of, saved_model_in
         pytest.param(["sm/saved_model.pbtxt"], "sm", "SavedModel", id="as-text"),
         pytest.param(["sm/3/saved_model.pb"], "sm", "SavedModel", id="versions"),
         pytest.param(["sm/x/saved_model.pb"], "sm", None, id="no-version"),
+        pytest.param(["sm/1/saved_model.pb", "sm/²/note"], "sm", "SavedModel", id="a-digit-that-is-no-number"),
         pytest.param(["m.txt"], "m.txt", None, id="other"),
         pytest.param([], "absent.keras", None, id="absent"),
         pytest.param([], "absent.tar.gz", None, id="absent-archive"),

@@ -39,7 +39,7 @@ def graph_from_topology(
         outputs: The user's output name → tensor ref.
 
     Raises:
-        UnsupportedModelError: It is damaged, or asks for an input that the signature does not name.
+        UnsupportedModelError: It is damaged.
     """
     try:
         nodes = [_node(row, weights) for row in topology["node"]]
@@ -51,7 +51,6 @@ def graph_from_topology(
         reason = f"{type(error).__name__}: {error}"
         raise UnsupportedModelError(f"modelTopology is damaged: {reason}.", stage="graph") from error
     graph.remove_unused()
-    _refuse_unnamed_inputs(graph)
     return graph
 
 
@@ -165,7 +164,12 @@ def _set_numbers_of_outputs(graph: Graph) -> None:
         graph[name].shapes = graph[name].shapes or (Shape(None),) * number
 
 
-def _refuse_unnamed_inputs(graph: Graph) -> None:
+def refuse_unnamed_inputs(graph: Graph) -> None:
+    """Refuse a graph whose outputs need a placeholder that is no input.
+
+    Raises:
+        UnsupportedModelError: Names every one.
+    """
     public = set(graph.inputs.values())
     unnamed = [node.name for node in graph if node.op.startswith("Placeholder") and node.name not in public]
     if unnamed:

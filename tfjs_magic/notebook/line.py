@@ -158,7 +158,7 @@ def _expression(flag: str) -> Callable[[str], Later]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {sentence(message)}".rstrip("?.") + ("?" if message.endswith("?") else "."))
+        raise UsageError(sentence(message) + "." * (not message.endswith("?")))
 
 
 class MagicLine:

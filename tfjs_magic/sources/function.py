@@ -18,7 +18,7 @@ from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import (
     change_detector,
     check_names,
-    chosen_signature,
+    default_signature,
     dims,
     op_name,
     tensor_info,
@@ -149,7 +149,7 @@ def _with_own_nodes(node: Any) -> Any:
     if node is None:
         return None
     if isinstance(node, Mapping):
-        return {str(key): _with_own_nodes(node[key]) for key in node}
+        return {key: _with_own_nodes(node[key]) for key in node}
     if isinstance(node, (list, tuple)):
         items = [_with_own_nodes(child) for child in node]
         return type(node)(*items) if hasattr(node, "_fields") else items
@@ -181,7 +181,8 @@ def _reference(
         return [tf.convert_to_tensor(tensor) for _, tensor in _named_outputs(run(tensors))]
 
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        results = computed(*(tf.convert_to_tensor(inputs[name], spec.dtype) for name, spec in specs.items()))
+        given = [tf.convert_to_tensor(np.asarray(inputs[name]), spec.dtype) for name, spec in specs.items()]
+        results = computed(*given)
         return dict(zip(outputs, map(np.asarray, results), strict=True))
 
     return Reference(call, change_detector(function.graph.variables, lambda v: np.asarray(v.read_value())))
@@ -239,7 +240,7 @@ def _functions(module: Any) -> dict[str, Any]:
 def _obvious(module: Any, candidates: Mapping[str, Any], options: ConvertOptions) -> str | None:
     signatures = _signatures(module)
     if signatures:
-        return chosen_signature("The loaded SavedModel", signatures, None)
+        return default_signature(signatures)
     if "__call__" in candidates or len(candidates) == 1:
         return "__call__" if "__call__" in candidates else next(iter(candidates))
     ready = [name for name, function in candidates.items() if _is_ready(function)]

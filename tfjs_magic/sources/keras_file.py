@@ -109,7 +109,7 @@ def _from_hdf5(path: Path) -> tuple[str, bytes | str | None]:
 
 @contextlib.contextmanager
 def _named(path: Path, suffix: str) -> Iterator[Path]:
-    """Return the file under a name that Keras goes by, without touching what is beside it."""
+    """Yield the file under a name that Keras goes by, without touching what is beside it."""
     if path.suffix == suffix:
         yield path
         return

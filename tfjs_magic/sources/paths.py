@@ -42,7 +42,8 @@ def is_handle(path: str | os.PathLike[str]) -> bool:
 
 def saved_model_in(directory: Path) -> Path | None:
     """Return the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
-    versions = sorted((folder for folder in directory.iterdir() if folder.name.isdigit()), key=lambda f: -int(f.name))
+    numbered = (folder for folder in directory.iterdir() if folder.name.isdecimal())
+    versions = sorted(numbered, key=lambda folder: int(folder.name), reverse=True)
     return next((folder for folder in (directory, *versions) if _is_saved_model(folder)), None)
 
 

@@ -44,11 +44,9 @@ def resolve(source: object, options: ConvertOptions) -> Source:
 
 
 def _from_path(path: str | os.PathLike[str], options: ConvertOptions) -> Source:
-    kind = kind_of(path)
-    place = path if is_handle(path) else Path(path).expanduser()
-    if kind is not None:
-        return _read(_AT_PATHS[kind], place, options)
-    assert isinstance(place, Path)
+    place = Path(path).expanduser()
+    if (kind := kind_of(path)) is not None:
+        return _read(_AT_PATHS[kind], path if is_handle(path) else place, options)
     if not place.exists():
         raise UnsupportedModelError(f"'{place}' does not exist; {_EXPECTED}.")
     if place.is_dir():

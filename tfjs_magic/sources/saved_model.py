@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -31,4 +33,25 @@ def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSour
         raise UnsupportedModelError(f"TensorFlow cannot load the SavedModel '{path}': {reason}.") from error
     name = chosen_signature(f"The SavedModel '{path}'", loaded.signatures, options.signature)
     description = f"SavedModel '{path.name}', signature '{name}'"
-    return function_source(loaded.signatures[name], options, description, owner=loaded)
+    function = loaded.signatures[name]
+    source = function_source(function, options, description, owner=loaded)
+    return source if options.inputs else _with_own_graph(source, function)
+
+
+def _with_own_graph(source: FunctionSource, function: Any) -> FunctionSource:
+    """Take the signature's graph as it is, so that its nodes keep their names; they say what its inputs are."""
+    attribute = "_user_specified_name"
+    placeholders = {
+        tensor.op.get_attr(attribute).decode(): tensor.op.name
+        for tensor in function.inputs[: len(source.inputs)]
+        if attribute in tensor.op.node_def.attr
+    }
+    if placeholders.keys() != {end.info.name for end in source.inputs}:
+        return source
+    tensors = zip(source.outputs, function.outputs, strict=True)
+    return dataclasses.replace(
+        source,
+        function=function,
+        inputs=tuple(dataclasses.replace(end, ref=placeholders[end.info.name]) for end in source.inputs),
+        outputs=tuple(dataclasses.replace(end, ref=tensor.name.removesuffix(":0")) for end, tensor in tensors),
+    )

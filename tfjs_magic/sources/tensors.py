@@ -80,6 +80,12 @@ def _same(first: Array, second: Array) -> bool:
     return bool(np.all((first == second) | ((first != first) & (second != second))))  # noqa: PLR0124 - NaN, of any dtype
 
 
+def default_signature(signatures: Collection[str]) -> str:
+    """Return the name of the default one, also if there is none, else that of the only one."""
+    defaults = [name for name in _DEFAULT_SIGNATURES if name in signatures]
+    return (*defaults, *(signatures if len(signatures) == 1 else ()), _DEFAULT_SIGNATURES[0])[0]
+
+
 def chosen_signature(description: str, signatures: Collection[str], wanted: str | None) -> str:
     """Return the signature that the user asked for, else the default one, else the only one.
 
@@ -87,8 +93,7 @@ def chosen_signature(description: str, signatures: Collection[str], wanted: str 
         UnsupportedModelError: It does not exist, or there are several and none is the default.
     """
     if wanted is None:
-        defaults = [name for name in _DEFAULT_SIGNATURES if name in signatures]
-        wanted = (*defaults, *(signatures if len(signatures) == 1 else ()), _DEFAULT_SIGNATURES[0])[0]
+        wanted = default_signature(signatures)
     if wanted not in signatures:
         found = f"it has {quoted_list(signatures)}" if signatures else "it has none"
         raise UnsupportedModelError(f"{description} has no signature '{wanted}'; {found}. Name one with signature=.")

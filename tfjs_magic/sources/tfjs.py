@@ -27,7 +27,7 @@ from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
 
 #: What reading hostile files may provoke.
-_DAMAGES = (
+DAMAGES = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError),
     struct.error,
 )
@@ -55,7 +55,7 @@ def read_tfjs(path: str | Path) -> Artifacts:
         inputs, outputs = read(document)
     except UnsupportedModelError:
         raise
-    except _DAMAGES as error:
+    except DAMAGES as error:
         reason = f"{type(error).__name__}: {error}"
         raise UnsupportedModelError(f"'{file}' is damaged or no TF.js model: {reason}.") from error
     return Artifacts(

@@ -16,7 +16,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Artifacts, ManifestGroup, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError
-from tfjs_magic.graph.from_topology import graph_from_topology
+from tfjs_magic.graph.from_topology import graph_from_topology, refuse_unnamed_inputs
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.source import FixedSource, GraphSource, KerasSource, TfjsSource
@@ -109,7 +109,7 @@ def graphs_of(model: Artifacts) -> list[Graph]:
     """Return the graph of a graph model and of each function that it calls, without the values of quantized weights.
 
     Raises:
-        UnsupportedModelError: Its topology is damaged.
+        UnsupportedModelError: The topology is damaged.
     """
     weights = [*stand_ins(model.groups)]
     functions = (model.topology.get("library") or {}).get("function") or ()
@@ -119,11 +119,12 @@ def graphs_of(model: Artifacts) -> list[Graph]:
 def _function_graph(function: Mapping[str, Any], weights: Iterable[WeightEntry]) -> Graph:
     """Read a ``FunctionDef``, whose refs name an output before its number: "node:output:0"."""
     arguments = [
-        {"name": row["name"], "op": "Placeholder", "attr": {"dtype": {"type": row["type"]}}}
+        {"name": row["name"], "op": "Placeholder", "attr": {"dtype": {"type": row.get("type", "DT_FLOAT")}}}
         for row in function["signature"].get("inputArg") or ()
     ]
     nodes = [
-        {**row, "input": [re.sub(r":\w+:", ":", ref) for ref in row.get("input") or ()]} for row in function["nodeDef"]
+        {**row, "input": [re.sub(r":\w+:", ":", ref) for ref in row.get("input") or ()]}
+        for row in function.get("nodeDef") or ()
     ]
     return graph_from_topology(
         {"node": [*arguments, *nodes]},
@@ -136,6 +137,7 @@ def _function_graph(function: Mapping[str, Any], weights: Iterable[WeightEntry])
 def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> GraphSource:
     outputs = tuple(model.outputs[i] for i in kept)
     graph = graph_of(model, outputs, unpack_groups(model.groups))
+    refuse_unnamed_inputs(graph)
     metadata = dict(model.header.get("userDefinedMetadata") or {})
     metadata.pop("signature", None)  # TF.js would take it for the one that is written
     keys = metadata.pop("structuredOutputKeys", None)
