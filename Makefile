@@ -1,5 +1,5 @@
 # One command each; every target sets up what it needs.
-.PHONY: demo lab test test-slow lint build clean
+.PHONY: demo lab test test-slow test-gpu lint build clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,9 @@ test: $(SET_UP)
 
 test-slow: $(SET_UP)
 	$(BIN)/python -m pytest -m slow
+
+test-gpu: $(SET_UP)
+	TFJS_MAGIC_BACKENDS=webgl,webgpu $(BIN)/python -m pytest tests/passes tests/layers tests/graph -m "not slow"
 
 lint: $(SET_UP)
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ Attributes that a line does not give have the value of ``_DEFAULTS``, and are le
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import Backend
 from tfjs_magic.weights.pack import pack_weights
 
-BACKENDS: tuple[Backend, ...] = ("cpu", "wasm")
+#: Where models are run; ``make test-gpu`` names the GPU backends, which Chromium computes in software.
+BACKENDS: tuple[Backend, ...] = tuple(os.environ.get("TFJS_MAGIC_BACKENDS", "cpu,wasm").split(","))  # type: ignore[assignment]
 
 _FLOAT: dict[str, Attr] = {"T": DType("float32")}
 _CONV: dict[str, Attr] = {

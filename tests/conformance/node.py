@@ -26,6 +26,9 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import Backend
 
+#: Computed in software: what their shaders compute, at no telling speed.
+GPU_BACKENDS: tuple[Backend, ...] = ("webgl", "webgpu")
+
 JS_DIR = Path(__file__).parents[2] / "js"
 MIN_NODE_MAJOR = 20
 #: A test model takes far less; a process that is silent for longer hangs.
@@ -60,11 +63,13 @@ class NodeResult(dict[str, Array]):
         executed_async: The graph model refused ``execute``, so ``executeAsync`` ran it.
         leaked_tensors: TF.js tensors left once the model was disposed of.
         leaked_per_run: TF.js tensors that the last run left; 0 if the model ran only once.
+        backend: What ran it.
         sync_reads: How often a tensor was read from WebGPU at once, which a GPU in software may answer with nothing.
     """
 
-    def __init__(self, outputs: Mapping[str, Array], reply: Mapping[str, Any]) -> None:
+    def __init__(self, outputs: Mapping[str, Array], reply: Mapping[str, Any], backend: Backend) -> None:
         super().__init__(outputs)
+        self.backend = backend
         self.executed_async: bool = reply["async"]
         self.leaked_tensors: int = reply["leaked"]
         self.leaked_per_run: int = reply["leakedPerRun"]
@@ -252,7 +257,7 @@ class TfjsNode:
                     "train": train,
                 }
             )
-            return _decode_results(reply, memoryview(tensors.read_bytes()))
+            return _decode_results(reply, memoryview(tensors.read_bytes()), backend)
 
     def close(self) -> None:
         """End the processes."""
@@ -317,7 +322,7 @@ def _to_base64(item: str | bytes) -> str:
     return base64.b64encode(item.encode() if isinstance(item, str) else item).decode()
 
 
-def _decode_results(reply: dict[str, Any], numbers: memoryview) -> list[NodeResult]:
+def _decode_results(reply: dict[str, Any], numbers: memoryview, backend: Backend) -> list[NodeResult]:
     results, offset = [], 0
     for rows in reply["results"]:
         outputs: dict[str, Array] = {}
@@ -325,7 +330,7 @@ def _decode_results(reply: dict[str, Any], numbers: memoryview) -> list[NodeResu
             end = offset + row["nbytes"]
             outputs[row["name"]] = _decode_tensor(row, numbers[offset:end])
             offset = end
-        results.append(NodeResult(outputs, reply))
+        results.append(NodeResult(outputs, reply, backend))
     return results
 
 

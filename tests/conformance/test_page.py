@@ -7,14 +7,12 @@ import pytest
 
 from tests.conformance.compare import assert_matches
 from tests.conformance.handmade import graph_model, node
-from tests.conformance.node import JsError, TfjsNode
+from tests.conformance.node import GPU_BACKENDS, JsError, TfjsNode
 from tfjs_magic.options import Backend
-
-GPU: tuple[Backend, ...] = ("webgl", "webgpu")
 
 
 @pytest.mark.parametrize("forward", [True, False])
-@pytest.mark.parametrize("backend", GPU)
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
 def test_runs_model_after_model(tfjs_node: TfjsNode, backend: Backend, *, forward: bool) -> None:
     rng = np.random.default_rng(0)
     for size in (3, 5):

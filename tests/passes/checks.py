@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.conformance.compare import FLOAT32_TOLERANCE, assert_matches, assert_telling
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import GPU_BACKENDS, TfjsNode
 from tests.graph_text import BACKENDS, graph_text, parse_graph, run_tensorflow, tensorflow_values, tfjs_model
 from tests.hostile_names import assert_names_do_not_matter, copied
 from tests.traced import python_outputs, traced
@@ -185,10 +185,16 @@ def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassRe
 
 
 def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]]) -> None:
+    """Run the graph on every backend that the op check does not name; on a GPU with and without the cpu's help."""
     model = tfjs_model(graph)
+    lacking = missing_per_backend(graph)
     for backend in BACKENDS:
-        for got, want in zip(case.node.run_each(model, case.feeds, backend), expected, strict=True):
-            assert_matches(got, want, tolerance=case.tolerance)
+        if backend in GPU_BACKENDS and lacking[backend]:
+            continue
+        for forward in (True, False) if backend in GPU_BACKENDS else (True,):
+            results = case.node.run_each(model, case.feeds, backend, forward=forward)
+            for got, want in zip(results, expected, strict=True):
+                assert_matches(got, want, tolerance=case.tolerance)
 
 
 def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple[Graph, Sequence[Mapping[str, Array]]]]:
