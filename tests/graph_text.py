@@ -16,9 +16,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.artifacts import Array, ConversionReport, TensorInfo, WeightEntry
+import numpy as np
+
+from tfjs_magic.artifacts import Array, ConversionReport, TensorInfo, WeightEntry, model_header
 from tfjs_magic.graph.dtypes import enum_name
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node, Shape
+from tfjs_magic.graph.tables import initializer
 from tfjs_magic.graph.topology import graph_constants, graph_topology, shape_json
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import Backend
@@ -138,13 +141,17 @@ def tensorflow_values(
         tensors = {ref: tf_graph.get_tensor_by_name(ref if ":" in ref else f"{ref}:0") for ref in refs}
         fetches = {ref: tensor for ref, tensor in tensors.items() if tensor.dtype not in {tf.variant, tf.resource}}
         placeholders = {name: f"{node}:0" for name, node in graph.inputs.items()}
-        return [session.run(fetches, {placeholders[name]: x for name, x in feed.items()}) for feed in feeds]
+        runs = (session.run(fetches, {placeholders[name]: x for name, x in feed.items()}) for feed in feeds)
+        # A scalar text comes as bytes.
+        return [{r: np.asarray(v, object) if isinstance(v, bytes) else v for r, v in run.items()} for run in runs]
 
 
 def tfjs_model(graph: Graph) -> TfjsModel:
     """Assemble a model from a graph, for the Node harness."""
     graph.sort()
-    weights = [WeightEntry(name, array) for name, array in graph_constants(graph)]
+    filling = initializer(graph)
+    parts = (graph,) if filling is None else (graph, filling)
+    weights = [WeightEntry(name, array) for part in parts for name, array in graph_constants(part)]
     # Small shards cut through tensors; of large weights they would make ten thousands of files.
     shard_size_bytes = max(64, sum(entry.data.nbytes for entry in weights) // 16)
     group = pack_weights(weights, shard_size_bytes=shard_size_bytes)
@@ -164,12 +171,14 @@ def tfjs_model(graph: Graph) -> TfjsModel:
         inputs=inputs,
         outputs=outputs,
         topology=graph_topology(graph),
-        header={
-            "signature": {
+        header=model_header(
+            generated_by="graph text",
+            signature={
                 "inputs": {info.name: rows[info.name] for info in inputs},
                 "outputs": {info.name: rows[info.name] for info in outputs},
-            }
-        },
+            },
+            initializer=None if filling is None else graph_topology(filling),
+        ),
         groups=(group,),
         report=ConversionReport(source="graph text"),
     )

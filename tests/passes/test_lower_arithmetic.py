@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.conformance.compare import FLOAT32_TOLERANCE
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
-from tfjs_magic.passes import lower_arithmetic
+from tests.traced import converted, traced
+from tfjs_magic.passes import lower_arithmetic, run_passes
 
 raw = tf.raw_ops
 #: TF.js computes erf with a polynomial whose absolute error is 1.5e-7.
@@ -26,21 +29,31 @@ def _zeros(x: Any) -> Any:
     return tf.nn.relu(x)
 
 
+def _large(x: Any) -> Any:
+    """Integers that float32 does not have."""
+    return tf.cast(x * 1e6, tf.int32) * 401 + 1
+
+
 CASES: dict[str, Callable[[Any], Any]] = {
+    "Abs": lambda x: tf.abs(_large(x)),
     "AdjustContrastv2": lambda x: tf.image.adjust_contrast(x, 2.0),
+    "DenseBincount": lambda x: tf.math.bincount(tf.reshape(_integers(x) + 4, [-1]), binary_output=True, minlength=30),
     "Div": lambda x: raw.Div(x=_integers(x), y=_integers(x) * 0 - 3),
     "Erfc": tf.math.erfc,
-    "FloorDiv": lambda x: (x // 0.3, (10 * x) // (x + 0.1)),
+    "ClipByValue": lambda x: raw.ClipByValue(t=_integers(x), clip_value_min=-3, clip_value_max=2),
+    "FloorDiv": lambda x: (x // 0.3, (10 * x) // (x + 0.1), _large(x) // 3600, _large(x) // (_integers(x) * 2 - 1)),
     "Inv": lambda x: raw.Inv(x=x),
     "Invert": lambda x: tf.bitwise.invert(_integers(x)),
     "LeftShift": lambda x: tf.bitwise.left_shift(_integers(x), 29),
     "Mod": lambda x: (raw.Mod(x=_integers(x), y=_integers(x) * 0 - 3), raw.Mod(x=x, y=x * 0 - 0.3)),
     "MulNoNan": lambda x: tf.math.multiply_no_nan(1 / _zeros(x), _zeros(x)),
-    "RightShift": lambda x: tf.bitwise.right_shift(_integers(x), 1),
+    "Neg": lambda x: -_large(x),
+    "RightShift": lambda x: tf.bitwise.right_shift(_large(x), 1),
     "Rint": lambda x: tf.math.rint(4 * x) / 4,
     "Softsign": lambda x: (y := tf.nn.softsign(x), y * x, tf.nn.softsign(y)),
-    "TruncateDiv": lambda x: tf.truncatediv(_integers(x), 3),
-    "TruncateMod": lambda x: tf.truncatemod(_integers(x), -3),
+    "Square": lambda x: tf.square(_integers(x) * 4097),
+    "TruncateDiv": lambda x: tf.truncatediv(_large(x), 3),
+    "TruncateMod": lambda x: tf.truncatemod(_large(x), -3),
     "Xdivy": lambda x: tf.math.xdivy(y := _zeros(x), y),
     "Xlog1py": lambda x: tf.math.xlog1py(y := _zeros(x), y - 1),
     "Xlogy": lambda x: tf.math.xlogy(y := _zeros(x), y),
@@ -59,3 +72,44 @@ def test_refuses_other_shifts(bits: Callable[[Any], Any]) -> None:
     function = lambda n: tf.bitwise.right_shift(n, bits(n))  # noqa: E731
     reasons = refusals([lower_arithmetic.PASS], function, tf.TensorSpec((3,), tf.int32, name="n"))
     assert reasons == {"the number of bits is computed, or differs per value"}
+
+
+#: Where a quotient of float32 is off: large quotients, divisors beyond 2²⁴, both ends of int32.
+HARD = [
+    2**31 - 1,
+    -(2**31),
+    -(2**31) + 1,
+    2**24 + 1,
+    -(2**24) - 1,
+    2**25 + 1,
+    2**25 - 1,
+    1700002799,
+    -7,
+    7,
+    1,
+    -1,
+    3600,
+]
+
+
+def test_divides_all_integers(tfjs_node: TfjsNode) -> None:
+    """But for the divisor -2³¹: what is left would not fit."""
+    rng = np.random.default_rng(0)
+    pairs = [(x, y) for x in HARD for y in HARD[:1] + HARD[2:] if (x, y) != (-(2**31), -1)]
+    near = [
+        (q * y + rest, y) for y in HARD[2:] for q in (-2, 1, 2, 127) for rest in (-1, 0, 1) if abs(q * y) < 2**31 - 2
+    ]
+    drawn = rng.integers(-(2**31), 2**31, (20000, 2)) >> rng.integers(0, 30, (20000, 2))
+    drawn = drawn[drawn[:, 1] != 0]
+    x, y = np.concatenate([pairs, near, drawn]).astype(np.int32).T
+    spec = tf.TensorSpec((None,), tf.int32, name="x"), tf.TensorSpec((None,), tf.int32, name="y")
+    model, feed = converted(lambda x, y: x // y, *spec), {"x": x, "y": y}
+    for backend in BACKENDS:
+        assert np.array_equal(tfjs_node.run(model, feed, backend)["out0"], np.floor_divide(x, y))
+
+
+def test_leaves_small_integers_as_they_are() -> None:
+    function = lambda x: -(tf.abs(x % 100) // 7) + tf.square(x % 9)  # noqa: E731
+    graph = traced(function, tf.TensorSpec((3,), tf.int32, name="x"))
+    (report,) = run_passes(graph, [lower_arithmetic.PASS])
+    assert not report.applied

@@ -6,9 +6,12 @@ Each is a question about one node of a graph; a row of ``wrong_kernels.json`` as
 from __future__ import annotations
 
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.outputs import MADE
+from tfjs_magic.graph.refs import node_of, port_of
 from tfjs_magic.graph.tensor_lists import is_shared
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+_FLOATS = frozenset("float16 float32 float64".split())
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -76,6 +79,35 @@ def is_list_shared(graph: Graph, node: Node) -> bool:
     return is_shared(graph, node)
 
 
+def writes_into_operand(graph: Graph, node: Node) -> bool:
+    """Whether it updates a tensor that is not a copy made for it."""
+    copy = graph.producer(node.inputs[0])
+    return copy.op not in {"LogicalOr", "Mul"} or graph.only_consumer(copy.name) is not node
+
+
+def finds_values_of_vector(graph: Graph, node: Node) -> bool:
+    """Whether a count only says which values a vector holds."""
+    shape = graph.shape(node.inputs[0])
+    return node.attrs.get("binary_output", False) is True and (shape is None or len(shape) == 1)
+
+
+def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
+    """Whether a random choice has one outcome only."""
+    shape = graph.shape(node.inputs[0])
+    return shape is not None and shape[-1] == 1
+
+
+def pads_to_size(_: Graph, node: Node) -> bool:
+    """Whether the boxes that are chosen are filled up to a number."""
+    return node.attrs.get("pad_to_max_output_size", False) is True
+
+
+def lacks_an_output(graph: Graph, node: Node) -> bool:
+    """Whether an output is used that TF.js does not make."""
+    shown = {port_of(ref) for ref in graph.outputs.values() if node_of(ref) == node.name}
+    return max(graph.used_ports(node.name) | shown, default=0) >= MADE.get(node.op, node.outputs)
+
+
 def is_training(_: Graph, node: Node) -> bool:
     """Whether it takes the statistics of the batch."""
     return node.attrs.get("is_training", True) is True
@@ -107,6 +139,11 @@ def takes_integers(_: Graph, node: Node) -> bool:
     return node.attrs.get("T") in _INTEGERS
 
 
+def takes_no_floats(_: Graph, node: Node) -> bool:
+    """Whether its data are no floats; TF.js keeps all floats as float32."""
+    return node.attrs.get("T") not in _FLOATS
+
+
 def takes_strings(_: Graph, node: Node) -> bool:
     """Whether its data are texts."""
     return node.attrs.get("T") == "string"
@@ -114,7 +151,7 @@ def takes_strings(_: Graph, node: Node) -> bool:
 
 def makes_floats_or_booleans(_: Graph, node: Node) -> bool:
     """Whether it makes anything but integers; TF.js keeps all floats as float32."""
-    return node.attrs.get("T") in {"bool", "float16", "float32", "float64"}
+    return node.attrs.get("T") in {"bool", *_FLOATS}
 
 
 def casts_to_unknown_dtype(_: Graph, node: Node) -> bool:
@@ -130,6 +167,11 @@ def casts_to_booleans(_: Graph, node: Node) -> bool:
 def steps_over_integers(graph: Graph, node: Node) -> bool:
     """Whether a slice steps over values that are no floats, or may."""
     return _steps(graph, node) and (takes_integers(graph, node) or takes_booleans(graph, node))
+
+
+def steps_over_texts(graph: Graph, node: Node) -> bool:
+    """Whether a slice steps over texts, or may."""
+    return _steps(graph, node) and takes_strings(graph, node)
 
 
 def drops_and_steps(graph: Graph, node: Node) -> bool:

@@ -46,10 +46,12 @@ class Table:
     Attributes:
         keys: (N,), ascending.
         values: (N,).
+        numbered: Whether a pass made it: every key that is looked up is one of 0 … N - 1.
     """
 
     keys: Array
     values: Array
+    numbered: bool = False
 
 
 @dataclasses.dataclass(eq=False)
@@ -167,7 +169,8 @@ class Graph:
 
     def add_constant(self, base: str, value: Array) -> Ref:
         """Add a ``Const`` under a fresh name derived from ``base``; return its ref."""
-        node = Node(self.fresh_name(base), "Const", attrs={"dtype": DType(value.dtype.name)}, value=value)
+        dtype = DType("string" if value.dtype == object else value.dtype.name)
+        node = Node(self.fresh_name(base), "Const", attrs={"dtype": dtype}, value=value)
         return self.add(node).ref()
 
     def set_shape(self, ref: Ref, dims: Dims | None) -> None:

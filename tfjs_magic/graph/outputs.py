@@ -31,6 +31,14 @@ _NUMBER: Mapping[str, int | str] = {
     "_SwitchN": "num_outs",
 }
 
+#: Op type → how many of its outputs TF.js makes, where these are fewer.
+#: Source: tfjs-converter ``src/operations/executors``, 4.22.
+MADE: Mapping[str, int] = {
+    **dict.fromkeys("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Merge TensorArrayConcatV3".split(), 1),
+    **dict.fromkeys("TensorListConcat TensorListConcatV2 TensorListPopBack".split(), 1),
+    "NonMaxSuppressionV5": 2,
+}
+
 
 def number_of_outputs(op: str, attrs: Mapping[str, object]) -> int:
     """Return how many outputs a node has, of an op that TF.js has."""

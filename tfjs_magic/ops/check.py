@@ -5,13 +5,14 @@ from __future__ import annotations
 import collections
 import functools
 import importlib.resources
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph import conditions
-from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -20,7 +21,7 @@ _MOST_NODES = 3
 
 @functools.cache
 def supported() -> dict[str, Any]:
-    """Load the table: "ops", "missing" per backend, "wrong"."""
+    """Load the table: "ops", "missing" per backend, "dtypes", "wrong"."""
     text = importlib.resources.files(__package__).joinpath("supported.json").read_text(encoding="utf-8")
     return json.loads(text)  # type: ignore[no-any-return]
 
@@ -104,14 +105,10 @@ _ASYNC = frozenset(
     "NonMaxSuppressionV3 NonMaxSuppressionV5 HashTable HashTableV2 LookupTableImport LookupTableImportV2 "
     "LookupTableFind LookupTableFindV2 LookupTableSize LookupTableSizeV2".split()
 )
+_DATA = frozenset({"Const", "Placeholder"})
 #: Arithmetic that overflows, and the dtypes that overflow before int32 does.
 _WRAPPING = frozenset("Add AddN AddV2 Cumprod Cumsum Mul Neg Pow Prod Square Sub Sum".split())
 _NARROW = frozenset("int8 int16 uint8 uint16 uint32 uint64".split())
-#: What TF.js does with complex numbers; its other kernels refuse them.
-_COMPLEX = frozenset(
-    "Add AddN AddV2 Complex ComplexAbs ConcatV2 Enter Exit ExpandDims Fill Identity Imag LoopCond Merge Mul "
-    "NextIteration Pack Real Reshape Squeeze Sub Shape Switch Transpose ZerosLike".split()
-)
 
 
 @functools.cache
@@ -127,14 +124,20 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
     """Yield what TF.js would do wrongly with a node, and on which backends."""
     if conditions.is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
-    elif node.attrs.get("T") == "complex64" and node.op not in _COMPLEX:
-        yield (
-            "Complex numbers can only be added, subtracted, multiplied, reshaped and transformed; take Real and Imag.",
-            BACKENDS,
-        )
+    elif lacking := _lacking_dtypes(node):
+        yield from lacking.items()
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
     else:
         for row in _wrong_rows().get(node.op, ()):
             if getattr(conditions, row["when"])(graph, node):
                 yield row["what"], row["backends"]
+
+
+def _lacking_dtypes(node: Node) -> dict[str, Sequence[str]]:
+    """Return what TF.js does with the node's dtypes → the backends that do not do it."""
+    values = itertools.chain.from_iterable(v if isinstance(v, tuple) else (v,) for v in node.attrs.values())
+    found = {value for value in values if isinstance(value, DType)}
+    rows = (row for dtype, row in supported()["dtypes"].items() if dtype in found and node.op not in _DATA)
+    lacking = {row["what"]: [name for name in BACKENDS if name not in row["ops"].get(node.op, ())] for row in rows}
+    return {what: backends for what, backends in lacking.items() if backends}

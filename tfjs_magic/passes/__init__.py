@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from tfjs_magic.passes import (
+    copy_before_update,
     count_axis_from_front,
     fold_constants,
     fold_scale,
@@ -14,17 +15,22 @@ from tfjs_magic.passes import (
     lower_booleans,
     lower_bucketize,
     lower_conv3d_transpose,
+    lower_depth_to_space,
     lower_dilation,
     lower_einsum,
     lower_explicit_pool,
     lower_extract_patches,
     lower_grouped_conv,
+    lower_integer_kernels,
     lower_invert_permutation,
     lower_matrix_band_part,
     lower_matrix_diagonal,
     lower_narrow_cast,
+    lower_nearest_resize,
     lower_one_hot,
+    lower_padded_suppression,
     lower_pool3d,
+    lower_random_integers,
     lower_resize,
     lower_reverse_sequence,
     lower_roll,
@@ -32,6 +38,7 @@ from tfjs_magic.passes import (
     lower_space_to_depth,
     lower_spectrum,
     lower_switch_n,
+    lower_text_moves,
     lower_vector_select,
     merge_duplicates,
     merge_offsets,
@@ -70,27 +77,34 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_booleans,
         lower_bucketize,
         lower_einsum,
+        lower_integer_kernels,
         lower_invert_permutation,
         lower_matrix_band_part,
         lower_matrix_diagonal,
         lower_narrow_cast,
+        lower_nearest_resize,
         lower_one_hot,
+        lower_padded_suppression,
+        lower_random_integers,
         lower_reverse_sequence,
         lower_roll,
+        lower_text_moves,
         lower_vector_select,
-        shape_lookups,
         split_strided_slice,
         put_channels_last,
         merge_transposes,
         lower_explicit_pool,
         lower_extract_patches,
+        lower_depth_to_space,
         lower_space_to_depth,
         lower_same_padding,
     ),
     # What wants its operands as arrays: folds into weights, and lowerings that compute new weights.
     # Duplicates before constants, so that a slice of a weight that every round takes is folded once. Constants before
-    # the lowerings and folds; scale before offset, since a scale that is folded lets two offsets meet.
+    # the lowerings and folds; scale before offset, since a scale that is folded lets two offsets meet. Look-ups get
+    # their shapes once nothing moves them any more.
     "fold weights": _passes(
+        shape_lookups,
         merge_duplicates,
         fold_sizes,
         fold_constants,
@@ -108,8 +122,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     "split groups": _passes(lower_grouped_conv),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
-    # After the folds, which would take a product with zero away.
-    "order list changes": _passes(order_list_changes),
+    # After the folds, which would take a product with zero or one away.
+    "order list changes": _passes(order_list_changes, copy_before_update),
     # Last, since the others would take the identities away again.
     "separate outputs": _passes(separate_outputs),
     # After whatever names nodes.

@@ -3,6 +3,9 @@
 Given:   y = Rint(x), Inv(x), Invert(x) …         one node, see ``_FORMS``
 Result:  y = the few nodes that compute the same
 
+Some backends round integers to float32 in Abs, FloorDiv, Neg and Square. Where they may be beyond 2²⁴, what takes their
+place computes with integers.
+
 Refuses: a shift by a computed number of bits.
 Source: TensorFlow ``core/ops/math_ops.cc`` and ``core/ops/bitwise_ops.cc``.
 """
@@ -14,12 +17,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfjs_magic.graph.conditions import finds_values_of_vector
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
-from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.graph.value_ranges import is_small
+from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _INTEGERS = frozenset({"int32", "int64"})
+#: What rounds large integers on some backends.
+_ROUNDED = frozenset({"Abs", "FloorDiv", "Neg", "Square"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +40,10 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     dtype = node.attrs.get("T", DType("float32"))
     assert isinstance(dtype, DType)
     if dtype not in _DTYPES.get(node.op, {dtype}):
+        return None
+    if node.op in _ROUNDED and dtype in _INTEGERS and all(is_small(graph, ref) for ref in node.inputs):
+        return None
+    if node.op == "DenseBincount" and not finds_values_of_vector(graph, node):
         return None
     if node.op not in {"LeftShift", "RightShift"}:
         return _Match(node, dtype, 0)
@@ -66,7 +77,55 @@ def _shifted_right(new: Lowering, match: _Match) -> None:
 
 def _floor_divided(new: Lowering, match: _Match) -> None:
     """TF.js's FloorDiv gives int32, whatever it takes."""
+    if match.dtype in _INTEGERS:
+        _divided(new, match)
+        return
     new.replace("Floor", new.add("RealDiv", *match.node.inputs, T=match.dtype), T=match.dtype)
+
+
+def _divided(new: Lowering, match: _Match) -> None:
+    """Divide as floats, then add how far that is off: what is left, a multiple of the divisor, is small.
+
+    The divisor -2³¹ alone is beyond it.
+    """
+    (x, y), dtype = match.node.inputs, match.dtype
+
+    def quotient(of: Ref) -> Ref:
+        return new.add("RealDiv", new.add("Cast", of, SrcT=dtype, DstT=FLOAT32), divisor, T=FLOAT32)
+
+    divisor = new.add("Cast", y, SrcT=dtype, DstT=FLOAT32)
+    about = new.add("Cast", quotient(x), SrcT=FLOAT32, DstT=dtype)
+    whole = new.add("Sub", x, new.add("FloorMod", x, y, T=dtype), T=dtype)
+    left = new.add("Sub", whole, new.add("Mul", about, y, T=dtype), T=dtype)
+    off = new.add("Round", quotient(left), T=FLOAT32)
+    new.replace("AddV2", about, new.add("Cast", off, SrcT=FLOAT32, DstT=dtype), T=dtype)
+
+
+def _negated(new: Lowering, match: _Match) -> None:
+    new.replace("Sub", new.constant(0, match.dtype), *match.node.inputs, T=match.dtype)
+
+
+def _without_sign(new: Lowering, match: _Match) -> None:
+    (x,) = match.node.inputs
+    new.replace("Maximum", x, new.add("Sub", new.constant(0, match.dtype), x, T=match.dtype), T=match.dtype)
+
+
+def _squared(new: Lowering, match: _Match) -> None:
+    new.replace("Mul", *match.node.inputs, *match.node.inputs, T=match.dtype)
+
+
+def _clipped(new: Lowering, match: _Match) -> None:
+    """Clip in two steps: wasm reads integers as floats in one."""
+    x, least, most = match.node.inputs
+    new.replace("Minimum", new.add("Maximum", x, least, T=match.dtype), most, T=match.dtype)
+
+
+def _counted_once(new: Lowering, match: _Match) -> None:
+    """1 for every value that is there at all; the weights mean nothing."""
+    node = match.node
+    attrs = {**node.attrs, "binary_output": False}
+    counts = new.add(node.op, *node.inputs[:2], new.constant([], match.dtype), **attrs)
+    new.replace("Minimum", counts, new.constant(1, match.dtype), T=match.dtype)
 
 
 def _truncated(new: Lowering, match: _Match) -> None:
@@ -122,7 +181,10 @@ def _contrast(new: Lowering, match: _Match) -> None:
 
 
 _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
+    "Abs": _without_sign,
     "AdjustContrastv2": _contrast,
+    "ClipByValue": _clipped,
+    "DenseBincount": _counted_once,
     "Div": _truncated,
     "Erfc": _complement_of_error,
     "FloorDiv": _floor_divided,
@@ -132,8 +194,10 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Mod": _remainder,
     "MulNoNan": _unless_zero("Mul", 1),
     "RightShift": _shifted_right,
+    "Neg": _negated,
     "Rint": _renamed("Round"),
     "Softsign": _softsign,
+    "Square": _squared,
     "TruncateDiv": _truncated,
     "TruncateMod": _remainder,
     "Xdivy": _unless_zero("RealDiv", 0),
@@ -142,11 +206,15 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
 }
 #: Where TF.js is right for the other dtypes, or has none for them.
 _DTYPES: dict[str, frozenset[str]] = {
+    "Abs": _INTEGERS,
+    "ClipByValue": frozenset({*_INTEGERS, "int8", "uint8"}),
     "Div": _INTEGERS,
-    "FloorDiv": frozenset({"float32"}),
+    "FloorDiv": frozenset({*_INTEGERS, "float32"}),
     "Inv": frozenset({"float32"}),
     "Invert": frozenset({"int32"}),
     "LeftShift": frozenset({"int32"}),
+    "Neg": _INTEGERS,
+    "Square": _INTEGERS,
     "Mod": frozenset({*_INTEGERS, "float32"}),
     "RightShift": _INTEGERS,
     "TruncateDiv": _INTEGERS,
