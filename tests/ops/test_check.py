@@ -281,6 +281,18 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda a: tf.image.resize(a, [6, 6], "nearest"),
         [_integers(1, 4, 4, 1)],
     ),
+    "another-length": (
+        "RFFT",
+        ALL,
+        lambda a: tf.abs(raw.RFFT(input=a, fft_length=[4])),
+        [_floats(2, 6)],
+    ),
+    "another-length-back": (
+        "IRFFT",
+        ALL,
+        lambda a: raw.IRFFT(input=tf.complex(a, a), fft_length=[4]),
+        [_floats(2, 6)],
+    ),
     "random-integers": ("RandomUniformInt", ALL, lambda a: tf.random.uniform([9], a, 9, tf.int32), [np.int32(7)]),
     "one-outcome": ("Multinomial", ALL, lambda a: tf.random.categorical(a, 3), [_floats(1, 1)]),
     "values-that-are-there": (
@@ -322,6 +334,20 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
     "chosen-texts": ("SelectV2", ALL, lambda a: tf.where([True, False], a, "no"), [TEXTS]),
     "repeated-texts": ("Tile", {"wasm"}, lambda a: tf.tile(a, [2, 1]), [TEXTS]),
     "every-second-text": ("StridedSlice", {"wasm", "webgl", "webgpu"}, lambda a: a[:, ::-1], [TEXTS]),
+    "gap-in-a-list": (
+        "TensorListReserve",
+        ALL,
+        lambda a, i: raw.TensorListStack(
+            input_handle=raw.TensorListSetItem(
+                input_handle=raw.TensorListReserve(element_shape=-1, num_elements=3, element_dtype=tf.float32),
+                index=i,
+                item=a,
+            ),
+            element_shape=[2],
+            element_dtype=tf.float32,
+        ),
+        [_floats(2), np.array(1, np.int32)],
+    ),
     "every-second-integer": ("StridedSlice", {"wasm"}, lambda a: a[:, ::2], [_integers(5, 7)]),
     "reversed-booleans": ("StridedSlice", {"wasm"}, lambda a: (a > 0)[:, ::-1], [_floats(5, 7)]),
 }

@@ -22,7 +22,7 @@ signal = tf.signal
 #: The complex numbers between are split by the second.
 PASSES = [lower_spectrum.PASS, split_complex.PASS]
 #: Sizes, slices and constants that are computed beside the transforms.
-PREPARED = [*PIPELINE["lower ops"], *PIPELINE["fold weights"][:3]]
+PREPARED = [*PIPELINE["lower ops"], *PIPELINE["fold weights"][:4]]
 VECTOR = tf.complex(random_array("real", 12), random_array("imaginary", 12))
 
 
@@ -87,6 +87,23 @@ def test_lowers_axes_lengths_and_what_is_made_of_them(tfjs_node: TfjsNode, case:
     check_lowering(tfjs_node, PASSES, function, tf.TensorSpec(shape, name="x"), after=PREPARED)
 
 
+@pytest.mark.parametrize("length", [5, 9])
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(lambda x: _parts(signal.rfft(x, [8])), id="real"),
+        pytest.param(lambda x: signal.irfft(_complex(x), [8]), id="back"),
+        pytest.param(lambda x: tf.abs(signal.rfft2d(x, [4, 7])), id="two-axes"),
+    ],
+)
+def test_cuts_or_fills_what_has_no_known_length(
+    tfjs_node: TfjsNode, function: Callable[[Any], Any], length: int
+) -> None:
+    feeds = [{"x": random_array(f"{seed}", 2, length, length)} for seed in (1, 2)]
+    spec = tf.TensorSpec((None, None, None), name="x")
+    check_lowering(tfjs_node, PASSES, function, spec, after=PREPARED, feeds=feeds)
+
+
 def test_mel_spectrogram_runs_on_wasm_with_small_matrices(tfjs_node: TfjsNode) -> None:
     x = keras.Input((4000,), name="x")
     model = keras.Model(x, keras.layers.MelSpectrogram()(x))
@@ -111,7 +128,13 @@ def test_mel_spectrogram_runs_on_wasm_with_small_matrices(tfjs_node: TfjsNode) -
             id="complex-input",
         ),
         pytest.param(
-            lambda x: tf.abs(signal.rfft(x)), tf.TensorSpec((3, None), name="x"), "a length is unknown", id="unknown"
+            lambda x: tf.abs(signal.fft(_complex(x))),
+            tf.TensorSpec((3, None), name="x"),
+            "a length is unknown",
+            id="unknown",
+        ),
+        pytest.param(
+            lambda x: tf.abs(signal.rfft(x)), tf.TensorSpec((3, None), name="x"), "a length is computed", id="its-own"
         ),
         pytest.param(
             lambda x: tf.raw_ops.RFFT(input=x, fft_length=[tf.cast(x[0, 0], tf.int32)]),

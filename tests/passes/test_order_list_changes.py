@@ -52,6 +52,8 @@ CASES: dict[str, Callable[[Any, Any], Any]] = {
     ),
     "set-in-part": lambda x, i: _stacked(_set(_reserved(i + 3), 0, x[0])),
     "set-in-part-twice": lambda x, i: _stacked(_set(_set(_reserved(5), 0, x[0]), i, x[1])),
+    "set-in-between": lambda x, i: _stacked(_set(_set(_reserved(i + 5), i + 1, x[0]), i + 3, x[1])),
+    "read-before-it-is-set": lambda x, i: _item(_set(_reserved(4), i + 1, x[0]), i) + _item(_rows(x), i),
     "integers": lambda x, i: _stacked(_set(_reserved(4, tf.int32), i * 0, tf.cast(9 * x[0], tf.int32)), tf.int32),
     "length": lambda x, i: tf.cast(raw.TensorListLength(input_handle=_set(_reserved(5), i, x[0])), F) * x,
 }

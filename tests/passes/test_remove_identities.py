@@ -71,3 +71,10 @@ def test_keeps_the_node_of_an_output(tfjs_node: TfjsNode, text: str, reason: str
 def test_keeps_a_constant_output() -> None:
     graph = parse_graph("y = Identity(w)\nreturn y", operands(w=(3,)))
     assert run_passes(graph, [remove_identities.PASS])[0].applied == 0
+
+
+@pytest.mark.parametrize("op", ["PreventGradient", "CheckNumerics", "EnsureShape"])
+def test_an_output_of_its_own_becomes_an_identity(op: str) -> None:
+    graph = parse_graph(f"x: float32[3]\ny = {op}(x) message=bad shape=[3]\nreturn y")
+    run_passes(graph, [remove_identities.PASS])
+    assert graph_text(graph) == ["return y=y", "x: float32[3]", "y = Identity(x)"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
-from tfjs_magic.graph.refs import node_of, port_of
-from tfjs_magic.graph.tensor_lists import is_shared
+from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
+from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _FLOATS = frozenset("float16 float32 float64".split())
@@ -79,6 +79,12 @@ def is_list_shared(graph: Graph, node: Node) -> bool:
     return is_shared(graph, node)
 
 
+def may_keep_gaps(graph: Graph, node: Node) -> bool:
+    """Whether items of a new list, made outside of loops and branches, may never be set and yet be read."""
+    users = users_of_list(graph, node)
+    return users is not None and any(user.op in READS for user in users)
+
+
 def writes_into_operand(graph: Graph, node: Node) -> bool:
     """Whether it updates a tensor that is not a copy made for it."""
     copy = graph.producer(node.inputs[0])
@@ -106,6 +112,15 @@ def lacks_an_output(graph: Graph, node: Node) -> bool:
     """Whether an output is used that TF.js does not make."""
     shown = {port_of(ref) for ref in graph.outputs.values() if node_of(ref) == node.name}
     return max(graph.used_ports(node.name) | shown, default=0) >= MADE.get(node.op, node.outputs)
+
+
+def takes_another_length(graph: Graph, node: Node) -> bool:
+    """Whether a Fourier transform takes another length than its data's own, or may."""
+    shape, lengths = graph.shape(node.inputs[0]), graph.constant(node.inputs[1])
+    if lengths is None:
+        return not _is_own_length(graph, node)
+    side = None if shape is None else shape[-1]
+    return side is None or int(lengths[-1]) != (side if node.op == "RFFT" else 2 * (side - 1))
 
 
 def is_training(_: Graph, node: Node) -> bool:
@@ -199,3 +214,20 @@ def _steps(graph: Graph, node: Node) -> bool:
     """Whether a slice steps over values, or may."""
     strides = graph.constant(node.inputs[3])
     return strides is None or bool((strides != 1).any())
+
+
+def _is_own_length(graph: Graph, node: Node) -> bool:
+    """Whether a computed length of a Fourier transform is what TensorFlow writes for n: n, or 2 · (n - 1) of IRFFT."""
+
+    def step(name: NodeName) -> list[NodeName]:
+        return [] if graph[name].op == "Shape" else [node_of(ref) for ref in graph[name].inputs]
+
+    found = [graph[name] for name in closure([node_of(node.inputs[1])], step)]
+    factors = {"Mul": 2, "Sub": 1, "Maximum": 1} if node.op == "IRFFT" else {}
+
+    def is_expected(other: Node) -> bool:
+        numbers = [value for ref in other.inputs if (value := graph.constant(ref)) is not None]
+        return other.op in factors and any(value == factors[other.op] for value in numbers)
+
+    ops = {"Const", "ExpandDims", "Identity", "Pack", "Reshape", "Shape", "StridedSlice", "Unpack"}
+    return any(other.op == "Shape" for other in found) and all(other.op in ops or is_expected(other) for other in found)

@@ -6,7 +6,7 @@ Source: tfjs-converter ``src/executor/tensor_list.ts``, 4.22.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
@@ -39,6 +39,27 @@ def is_shared(graph: Graph, change: Node) -> bool:
         for other in _users(graph, ref)
         if other is not user and other.name not in before and not _exclude(graph, user, other)
     )
+
+
+def users_of_list(graph: Graph, made: Node) -> list[Node] | None:
+    """Return all that uses a new list, changed or not; None where a loop or a branch does."""
+    found: list[Node] = []
+    for node in _users(graph, made.ref()):
+        later = users_of_list(graph, node) if node.op in CHANGES or node.op == "Identity" else []
+        if later is None or (node.op in _HANDS_ON and node.op != "Identity"):
+            return None
+        found += [node, *later]
+    return found
+
+
+def item_shape(graph: Graph, reserve: Node, users: list[Node]) -> tuple[int, ...] | None:
+    """Return the shape of a list's items where it is fully known: the list's own, or that of what is set."""
+    own = graph.constant(reserve.inputs[0])
+    known: list[Sequence[int | None] | None] = [None if own is None or own.ndim == 0 else own.tolist()]
+    known += [graph.shape(node.inputs[2]) for node in users if node.op == "TensorListSetItem"]
+    whole = (shape for shape in known if shape is not None and all(side is not None and side >= 0 for side in shape))
+    shape = next(whole, None)
+    return None if shape is None else tuple(side or 0 for side in shape)
 
 
 def reserved_length(graph: Graph, ref: Ref) -> Ref | None:

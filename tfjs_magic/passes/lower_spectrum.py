@@ -6,7 +6,7 @@ Result:  y = Complex(u·C + v·S, v·C - u·S)   C, S (n, m): cosines and sines;
 Where the matrices would be large, a length N = p·q is taken in two steps: on x (p, q) with t = q·i + j,
 X[k + p·l] = Σⱼ ω_q^(j·l) · ω_N^(j·k) · Σᵢ ω_p^(i·k) · x[i, j].
 
-``split_complex`` takes the Complex away again.
+``split_complex`` takes the Complex away again. Data of unknown length are cut to what is read.
 
 Refuses: a length is unknown or computed; the complex numbers come from elsewhere than Complex; the matrices would take
 more than 4 MB.
@@ -68,13 +68,17 @@ class _Line:
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """Real and imaginary data (None: zero), the sizes of the transformed axes, and the transforms in order."""
+    """Real and imaginary data (None: zero), the sizes of the transformed axes, and the transforms in order.
+
+    ``is_cut`` says that the data may have larger sizes, and are cut to these.
+    """
 
     node: Node
     real: Ref
     imaginary: Ref | None
     sizes: list[int]
     lines: list[_Line]
+    is_cut: bool
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -89,16 +93,17 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
             return Miss("the parts differ in shape")
         imaginary = None if graph.producer(imaginary).op == "ZerosLike" else imaginary
     shape = graph.shape(node.inputs[0])
-    sizes = [side for side in (shape or ())[-rank:] if side is not None]
-    if len(sizes) < rank or graph.shape(real) is None:
+    if shape is None or graph.shape(real) is None or (kind in {"FFT", "IFFT"} and None in shape[-rank:]):
         return Miss("a length is unknown")
-    lengths = graph.constant(node.inputs[1]) if kind in {"IRFFT", "RFFT"} else np.asarray(sizes)
+    lengths = graph.constant(node.inputs[1]) if kind in {"IRFFT", "RFFT"} else np.asarray(shape[-rank:])
     if lengths is None:
         return Miss("a length is computed")
+    read = [*map(int, lengths[:-1]), int(lengths[-1]) // 2 + 1 if kind == "IRFFT" else int(lengths[-1])]
+    sizes = [own if side is None else side for side, own in zip(shape[-rank:], read, strict=True)]
     lines = _lines(kind, sizes, [int(length) for length in lengths])
     if any(line.nbytes > _LARGEST_BYTES for line in lines):
         return Miss("the matrices would take more than 4 MB")
-    return _Match(node, real, imaginary, sizes, lines)
+    return _Match(node, real, imaginary, sizes, lines, is_cut=None in shape[-rank:])
 
 
 def _lines(kind: str, sizes: list[int], lengths: list[int]) -> list[_Line]:
@@ -113,7 +118,13 @@ def _lines(kind: str, sizes: list[int], lengths: list[int]) -> list[_Line]:
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
     rank, sizes = len(match.sizes), list(match.sizes)
-    parts = [new.reshape(part, [-1, *sizes], FLOAT32) for part in (match.real, match.imaginary) if part is not None]
+    parts = [part for part in (match.real, match.imaginary) if part is not None]
+    if match.is_cut:
+        shape = graph.shape(match.real) or ()
+        sides = new.constant([*[-1] * (len(shape) - rank), *sizes])
+        first = new.constant([0] * len(shape))
+        parts = [new.add("Slice", part, first, sides, T=FLOAT32, Index=INT32) for part in parts]
+    parts = [new.reshape(part, [-1, *sizes], FLOAT32) for part in parts]
     for line in match.lines:
         order = [axis for axis in range(rank + 1) if axis != line.axis + 1] + [line.axis + 1]
         back = [order.index(axis) for axis in range(rank + 1)]

@@ -4,6 +4,8 @@ Given:   y = TensorListGetItem(list, i);  new = TensorListSetItem(list, j, x)
 Result:  new = TensorListSetItem(list, j + 0 · Rank(y), x)             the change waits for who reads the list as it was
 Given:   y = TensorListStack(list)                                     list = … TensorListReserve(n) …
 Result:  rows = TensorListStack(list);  y = ConcatV2(rows, zeros)      zeros for the last items, if they were never set
+Given:   list = TensorListReserve(n)                                    not in a loop or branch, items of known shape
+Result:  list = TensorListFromTensor(zeros)                            TF.js fails at an item between that was never set
 Given:   y = TensorListLength(list)
 Result:  y = Identity(n)                                               TF.js counts up to the last item that was set
 
@@ -17,9 +19,11 @@ import numpy as np
 
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
-from tfjs_magic.graph.tensor_lists import reserved_length, unordered_readers
+from tfjs_magic.graph.tensor_lists import item_shape, reserved_length, unordered_readers, users_of_list
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import GraphPass
+
+_WITHOUT_ZERO = frozenset({"string", "variant"})
 
 
 def _run(graph: Graph) -> int:
@@ -27,13 +31,16 @@ def _run(graph: Graph) -> int:
 
 
 def _edit(graph: Graph, node: Node) -> bool:
-    if node.op == "TensorListSetItem" and (readers := unordered_readers(graph, node)):
-        _wait(graph, node, readers)
-        return True
-    if node.op not in {"TensorListStack", "TensorListLength"}:
-        return False
-    length = reserved_length(graph, node.inputs[0])
-    if length is None or node.attrs.get("element_dtype") == "string":
+    if node.op == "TensorListReserve":
+        return _filled(graph, node)
+    if node.op == "TensorListSetItem":
+        readers = unordered_readers(graph, node)
+        if readers:
+            _wait(graph, node, readers)
+        return bool(readers)
+    stacks = node.op == "TensorListStack" and node.attrs["element_dtype"] not in _WITHOUT_ZERO
+    length = reserved_length(graph, node.inputs[0]) if stacks or node.op == "TensorListLength" else None
+    if length is None:
         return False
     if node.op == "TensorListLength":
         Lowering(graph, node).replace("Identity", length, T=INT32)
@@ -41,6 +48,20 @@ def _edit(graph: Graph, node: Node) -> bool:
     if _is_padded(graph, node, length):
         return False
     _pad(graph, node, length)
+    return True
+
+
+def _filled(graph: Graph, node: Node) -> bool:
+    dtype, users = node.attrs["element_dtype"], users_of_list(graph, node)
+    shape = None if users is None else item_shape(graph, node, users)
+    if shape is None or dtype in _WITHOUT_ZERO or any(user.op == "TensorListResize" for user in users or ()):
+        return False
+    assert isinstance(dtype, DType)
+    new = Lowering(graph, node)
+    count = new.reshape(node.inputs[1], [1], INT32)
+    sides = new.add("ConcatV2", count, new.constant(shape), new.constant(0), N=2, T=INT32, Tidx=INT32)
+    zeros = new.add("Fill", sides, new.constant(np.zeros(()), dtype), T=dtype, index_type=INT32)
+    new.replace("TensorListFromTensor", zeros, new.constant(shape), element_dtype=dtype, shape_type=INT32)
     return True
 
 
