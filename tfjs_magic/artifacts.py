@@ -125,11 +125,17 @@ class ManifestGroup:
 
 @dataclasses.dataclass(frozen=True)
 class PassReport:
-    """What one pass did: how often it applied, and why it declined elsewhere (sentence → how often)."""
+    """What one pass did: how often it applied, and why it declined elsewhere.
+
+    Attributes:
+        misses: Sentence → how often.
+        declined: Op type → the sentences.
+    """
 
     name: str
     applied: int
     misses: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    declined: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

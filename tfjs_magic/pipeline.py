@@ -211,7 +211,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()
     if not options.skip_op_check:
-        check_ops(graph)
+        check_ops(graph, passes)
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.graph_text import parse_graph, run_tensorflow
+from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.dtypes import enum_name
 from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Shape
 from tfjs_magic.graph.topology import graph_constants, graph_topology, shape_json
@@ -68,3 +69,11 @@ def test_tensorflow_reads_it_back() -> None:
     x = np.array([[-1, 2, -3], [4, -5, 6]], np.float32)
     assert np.array_equal(run_tensorflow(graph, [{"x": x}])[0]["y"], np.maximum(x, 0))
     assert shape_json(Shape((2, 3))) == {"dim": [{"size": "2"}, {"size": "3"}]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_refuses_numbers_that_json_has_not(value: float) -> None:
+    graph = parse_graph("x: float32[3]\ny = LeakyRelu(x)\nreturn y")
+    graph["y"].attrs["alpha"] = value
+    with pytest.raises(UnsupportedModelError, match=rf"'alpha' of node 'y' \(LeakyRelu\) is {value}, and"):
+        graph_topology(graph)

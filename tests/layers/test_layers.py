@@ -144,6 +144,13 @@ def initial_state_beside_mask() -> Any:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "not-a-number": (lambda: on(SEQUENCE, layers.Masking(float("nan"), name="bad")), "mask_value is infinite or not"),
+    "infinite": (lambda: on(LINE, layers.ReLU(float("inf"), name="bad")), "max_value is infinite or not"),
+    "infinite-scale": (lambda: on(LINE, layers.Rescaling(float("inf"), name="bad")), "scale is infinite or not"),
+    "initializer-of-no-number": (
+        lambda: on(LINE, layers.Dense(3, kernel_initializer=keras.initializers.Constant(float("nan")), name="bad")),
+        "kernel_initializer is infinite or not",
+    ),
     "own-class": (lambda: on(LINE, Dense(3, name="bad")), "is your own"),
     "own-function": (lambda: on(LINE, layers.Dense(3, activation=relu, name="bad")), "a function of your own"),
     "activation-unbuilt": (lambda: on(LINE, layers.Dense(3, activation=layers.PReLU(name="bad"))), "not built"),

@@ -161,6 +161,7 @@ def mean_squared_error(truth: Any, predicted: Any) -> Any:
         ("adamw", "mse", {}, "no optimizer 'AdamW'"),
         ("adadelta", "mse", {}, "no optimizer 'Adadelta'"),
         (keras.optimizers.Adam(epsilon=1e-3), "mse", {}, "Adam uses epsilon=0.001 otherwise"),
+        (keras.optimizers.SGD(float("inf")), "mse", {}, "infinite or not a number"),
         (keras.optimizers.SGD(clipnorm=1.0), "mse", {}, "no clipnorm"),
         (keras.optimizers.Adam(amsgrad=True), "mse", {}, "no amsgrad"),
         (keras.optimizers.Adagrad(epsilon=1e-3), "mse", {}, "Adagrad with epsilon"),

@@ -16,7 +16,7 @@ from tests.graph_text import BACKENDS, parse_graph, tfjs_model
 from tests.passes.operands import operands
 from tests.reference_kernels import spread
 from tests.traced import converted, python_outputs, traced
-from tfjs_magic.artifacts import Array
+from tfjs_magic.artifacts import Array, PassReport
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph import conditions
 from tfjs_magic.ops.check import check_ops, count_ops, missing_per_backend, needs_async, supported
@@ -72,6 +72,19 @@ def test_caps_the_nodes() -> None:
     lines = [f"n{i} = Lgamma(x)" for i in range(5)]
     with pytest.raises(UnsupportedOpsError, match=r"Lgamma \(node 'n0', 'n1', 'n2' … and 2 more\)"):
         check_ops(parse_graph("\n".join(["x: float32[3]", *lines, "return n0"])))
+
+
+def test_says_why_a_pass_left_an_op() -> None:
+    """Why a fold left it is not worth a word."""
+    graph = parse_graph("x: float32[3]\na = Roll(x, s, s)\nb = Roll(a, s, s)\ny = Mod(b, x)\nreturn y", operands(s=()))
+    passes = [
+        PassReport("lower_roll", 0, {"the shift is computed": 2}, {"Roll": ("the shift is computed",)}),
+        PassReport("fold_scale", 0, {"it is shared": 1}, {"Roll": ("it is shared",)}),
+    ]
+    with pytest.raises(UnsupportedOpsError) as caught:
+        check_ops(graph, passes)
+    assert "does not have Roll (node 'a', 'b'; it stays, because the shift is computed)." in str(caught.value)
+    assert "compute Mod (node 'y') wrongly" in str(caught.value)
 
 
 def test_counts_executed_nodes() -> None:

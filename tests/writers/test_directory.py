@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -49,6 +50,13 @@ def test_writes_model_json_and_shards(tmp_path: Path) -> None:
 
 def test_same_model_same_bytes(tmp_path: Path) -> None:
     assert _content(_model().save(tmp_path / "a")) == _content(_model().save(tmp_path / "b"))
+
+
+def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+    model = dataclasses.replace(_model(), header={"userDefinedMetadata": {"best": float("nan")}})
+    with pytest.raises(SaveError, match="number that is infinite or none"):
+        model.save(tmp_path / "web")
+    assert not (tmp_path / "web").exists()
 
 
 def test_others_may_read_it(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ tfjs-converter ``src/data/compiled_api.ts`` and ``src/operations/operation_mappe
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.dtypes import enum_name
 from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Scalar, Shape
 
@@ -20,7 +22,11 @@ _VERSIONS = {"producer": 1882, "minConsumer": 12}
 
 
 def graph_topology(graph: Graph) -> dict[str, Any]:
-    """Return ``modelTopology``: constants appear by name, dtype and shape only."""
+    """Return ``modelTopology``: constants appear by name, dtype and shape only.
+
+    Raises:
+        UnsupportedModelError: An attribute is infinite or not a number, which JSON has not.
+    """
     return {"node": [_node(node) for node in graph], "library": {}, "versions": _VERSIONS}
 
 
@@ -41,6 +47,15 @@ def _node(node: Node) -> dict[str, Any]:
     if node.inputs or node.controls:
         row["input"] = [*node.inputs, *(f"^{name}" for name in node.controls)]
     row["attr"] = {key: _attr(value) for key, value in sorted(node.attrs.items())}
+    for key, value in node.attrs.items():
+        numbers = [item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, float)]
+        if not all(map(math.isfinite, numbers)):
+            raise UnsupportedModelError(
+                f"The attribute '{key}' of node '{node.name}' ({node.op}) is {value!r}, and a model.json holds finite "
+                "numbers only. Replace the layer that the node is named after.",
+                stage="graph",
+                node=node.name,
+            )
     if node.value is not None:
         dtype = enum_name("string" if node.value.dtype == object else node.value.dtype.name)
         row["attr"] = {

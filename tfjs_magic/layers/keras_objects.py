@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,3 +43,12 @@ def is_keras_layer(value: Any) -> bool:
 def is_keras_name(module: str) -> bool:
     """Tell whether a module is Keras's own, so that what it defines is what its name says."""
     return module.partition(".")[0] == "keras"
+
+
+def fits_json(value: Any) -> bool:
+    """Whether a value holds finite numbers only: JSON has no others."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
-from tfjs_magic.layers.keras_objects import host_array, is_keras_layer, is_keras_name
+from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_layer, is_keras_name
 from tfjs_magic.layers.mapping import FLOAT_DTYPES, INTEGER_DTYPES, CallShapes, LayerView, Notes, Refusal, Refused
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
@@ -185,6 +185,8 @@ class _Mapper:
         if not refusals and (extra := _unmapped_weights(view, mapped)):
             reason = f"It has weights that TF.js's {class_name} has not: {', '.join(extra)}."
             refusals = (Refusal(layer.name, reason),)
+        if not refusals:
+            refusals = tuple(Refusal(layer.name, reason) for reason in _unwritable(mapped))
         if refusals:
             return Refused(refusals)
         if len(mapped) > 1:
@@ -246,6 +248,13 @@ def _refuse_class(layer: Any) -> Refusal | None:
     if not getattr(layer, "built", True):
         return Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it.")
     return None
+
+
+def _unwritable(mapped: TfjsLayers) -> Iterator[str]:
+    """Say which options hold numbers that are infinite or none: a model.json has none of them."""
+    for key, value in (option for one in mapped for option in one.config.items()):
+        if not fits_json(value):
+            yield f"Its option {key} is infinite or not a number, which no model.json can hold."
 
 
 def _unmapped_weights(view: LayerView, mapped: TfjsLayers) -> list[str]:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfjs_magic.layers.keras_objects import is_keras_name
+from tfjs_magic.layers.keras_objects import fits_json, is_keras_name
 
 _Config = Mapping[str, Any]
 
@@ -30,6 +30,8 @@ def training_config(model: Any) -> tuple[dict[str, Any] | None, str]:
     try:
         _check_rest(model)
         config = {"loss": _losses(model), "metrics": [], "optimizer_config": _optimizer(model.optimizer)}
+        if not fits_json(config):
+            raise _LeftOutError("an option of its optimizer is infinite or not a number")
     except _LeftOutError as reason:
         return None, f"How the model is trained is left out, since {reason}: call compile() in TF.js before you train."
     config["metrics"] = [_METRICS[name] for name in _metric_names(model) if name in _METRICS]

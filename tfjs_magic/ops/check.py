@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tfjs_magic.artifacts import PassReport
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph import conditions
 from tfjs_magic.graph.ir import DType, Graph, Node
@@ -26,10 +27,14 @@ def supported() -> dict[str, Any]:
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-def check_ops(graph: Graph) -> None:
+def check_ops(graph: Graph, passes: Sequence[PassReport] = ()) -> None:
     """Refuse a graph that TF.js cannot run, or would run wrongly on every backend.
 
     What only some backends lack or compute wrongly is no reason: :func:`missing_per_backend` says it.
+
+    Args:
+        graph: After the passes.
+        passes: What they did: why they left an op is said with it.
 
     Raises:
         UnsupportedOpsError: Names every such op at once, with its nodes.
@@ -49,9 +54,9 @@ def check_ops(graph: Graph) -> None:
     version = supported()["tfjs_version"]
     sentences = []
     if unknown:
-        sentences.append(f"TensorFlow.js {version} does not have {_listed(unknown)}.")
+        sentences.append(f"TensorFlow.js {version} does not have {_listed(unknown, passes)}.")
     if wrong:
-        sentences += [f"It would compute {_listed(wrong)} wrongly.", *sorted(reasons)]
+        sentences += [f"It would compute {_listed(wrong, passes)} wrongly.", *sorted(reasons)]
     sentences.append(
         "Replace the layers that these nodes are named after, or ask for the ops at " + _REQUESTS + "; skip_op_check "
         "writes the model all the same."
@@ -89,15 +94,19 @@ def count_ops(*graphs: Graph) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _listed(ops: dict[str, list[str]]) -> str:
+def _listed(ops: dict[str, list[str]], passes: Sequence[PassReport]) -> str:
     parts = []
     for op, nodes in sorted(ops.items()):
         shown = ", ".join(f"'{name}'" for name in sorted(nodes)[:_MOST_NODES])
         more = f" … and {len(nodes) - _MOST_NODES} more" if len(nodes) > _MOST_NODES else ""
-        parts.append(f"{op} (node {shown}{more})")
+        mending = (report for report in passes if not report.name.startswith(_FOLDS))
+        why = sorted({reason for report in mending for reason in report.declined.get(op, ())})
+        parts.append(f"{op} (node {shown}{more}{'; it stays, because ' if why else ''}{', or '.join(why)})")
     return ", ".join(parts)
 
 
+#: How passes are called that make a graph smaller: why they leave an op is no reason for a refusal.
+_FOLDS = ("fold_", "fuse_", "merge_", "remove_", "swap_")
 _RANDOM = frozenset("Multinomial RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal".split())
 #: Source: tfjs-converter ``src/executor/model_analysis.ts``, 4.22.
 _ASYNC = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from tfjs_magic.artifacts import PassReport
@@ -69,21 +69,31 @@ def run_passes(graph: Graph, passes: Sequence[Pass]) -> tuple[PassReport, ...]:
         PassError: A pass broke an invariant, raised, or does not come to an end.
     """
     applied: dict[str, int] = {p.name: 0 for p in passes}
-    misses: dict[str, dict[str, int]] = {}
+    misses: dict[str, collections.Counter[tuple[str, str]]] = {}
     for _ in range(_MOST_ROUNDS):
         before = sum(applied.values())
         for p in passes:
             count, misses[p.name] = _run_one(graph, p)
             applied[p.name] += count
         if sum(applied.values()) == before:
-            return tuple(PassReport(p.name, applied[p.name], misses[p.name]) for p in passes)
+            return tuple(_report(p.name, applied[p.name], misses[p.name]) for p in passes)
     raise PassError(f"The passes still change the graph after {_MOST_ROUNDS} rounds: {applied}.")
 
 
-def _run_one(graph: Graph, p: Pass) -> tuple[int, dict[str, int]]:
+def _report(name: str, applied: int, misses: Mapping[tuple[str, str], int]) -> PassReport:
+    counts: collections.Counter[str] = collections.Counter()
+    declined: dict[str, tuple[str, ...]] = {}
+    for (op, reason), count in misses.items():
+        counts[reason] += count
+        declined[op] = (*declined.get(op, ()), reason)
+    return PassReport(name, applied, dict(counts), declined)
+
+
+def _run_one(graph: Graph, p: Pass) -> tuple[int, collections.Counter[tuple[str, str]]]:
+    """Return how often a pass applied, and (op type, sentence) → how often it declined."""
     signature = (tuple(graph.inputs), tuple(graph.outputs))
     node: Node | None = None
-    misses: collections.Counter[str] = collections.Counter()
+    misses: collections.Counter[tuple[str, str]] = collections.Counter()
     try:
         if isinstance(p, GraphPass):
             count = p.run(graph)
@@ -94,7 +104,7 @@ def _run_one(graph: Graph, p: Pass) -> tuple[int, dict[str, int]]:
                     continue
                 found = p.match(graph, node)
                 if isinstance(found, Miss):
-                    misses[found.reason] += 1
+                    misses[node.op, found.reason] += 1
                 elif found is not None:
                     p.apply(graph, found)
                     count += 1
@@ -107,4 +117,4 @@ def _run_one(graph: Graph, p: Pass) -> tuple[int, dict[str, int]]:
         place = "" if where is None else f" at '{where}'"
         reason = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
         raise PassError(f"Pass '{p.name}' broke the graph{place}: {reason}. Please report this.", node=where) from error
-    return count, dict(misses)
+    return count, misses

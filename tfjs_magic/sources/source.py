@@ -58,6 +58,7 @@ class FunctionSource:
         description: For the report: "SavedModel 'my_model', signature 'serving_default'".
         dict_output: Whether the source returns a dict, so that TF.js's ``predict`` should too.
         reason: Why it is a graph model, where that is not plain, as sentences.
+        notes: For the report.
     """
 
     function: Any
@@ -67,6 +68,7 @@ class FunctionSource:
     description: str
     dict_output: bool = False
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
     def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
         """Unroll its loops and take its graph.
@@ -95,7 +97,7 @@ class FunctionSource:
             reference=self.reference,
             generated_by=tf.__version__,
             structured_keys=tuple(end.info.name for end in outputs) if self.dict_output else None,
-            notes=unrolled,
+            notes=(*self.notes, *unrolled),
         )
 
 

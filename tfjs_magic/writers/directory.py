@@ -33,7 +33,7 @@ def write_directory(model: Artifacts, directory: str | Path, *, overwrite: bool 
     Everything is written beside the target first and then moved there, so a failure leaves the target as it was.
 
     Raises:
-        SaveError: See :func:`check_target`; or the disk is full.
+        SaveError: See :func:`check_target`; or the disk is full; or JSON has not all its numbers.
     """
     target = check_target(directory, overwrite=overwrite)
     with staged(target, nbytes=model.nbytes) as staging:
@@ -66,13 +66,24 @@ def _files_of_model(target: Path) -> set[str]:
         return set()
 
 
+def _json_text(model: Artifacts) -> str:
+    try:
+        return json.dumps(model.model_json, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise SaveError(
+            "The model.json would hold a number that is infinite or none, which no browser reads. Take it out of the "
+            "topology or the metadata."
+        ) from error
+
+
 def _write_files(model: Artifacts, directory: Path) -> None:
+    text = _json_text(model)
     for group in model.groups:
         for name, pieces in group.shards():
             with (directory / name).open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
     with (directory / _MODEL_JSON).open("w", encoding="utf-8") as file:
-        json.dump(model.model_json, file, separators=(",", ":"))
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -63,6 +63,21 @@ def test_a_placeholder_with_a_default_becomes_an_input_when_it_is_named(tfjs_nod
     check(tfjs_node, model, feeds, _expected("logits", scale=3))
 
 
+def test_a_placeholder_that_keeps_its_default_is_noted(frozen: Path) -> None:
+    (note,) = convert(frozen, outputs=["logits"]).report.notes
+    assert note == "'scale' keeps its default; to make it an input, name it in inputs=."
+    assert not convert(frozen, outputs=["logits"], inputs={"scale": ()}).report.notes
+
+
+def test_a_placeholder_with_a_default_as_the_only_input_is_named(tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph:
+        tf.exp(v1.placeholder_with_default(tf.zeros([2]), (None,), name="x"), name="y")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(UnsupportedModelError, match=r"need no input but 'x', .* Name it as inputs=\{'x': shape\}\."):
+        convert(tmp_path / "net.pb", outputs=["y"])
+    assert [info.name for info in convert(tmp_path / "net.pb", outputs=["y"], inputs={"x": [None]}).inputs] == ["x"]
+
+
 def test_inputs_fixes_shapes(tfjs_node: TfjsNode, frozen: Path) -> None:
     model = convert(frozen, outputs=["logits"], inputs={"x": (3, 8)})
     assert (model.inputs[0].shape, model.outputs[0].shape) == ((3, 8), (3, 4))

@@ -35,10 +35,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     outputs = _outputs(description, nodes, options.outputs)
     inputs = {name: name for name in _placeholders(nodes, outputs.values(), options.inputs or {})}
     if not inputs:
-        raise UnsupportedModelError(
-            f"The outputs {quoted_list(outputs)} of {description} need no placeholder, so they are constant; expected "
-            "outputs that depend on an input."
-        )
+        raise UnsupportedModelError(_without_input(description, nodes, outputs))
     types = {name: (nodes[name].attr["dtype"].type, nodes[name].attr["shape"].shape) for name in inputs}
     endpoints = Endpoints(description=description, inputs=inputs, outputs=outputs, types=types)
 
@@ -49,7 +46,22 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
         )
 
     contents = table_contents(path.parent, _without_assets(graph_def), description)
-    return graph_source(graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs)
+    return graph_source(
+        graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs, feed="name it in inputs="
+    )
+
+
+def _without_input(description: str, nodes: Mapping[str, Any], outputs: Mapping[str, str]) -> str:
+    found = _needed(nodes, outputs.values())
+    if defaults := [name for name in found if nodes[name].op == "PlaceholderWithDefault"]:
+        return (
+            f"The outputs {quoted_list(outputs)} of {description} need no input but {quoted_list(defaults)}, which has "
+            f"a default. Name it as inputs={{'{min(defaults)}': shape}}."
+        )
+    return (
+        f"The outputs {quoted_list(outputs)} of {description} need no placeholder, so they are constant; expected "
+        "outputs that depend on an input."
+    )
 
 
 def _without_assets(graph_def: Any) -> Any:
@@ -108,7 +120,11 @@ def _ends(nodes: Mapping[str, Any]) -> list[str]:
 
 def _placeholders(nodes: Mapping[str, Any], refs: Any, named: Mapping[str, Any]) -> Iterator[str]:
     """Yield the placeholders that the outputs need, in the order of the file."""
-    found = closure(nodes, [node_and_port(ref)[0] for ref in refs], data_inputs)
+    found = _needed(nodes, refs)
     for name, node in nodes.items():
         if name in found and (node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and name in named)):
             yield name
+
+
+def _needed(nodes: Mapping[str, Any], refs: Any) -> set[str]:
+    return closure(nodes, [node_and_port(ref)[0] for ref in refs], data_inputs)

@@ -55,6 +55,7 @@ def graph_source(
     tables: TableContents,
     shapes: Mapping[str, Any] | None,
     dict_output: bool = False,
+    feed: str = "export a signature that takes it",
 ) -> FunctionSource:
     """Make a source of the part of ``graph_def`` between the endpoints; leaves ``graph_def`` as it is.
 
@@ -65,6 +66,7 @@ def graph_source(
         tables: Gives what is in the lookup tables that the outputs need.
         shapes: The user's wishes: ``convert(inputs=…)``.
         dict_output: Whether the source returns a dict.
+        feed: How a placeholder that has a default becomes an input.
 
     Raises:
         UnsupportedModelError: An endpoint is missing or no tensor that TF.js has; an output needs a placeholder that
@@ -77,7 +79,7 @@ def graph_source(
     placeholders = _cut(whole, endpoints)
     fetches = {name: _full(ref, placeholders, endpoints) for name, ref in endpoints.outputs.items()}
     kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
-    _check_sources(kept, endpoints, placeholders.values())
+    defaults = _check_sources(kept, endpoints, placeholders.values())
     handles = bind_variables(kept, values)
     contents = tables([node.name for node in kept.node if is_table(node)])
     check_loops(kept, endpoints.description)
@@ -104,6 +106,7 @@ def graph_source(
         reference=_reference(feeds, tensors, functools.partial(_session, graph, handles, contents)),
         description=endpoints.description,
         dict_output=dict_output,
+        notes=tuple(f"'{name}' keeps its default; to make it an input, {feed}." for name in defaults),
     )
 
 
@@ -245,8 +248,8 @@ def _without_writes(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str],
     return part
 
 
-def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> None:
-    """Refuse placeholders that nobody feeds; one with a default becomes its default."""
+def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> list[str]:
+    """Refuse placeholders that nobody feeds; return those with a default, which become their defaults."""
     known = set(inputs)
     if unfed := [node.name for node in graph_def.node if node.op == "Placeholder" and node.name not in known]:
         raise UnsupportedModelError(
@@ -255,12 +258,13 @@ def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) 
             stage="trace",
             node=unfed[0],
         )
-    for node in graph_def.node:
-        if node.op == "PlaceholderWithDefault":
-            dtype = node.attr["dtype"].type
-            node.op = "Identity"
-            node.attr.clear()
-            node.attr["T"].type = dtype
+    defaults = [node for node in graph_def.node if node.op == "PlaceholderWithDefault"]
+    for node in defaults:
+        dtype = node.attr["dtype"].type
+        node.op = "Identity"
+        node.attr.clear()
+        node.attr["T"].type = dtype
+    return [node.name for node in defaults]
 
 
 # ---------------------------------------------------------------------- tensors and the reference
