@@ -44,7 +44,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     elif not needs(graph, node):
         return None
     if not _is_exact(graph, node):
-        return Miss("integers that float32 may not hold")
+        return Miss("float32 may not hold its integers")
     return _Match(node, [dtype for dtype in dtypes if isinstance(dtype, DType)])
 
 
