@@ -82,7 +82,11 @@ def is_list_shared(graph: Graph, node: Node) -> bool:
 def may_keep_gaps(graph: Graph, node: Node) -> bool:
     """Whether items of a new list, made outside of loops and branches, may never be set and yet be read."""
     users = users_of_list(graph, node)
-    return users is not None and any(user.op in READS for user in users)
+    if users is None or not any(user.op in READS for user in users):
+        return False
+    places = [graph.constant(user.inputs[1]) for user in users if user.op == "TensorListSetItem"]
+    known = {int(place) for place in places if place is not None}
+    return any(place is None for place in places) or known != set(range(len(known)))
 
 
 def writes_into_operand(graph: Graph, node: Node) -> bool:
