@@ -361,6 +361,13 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         ),
         [_floats(2), np.array(1, np.int32)],
     ),
+    "permuted-integers": ("Transpose", {"webgpu"}, lambda a: tf.transpose(a, [1, 2, 0]), [_integers(2, 3, 4)]),
+    "integers-out-of-batches": (
+        "BatchToSpaceND",
+        {"webgpu"},
+        lambda a: tf.batch_to_space(a, [2], [[0, 0]]),
+        [_integers(2, 3, 1)],
+    ),
     "every-second-integer": ("StridedSlice", {"wasm"}, lambda a: a[:, ::2], [_integers(5, 7)]),
     "reversed-booleans": ("StridedSlice", {"wasm"}, lambda a: (a > 0)[:, ::-1], [_floats(5, 7)]),
 }

@@ -163,6 +163,12 @@ def takes_no_floats(_: Graph, node: Node) -> bool:
     return node.attrs.get("T") not in _FLOATS
 
 
+def permutes_other_than_floats(graph: Graph, node: Node) -> bool:
+    """Whether its data are no floats and have more axes than two, or may."""
+    shape = graph.shape(node.inputs[0])
+    return takes_no_floats(graph, node) and (shape is None or len(shape) > 2)
+
+
 def takes_strings(_: Graph, node: Node) -> bool:
     """Whether its data are texts."""
     return node.attrs.get("T") == "string"
