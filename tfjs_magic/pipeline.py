@@ -147,7 +147,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             reasons=(asked,),
             trainable=True,
             ops=found.classes,
-            backends=missing_per_backend(),
+            backends=found.backends,
             notes=(*found.notes, *_lossy_notes(found.weights)),
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.compare import assert_matches, relative_error
+from tests.conformance.node import GPU_BACKENDS as GPU
 from tests.conformance.node import JsError, TfjsNode
 from tests.graph_text import BACKENDS, parse_graph, tfjs_model
 from tests.passes.operands import operands
@@ -116,6 +117,7 @@ def test_every_row_names_a_condition_and_each_is_named() -> None:
 # ---- what the check says is wrong is wrong; a case that TF.js repairs fails here
 
 TEXTS = np.array([["ant", "bee"], ["cat", "dog"]], object)
+PADS = [[1, 1]] * 5
 WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
     "one-hot-first-axis": (
         "OneHot",
@@ -368,6 +370,71 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda a: tf.batch_to_space(a, [2], [[0, 0]]),
         [_integers(2, 3, 1)],
     ),
+    "batches-of-both-sides": ("BatchMatMulV2", ALL, lambda a, b: a @ b, [_floats(2, 3, 4, 5), _floats(2, 1, 5, 6)]),
+    "five-axes-padded": ("Pad", set(GPU), lambda a: tf.pad(a, PADS), [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-padded-by-a-value": (
+        "PadV2",
+        set(GPU),
+        lambda a: tf.pad(a, PADS, constant_values=3.0),
+        [_floats(2, 2, 2, 2, 2)],
+    ),
+    "five-axes-mirrored": (
+        "MirrorPad",
+        set(GPU),
+        lambda a: tf.pad(a, PADS, "REFLECT"),
+        [_floats(2, 2, 2, 2, 2)],
+    ),
+    "five-axes-reversed": ("ReverseV2", set(GPU), lambda a: tf.reverse(a, [1]), [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-summed-up": ("Cumsum", set(GPU), lambda a: tf.cumsum(a, 1), [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-multiplied-up": ("Cumprod", set(GPU), lambda a: tf.math.cumprod(a, 1), [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-stepped-over": ("StridedSlice", set(GPU), lambda a: a[:, :, ::-1], [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-chosen": ("SelectV2", set(GPU), lambda a: tf.where(a > 0, a, 2 * a), [_floats(2, 2, 2, 2, 2)]),
+    "five-axes-into-batches": (
+        "SpaceToBatchND",
+        set(GPU),
+        lambda a: tf.space_to_batch(a, [2, 2, 2], [[0, 0]] * 3),
+        [_floats(1, 2, 2, 2, 2)],
+    ),
+    "five-axes-out-of-batches": (
+        "BatchToSpaceND",
+        set(GPU),
+        lambda a: raw.BatchToSpaceND(input=a, block_shape=[2, 2, 2], crops=[[0, 0]] * 3),
+        [_floats(8, 1, 1, 1, 2)],
+    ),
+    "five-axes-and-a-vector": ("AddV2", {"webgpu"}, tf.add, [_floats(2, 2, 2, 2, 3), _floats(3)]),
+    "largest-of-a-vector": ("ArgMax", {"webgpu"}, lambda a: tf.argmax(a, output_type=tf.int32), [_floats(5)]),
+    "smallest-of-a-vector": ("ArgMin", {"webgpu"}, lambda a: tf.argmin(a, output_type=tf.int32), [_floats(5)]),
+    "counts": (
+        "DenseBincount",
+        {"webgpu"},
+        lambda a: raw.DenseBincount(input=a, size=4, weights=tf.constant([], tf.int32)),
+        [np.array([0, 1, 1, 3], np.int32)],
+    ),
+    "summed-up-from-the-end": (
+        "Cumsum",
+        {"webgpu"},
+        lambda a, b: tf.concat([tf.cumsum(a, reverse=True), tf.cumsum(b, reverse=True)], 0),
+        [_floats(2), _floats(4)],
+    ),
+    "multiplied-up-from-the-end": (
+        "Cumprod",
+        {"webgpu"},
+        lambda a, b: tf.concat([tf.math.cumprod(a, reverse=True), tf.math.cumprod(b, reverse=True)], 0),
+        [_floats(2), _floats(4)],
+    ),
+    "transposed-integers": (
+        "Transpose",
+        {"webgpu"},
+        lambda a: tf.transpose(a, [1, 0, 2]),
+        [_integers(2, 3, 4)],
+    ),
+    "masked-by-a-huge-number": (
+        "Softmax",
+        set(GPU),
+        lambda a: tf.nn.softmax(tf.where(a > 9, a, np.float32(np.finfo(np.float32).min))),
+        [_floats(2, 3)],
+    ),
+    "large-integers": ("FloorMod", set(GPU), lambda a: a % 100000007, [np.array([123456789, -5], np.int32)]),
     "every-second-integer": ("StridedSlice", {"wasm"}, lambda a: a[:, ::2], [_integers(5, 7)]),
     "reversed-booleans": ("StridedSlice", {"wasm"}, lambda a: (a > 0)[:, ::-1], [_floats(5, 7)]),
 }
@@ -394,9 +461,9 @@ def test_wrong_op_is_known_and_wrong(tfjs_node: TfjsNode, name: str) -> None:
         check_ops(graph)
     feed, model = _feed(arrays), tfjs_model(graph)
     expected = python_outputs(REFERENCES.get(name, function), feed, *_specs(arrays))["out0"]
-    for backend in BACKENDS:
+    for backend in (*BACKENDS, *GPU) if backends <= set(GPU) else BACKENDS:
         try:
-            got = tfjs_node.run(model, feed, backend)["out0"]
+            got = tfjs_node.run_each(model, [feed], backend, forward=False)[0]["out0"]
             error = relative_error(got, expected) if got.dtype.kind == expected.dtype.kind else float("inf")
         except JsError:
             error = float("inf")

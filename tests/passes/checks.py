@@ -7,6 +7,7 @@ node in it is a public output. A pass may then decline, but must not change what
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -109,6 +110,39 @@ def check_lowering(
     check_ops(graph)
     assert not {missing for backend in BACKENDS for missing in missing_per_backend(graph)[backend]}
     _compare(case, graph, expected)
+
+
+def check_on_gpu(
+    node: TfjsNode,
+    function: Callable[..., Any],
+    *specs: tf.TensorSpec,
+    reads_sizes: bool = False,
+    tolerance: float = FLOAT32_TOLERANCE,
+    feeds: Sequence[Mapping[str, Array]] | None = None,
+) -> None:
+    """Check that the whole pipeline leaves what webgl and webgpu compute rightly, also without forwarding to the cpu.
+
+    Args:
+        node: Runs TF.js.
+        function: Takes and gives tensors.
+        specs: What the function takes.
+        reads_sizes: Whether sizes are read in the browser, which a WebGPU in software can do on the cpu only.
+        tolerance: Allowed error relative to the largest reference value.
+        feeds: Drawn where not given.
+    """
+    graph = traced(function, *specs)
+    feeds = feeds or [draw_feed(graph, seed) for seed in (1, 2)]
+    for group in PIPELINE.values():
+        run_passes(graph, group)
+    check_ops(graph)
+    assert not any(missing_per_backend(graph).values())
+    model = tfjs_model(graph)
+    for backend, forward in itertools.product(GPU_BACKENDS, (True, False)):
+        if backend == "webgpu" and reads_sizes and not forward:
+            continue
+        got = node.run_each(model, feeds, backend, forward=forward)
+        for result, feed in zip(got, feeds, strict=True):
+            assert_matches(result, python_outputs(function, feed, *specs), tolerance=tolerance)
 
 
 def refusals(

@@ -14,7 +14,7 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.models import keras_outputs, randomised, samples_of
-from tests.passes.checks import check_lowering, check_pass
+from tests.passes.checks import check_lowering, check_on_gpu, check_pass
 from tests.traced import traced
 from tfjs_magic.passes import lower_booleans, lower_narrow_cast, lower_vector_select, run_passes
 from tfjs_magic.pipeline import convert
@@ -51,9 +51,9 @@ def test_reverses_as_integers(tfjs_node: TfjsNode) -> None:
     before = "m: bool[3,5]\ny = ReverseV2(m, axis) T=bool Tidx=int32\nreturn y"
     after = """
         m: bool[3,5]
-        y/Cast = Cast(m) SrcT=bool DstT=int32
-        y/ReverseV2 = ReverseV2(y/Cast, axis) T=int32 Tidx=int32
-        y = NotEqual(y/ReverseV2, y/const) T=int32
+        y/SelectV2 = SelectV2(m, y/const, y/const_1) T=int32
+        y/ReverseV2 = ReverseV2(y/SelectV2, axis) T=int32 Tidx=int32
+        y = NotEqual(y/ReverseV2, y/const_1) T=int32
         return y
     """
     feeds = [{"m": np.random.default_rng(seed).integers(0, 2, (3, 5)) > 0} for seed in (1, 2)]
@@ -66,8 +66,19 @@ def test_reverses_numbers_as_they_are(tfjs_node: TfjsNode) -> None:
     check_pass(tfjs_node, before, None, [lower_booleans.PASS], {"axis": np.array([1], np.int32)})
 
 
+@pytest.mark.parametrize("shape", [(3, 4, 5), (None, 4, 1)])
+def test_transposes_as_floats(tfjs_node: TfjsNode, shape: Any) -> None:
+    """Masks of recurrent layers are turned so."""
+    spec = tf.TensorSpec(shape, name="x")
+    function = lambda x: tf.transpose(x > 0.2, [1, 0, 2])  # noqa: E731
+    check_lowering(tfjs_node, [lower_booleans.PASS], function, spec)
+    check_on_gpu(tfjs_node, function, spec)
+
+
 def test_leaves_numbers_and_conditions_of_rows_alone() -> None:
-    graph = traced(lambda x, n: (tf.where(x > 0, n, -n), CASES["choose-rows"](x, n)), *SPECS)
+    graph = traced(
+        lambda x, n: (tf.where(x > 0, n, -n), tf.transpose(x[:, None] > 0), CASES["choose-rows"](x, n)), *SPECS
+    )
     (report,) = run_passes(graph, [lower_booleans.PASS])
     assert (report.applied, dict(report.misses)) == (0, {})
 

@@ -5,6 +5,9 @@ Each is a question about one node of a graph; a row of ``wrong_kernels.json`` as
 
 from __future__ import annotations
 
+import numpy as np
+
+from tfjs_magic.graph.batches import is_end_of_product
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
 from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
@@ -12,6 +15,7 @@ from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _FLOATS = frozenset("float16 float32 float64".split())
+_LARGEST = 2**24
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -132,6 +136,12 @@ def is_training(_: Graph, node: Node) -> bool:
     return node.attrs.get("is_training", True) is True
 
 
+def broadcasts_inner_batch(graph: Graph, node: Node) -> bool:
+    """Whether a product of matrices repeats one along a batch axis that is not the first, or may."""
+    a, b = (graph.shape(ref) for ref in node.inputs)
+    return a is not None and b is not None and not (is_end_of_product(a, b) and is_end_of_product(b, a))
+
+
 def has_batch_dims(_: Graph, node: Node) -> bool:
     """Whether its indices differ per example."""
     return node.attrs.get("batch_dims", 0) != 0
@@ -212,6 +222,79 @@ def is_no_product(_: Graph, node: Node) -> bool:
     terms = inputs.split(",")
     alone = len(terms) > 1 and any(sum(x in term for term in terms) == 1 and x not in out for x in "".join(terms))
     return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
+
+
+def has_many_axes(graph: Graph, node: Node) -> bool:
+    """Whether its first operand has more than four axes."""
+    return len(graph.shape(node.inputs[0]) or ()) > 4
+
+
+def steps_over_many_axes(graph: Graph, node: Node) -> bool:
+    """Whether a slice steps over values of more than four axes, or may."""
+    return has_many_axes(graph, node) and _steps(graph, node)
+
+
+def has_choice_of_many_axes(graph: Graph, node: Node) -> bool:
+    """Whether the values that a Select chooses from, or its condition, have more than four axes."""
+    return any(len(graph.shape(ref) or ()) > 4 for ref in node.inputs)
+
+
+def accumulates_backwards(_: Graph, node: Node) -> bool:
+    """Whether a cumulative op begins at the end."""
+    return node.attrs.get("reverse", False) is True
+
+
+def transposes_no_floats(graph: Graph, node: Node) -> bool:
+    """Whether it transposes more than two axes of integers or booleans, or of what was cast from them, or may."""
+    shape, source = graph.shape(node.inputs[0]), graph.producer(node.inputs[0])
+    if shape is not None and len(shape) <= 2:
+        return False
+    is_cast = source.op == "Cast" and source.attrs["SrcT"] in {*_INTEGERS, "bool"}
+    return is_cast or takes_integers(graph, node) or takes_booleans(graph, node)
+
+
+def is_masked_by_a_huge_number(graph: Graph, node: Node) -> bool:
+    """Whether its operand is chosen, in part, from finite numbers beyond -1e20."""
+    return masked_by(graph, graph.producer(node.inputs[0])) is not None
+
+
+def masked_by(graph: Graph, choice: Node) -> int | None:
+    """Return which operand of a choice holds finite numbers beyond -1e20."""
+    if choice.op in {"Select", "SelectV2"} and choice.attrs.get("T") == "float32":
+        for place in (1, 2):
+            mask = graph.constant(choice.inputs[place])
+            if mask is not None and ((mask < -1e20) & np.isfinite(mask)).any():
+                return place
+    return None
+
+
+def meets_large_integer(graph: Graph, node: Node) -> bool:
+    """Whether it computes with a constant integer beyond 2^24, from where on float32 leaves numbers out."""
+    if not takes_integers(graph, node):
+        return False
+    values = (graph.constant(ref) for ref in node.inputs)
+    return any(value is not None and (np.abs(value.astype(np.int64)) > _LARGEST).any() for value in values)
+
+
+def counts_without_float_weights(graph: Graph, node: Node) -> bool:
+    """Whether it counts anything but the float weights of one example."""
+    counts = graph.shape(node.inputs[2]) == (0,) or node.attrs.get("binary_output") is True
+    return counts or not takes_floats(graph, node) or not takes_vector(graph, node)
+
+
+def takes_vector(graph: Graph, node: Node) -> bool:
+    """Whether its first operand has one axis."""
+    shape = graph.shape(node.inputs[0])
+    return shape is not None and len(shape) == 1
+
+
+def meets_vector(graph: Graph, node: Node) -> bool:
+    """Whether one operand is a vector of more than one value, and the other one has more than four axes."""
+    a, b = (graph.shape(ref) for ref in node.inputs[:2])
+    return any(
+        one is not None and other is not None and len(one) == 1 and one != (1,) and len(other) > 4
+        for one, other in ((a, b), (b, a))
+    )
 
 
 def axis_sizes(node: Node, key: str) -> tuple[int, ...]:

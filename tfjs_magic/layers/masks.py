@@ -91,6 +91,17 @@ def scan(model: MappedModel, *, nested: bool) -> Scan:
     return found
 
 
+def masked_readers(root: MappedModel) -> set[str]:
+    """Return the tfjs classes that read a mask in a model and its nested ones."""
+    return {
+        layer.class_name
+        for model in root.walk()
+        for number in scan(model, nested=model is not root).masked
+        for layer in model.layers.get(id(model.graph.calls[number].layer), ())
+        if layer.class_name in _READERS
+    }
+
+
 def leaks(found: Scan, *, masked_elsewhere: bool) -> Iterator[Refusal]:
     """Refuse RNNs that tfjs would give an earlier RNN's mask or initial state."""
     calls = found.graph.calls

@@ -20,6 +20,7 @@ import numpy as np
 from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
+from tfjs_magic.layers.backends import wrong_per_backend
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
 from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_layer, is_keras_name
@@ -46,6 +47,7 @@ class LayersTopology:
         inputs: Under the user's names, in the user's order.
         outputs: Likewise.
         classes: tfjs layer class → how often it is called.
+        backends: Backend → the classes that it computes wrongly.
         training: ``trainingConfig``, if the model is compiled and TF.js trains it as Keras does.
         stateful: Whether its outputs depend on earlier calls.
         notes: What changes no output but should be known, one sentence each.
@@ -56,6 +58,7 @@ class LayersTopology:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     classes: Mapping[str, int]
+    backends: Mapping[str, tuple[str, ...]]
     training: Mapping[str, Any] | None
     stateful: bool
     notes: tuple[str, ...]
@@ -92,6 +95,7 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
         outputs=_tensor_infos(model.outputs, output_names(model), {}),
         classes=dict(sorted(layer_classes(container.entry).items())),
+        backends=wrong_per_backend(mapped),
         training=training,
         stateful=any(
             layer.config.get("stateful") for one in mapped.walk() for made in one.layers.values() for layer in made

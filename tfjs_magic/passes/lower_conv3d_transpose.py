@@ -61,13 +61,17 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
     data = _spread(new, match)
+    sides = [n * s + min(b, 0) for n, s, b in zip(match.lengths, match.strides, match.behind, strict=False)]
     if min(match.behind) < 0:
         begin = new.constant([0] * 5)
-        sides = [n * s + min(b, 0) for n, s, b in zip(match.lengths, match.strides, match.behind, strict=False)]
         data = new.add("Slice", data, begin, new.constant([-1, *sides, -1]), T=FLOAT32, Index=INT32)
+    if data != node.inputs[2]:
+        graph.set_shape(data, (None, *sides, match.lengths[-1]))
     paddings = [[0, 0], *([f, max(b, 0)] for f, b in zip(match.front, match.behind, strict=True)), [0, 0]]
     if np.any(paddings):
         data = new.add("Pad", data, new.constant(paddings), T=FLOAT32, Tpaddings=INT32)
+        padded = [side + sum(pair) for side, pair in zip(sides, paddings[1:4], strict=True)]
+        graph.set_shape(data, (None, *padded, match.lengths[-1]))
     kernel = graph.add_constant(node.inputs[1], match.kernel)
     ones = (1, 1, 1, 1, 1)
     new.replace("Conv3D", data, kernel, T=FLOAT32, strides=ones, dilations=ones, padding=b"VALID", data_format=b"NDHWC")
