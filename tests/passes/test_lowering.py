@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.graph_text import parse_graph
 from tfjs_magic.graph.ir import DType, Graph
-from tfjs_magic.passes.lowering import INT32, Lowering
+from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 
 
 def _lowering(shape: str) -> tuple[Graph, Lowering]:
@@ -48,3 +49,20 @@ def test_an_axis_is_counted_from_the_front() -> None:
     assert graph.constant(graph.producer(new.size("x", -1)).inputs[1]) == 2
     expanded = graph[new.expand("x", 1, DType("float32"))]
     assert (expanded.op, expanded.attrs["Tdim"]) == ("ExpandDims", INT32)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "dims"),
+    [
+        ("2,3", "3", (2, 3)),
+        ("?,1,3", "4,3", (None, 4, 3)),
+        ("?", "1", (None,)),
+        ("?,3", "2,3", (2, 3)),
+        ("", "", ()),
+    ],
+)
+def test_new_elementwise_nodes_know_their_shape(first: str, second: str, dims: tuple[int | None, ...]) -> None:
+    graph = parse_graph(f"x: float32[{first}]\ny: float32[{second}]\nz = AddV2(x, y)\nreturn z")
+    new = Lowering(graph, graph["z"])
+    assert graph.shape(new.add("Mul", "x", "y", T=FLOAT32)) == dims
+    assert graph.shape(new.add("Unheard", "x", "y", T=FLOAT32)) is None
