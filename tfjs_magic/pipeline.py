@@ -84,7 +84,11 @@ def convert(
         trust=trust,
         progress=progress,
     )
-    clock = _Clock(options)
+    return _converted(source, options, _Clock(options))
+
+
+def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:
+    """Take the straight way: what the user handed us, layers if they may be, else a graph."""
     with clock.stage("load"):
         resolved = resolve(source, options)
     if isinstance(resolved, FixedSource):
