@@ -58,8 +58,7 @@ def convert(
         weight_shard_size_bytes: Length of the weight files.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
-        unroll: "auto" unrolls loops of known length unless they are long, so that TF.js runs the model with
-            ``predict``; True unrolls every loop, or refuses; False none.
+        unroll: "auto": loops of known length unless they are long, for ``predict``; True: every loop, or refuse; False.
         trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
         progress: Called with the name of each step that begins.
 

@@ -69,8 +69,7 @@ def graph_source(
         feed: How a placeholder that has a default becomes an input.
 
     Raises:
-        UnsupportedModelError: An endpoint is missing or no tensor that TF.js has; an output needs a placeholder that
-            is no input, a lookup table of unknown content, or a variable that the graph writes.
+        UnsupportedModelError: An endpoint is no tensor that TF.js has, or an output needs what the graph does not tell.
     """
     check_names(endpoints.description, endpoints.inputs, shapes)
     nodes = {node.name: node for node in graph_def.node}
