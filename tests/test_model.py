@@ -93,6 +93,11 @@ def test_layers_that_cannot_be_counted_are_a_note(tmp_path: Path) -> None:
     assert _loaded(tmp_path, model, edit).report.notes[0].startswith("What it holds was not checked: ")
 
 
+def test_both_formats_list_the_backends_alike() -> None:
+    graph, layers = (convert(models.dense(), format=form).report.backends for form in ("graph", "layers"))
+    assert list(graph) == list(layers) == ["cpu", "wasm", "webgl", "webgpu"]
+
+
 def test_a_model_that_is_packed_again_keeps_what_is_known_of_its_backends() -> None:
     first = convert(models.dense(), format="layers")
     assert list(convert(first, quantize="uint8").report.backends) == list(first.report.backends) != []

@@ -150,7 +150,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             reasons=(asked,),
             trainable=True,
             ops=found.classes,
-            backends=found.backends,
+            backends={**missing_per_backend(), **found.backends},  # in one order for both formats
             notes=(*found.notes, *_lossy_notes(found.weights)),
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
