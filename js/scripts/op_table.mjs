@@ -4,8 +4,8 @@
  *   ops                op type → category, for every op that the graph converter executes
  *   missing            backend → ops whose kernel it does not register
  *   fused_activations  backend → fused op → activations that it computes
- *   dtypes             hand-kept (kernel_dtypes.json): dtype that few ops take → op → backends that take it
- *   wrong              hand-kept (wrong_kernels.json): kernels that exist and give wrong results
+ *   wrong              hand-kept (wrong_kernels.json): calls of kernels that give wrong results, beside those that
+ *                      python -m tests.kernels measures
  *
  * Usage: node scripts/op_table.mjs [FILE]
  */
@@ -170,7 +170,6 @@ const table = {
   ops: Object.fromEntries(Object.entries(ops).map(([name, { category }]) => [name, category])),
   missing: missingOps(ops),
   fused_activations: fusedActivations(ops),
-  dtypes: JSON.parse(readFileSync(join(HERE, "kernel_dtypes.json"), "utf8")),
   wrong: JSON.parse(readFileSync(join(HERE, "wrong_kernels.json"), "utf8")),
 };
 writeFileSync(target, `${JSON.stringify(table, null, 1)}\n`);

@@ -99,8 +99,9 @@ def missing_for_node() -> str | None:
 class _Process:
     """A process that answers a line with a line; starts on first use, and again after a crash."""
 
-    def __init__(self, name: str, command: Callable[[], Sequence[str]], scratch: Path) -> None:
+    def __init__(self, name: str, command: Callable[[], Sequence[str]], scratch: Path, *, keep: bool) -> None:
         self._name = name
+        self._keep = keep
         self._command = command
         self._scratch = scratch
         self._ids = itertools.count(1)
@@ -148,8 +149,9 @@ class _Process:
             raise RuntimeError(msg)
         if not reply["ok"]:
             # A trap can leave wasm's heap broken, and a failed load its tensors: the next model gets a fresh process.
-            self.close()
             error = reply["error"]
+            if not self._keep or error["name"] not in {"Error", "TypeError", "GPUError"}:
+                self.close()
             raise JsError(error["message"], name=error["name"], stack=error["stack"])
         return reply
 
@@ -181,12 +183,13 @@ class TfjsNode:
 
     Args:
         scratch: Directory for the models and numbers that pass between the processes.
+        keep: Whether a process goes on after an exception of JavaScript, with the tensors that are left of it.
     """
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, *, keep: bool = False) -> None:
         self._scratch = scratch
-        self._node = _Process("Node", _node_command, scratch)
-        self._page = _Process("The page", _page_command, scratch)
+        self._node = _Process("Node", _node_command, scratch, keep=keep)
+        self._page = _Process("The page", _page_command, scratch, keep=keep)
 
     def run(self, model: TfjsModel | Path, inputs: Mapping[str, Any], backend: Backend = "cpu") -> NodeResult:
         """Run a model once; see :meth:`run_each`."""

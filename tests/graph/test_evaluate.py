@@ -83,6 +83,13 @@ FLOAT_UNARY: dict[str, Callable[..., Any]] = {
     "Rsqrt": tf.math.rsqrt,
     "Exp": tf.exp,
     "Log": tf.math.log,
+    "Floor": tf.floor,
+    "Round": tf.round,
+}
+BITS: dict[str, Callable[..., Any]] = {
+    "BitwiseAnd": tf.bitwise.bitwise_and,
+    "BitwiseOr": tf.bitwise.bitwise_or,
+    "BitwiseXor": tf.bitwise.bitwise_xor,
 }
 REDUCTIONS: dict[str, Callable[..., Any]] = {"Sum": tf.reduce_sum, "Mean": tf.reduce_mean, "Prod": tf.reduce_prod}
 
@@ -92,6 +99,13 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {"Sum": tf.reduce_sum, "Mean": tf.re
 @settings(max_examples=30, deadline=None)
 def test_binary(op: str, pair: tuple[Array, Array]) -> None:
     _assert_same(_run(op, {}, *pair), BINARY[op](*pair))
+
+
+@pytest.mark.parametrize("op", BITS)
+@given(pair=_pairs(st.sampled_from([np.int8, np.int32])))
+@settings(max_examples=20, deadline=None)
+def test_bits(op: str, pair: tuple[Array, Array]) -> None:
+    _assert_same(_run(op, {}, *pair), BITS[op](*pair))
 
 
 @given(pair=_pairs(FLOATS))

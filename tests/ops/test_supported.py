@@ -153,35 +153,6 @@ def test_missing_op_fails_on_wasm_and_runs_on_cpu(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize("backend", NODE_BACKENDS)
-def test_matrix_band_part_is_wrong(tfjs_node: TfjsNode, backend: Backend) -> None:
-    assert _is_wrong("MatrixBandPart", backend)
-    bounds = {"lower": np.array(-1, np.int32), "upper": np.array(0, np.int32)}
-    nodes = [
-        node("x", "Placeholder"),
-        *[node(name, "Const", dtype="int32") for name in bounds],
-        node("y", "MatrixBandPart", "x", *bounds),
-    ]
-    x = np.ones((3, 3), np.float32)
-    result = tfjs_node.run(graph_model(nodes, bounds, y="float32"), {"x": x}, backend)
-    assert not np.array_equal(result["y"], np.tril(x))
-
-
-def test_one_hot_of_floats_is_wrong_on_wasm(tfjs_node: TfjsNode) -> None:
-    constants = {"depth": np.array(3, np.int32), "on": np.array(1, np.float32), "off": np.array(0, np.float32)}
-    nodes = [
-        node("x", "Placeholder", dtype="int32"),
-        *[node(name, "Const", dtype=value.dtype.name) for name, value in constants.items()],
-        node("y", "OneHot", "x", *constants, axis=-1, dtype="float32"),
-    ]
-    nodes[-1]["attr"]["dtype"] = {"type": "DT_FLOAT"}
-    model, x = graph_model(nodes, constants, y="float32"), np.array([2, 0], np.int32)
-    expected = np.eye(3, dtype=np.float32)[x]
-    assert_matches(tfjs_node.run(model, {"x": x}), {"y": expected})
-    assert _is_wrong("OneHot", "wasm")
-    assert not np.allclose(tfjs_node.run(model, {"x": x}, "wasm")["y"], expected)
-
-
-@pytest.mark.parametrize("backend", NODE_BACKENDS)
 def test_cumsum_over_a_negative_axis_is_wrong(tfjs_node: TfjsNode, backend: Backend) -> None:
     assert _is_wrong("Cumsum", backend)
     x = np.arange(1, 7, dtype=np.float32).reshape(2, 3)

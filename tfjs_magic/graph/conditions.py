@@ -1,6 +1,7 @@
 """What a node has about it that TF.js does not compute rightly: asked by the op check, and by the passes that mend it.
 
-Each is a question about one node of a graph; a row of ``wrong_kernels.json`` asks it by its name.
+Each is a question about one node of a graph; a row of ``wrong_kernels.json`` asks it by its name. What a single call of
+an op shows is measured instead (``ops/kernels.py``).
 """
 
 from __future__ import annotations
@@ -131,20 +132,10 @@ def takes_another_length(graph: Graph, node: Node) -> bool:
     return side is None or int(lengths[-1]) != (side if node.op == "RFFT" else 2 * (side - 1))
 
 
-def is_training(_: Graph, node: Node) -> bool:
-    """Whether it takes the statistics of the batch."""
-    return node.attrs.get("is_training", True) is True
-
-
 def broadcasts_inner_batch(graph: Graph, node: Node) -> bool:
     """Whether a product of matrices repeats one along a batch axis that is not the first, or may."""
     a, b = (graph.shape(ref) for ref in node.inputs)
     return a is not None and b is not None and not (is_end_of_product(a, b) and is_end_of_product(b, a))
-
-
-def has_batch_dims(_: Graph, node: Node) -> bool:
-    """Whether its indices differ per example."""
-    return node.attrs.get("batch_dims", 0) != 0
 
 
 def has_vector_condition(graph: Graph, node: Node) -> bool:
@@ -171,12 +162,6 @@ def takes_integers(_: Graph, node: Node) -> bool:
 def takes_no_floats(_: Graph, node: Node) -> bool:
     """Whether its data are no floats; TF.js keeps all floats as float32."""
     return node.attrs.get("T") not in _FLOATS
-
-
-def permutes_other_than_floats(graph: Graph, node: Node) -> bool:
-    """Whether its data are no floats and have more axes than two, or may."""
-    shape = graph.shape(node.inputs[0])
-    return takes_no_floats(graph, node) and (shape is None or len(shape) > 2)
 
 
 def takes_strings(_: Graph, node: Node) -> bool:

@@ -1,11 +1,10 @@
-"""Check a graph against the ops and kernels of the TF.js that we ship (``supported.json``, generated)."""
+"""Check a graph against the ops that TF.js has (``supported.json``), and what its kernels do (``kernels.json``)."""
 
 from __future__ import annotations
 
 import collections
 import functools
 import importlib.resources
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 from tfjs_magic.artifacts import PassReport
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph import conditions
-from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.ops.kernels import failing_calls
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -22,7 +22,7 @@ _MOST_NODES = 3
 
 @functools.cache
 def supported() -> dict[str, Any]:
-    """Load the table: "ops", "missing" per backend, "dtypes", "wrong"."""
+    """Load the table: "ops", "missing" per backend, "fused_activations", "wrong"."""
     text = importlib.resources.files(__package__).joinpath("supported.json").read_text(encoding="utf-8")
     return json.loads(text)  # type: ignore[no-any-return]
 
@@ -46,9 +46,9 @@ def check_ops(graph: Graph, passes: Sequence[PassReport] = ()) -> None:
     for node in graph:
         if node.op not in table and node.op != "Placeholder":
             unknown[node.op].append(node.name)
-        elif found := [what for what, backends in _wrong_ways(graph, node) if set(backends) == set(BACKENDS)]:
+        elif {backend for _, backends in _wrong_ways(graph, node) for backend in backends} == set(BACKENDS):
             wrong[node.op].append(node.name)
-            reasons.update(found)
+            reasons.update(what for what, _ in _wrong_ways(graph, node))
     if not unknown and not wrong:
         return
     version = supported()["tfjs_version"]
@@ -114,7 +114,6 @@ _ASYNC = frozenset(
     "NonMaxSuppressionV3 NonMaxSuppressionV5 HashTable HashTableV2 LookupTableImport LookupTableImportV2 "
     "LookupTableFind LookupTableFindV2 LookupTableSize LookupTableSizeV2".split()
 )
-_DATA = frozenset({"Const", "Placeholder"})
 #: Arithmetic that overflows, and the dtypes that overflow before int32 does.
 _WRAPPING = frozenset("Add AddN AddV2 Cumprod Cumsum Mul Neg Pow Prod Square Sub Sum".split())
 _NARROW = frozenset("int8 int16 uint8 uint16 uint32 uint64".split())
@@ -133,20 +132,14 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
     """Yield what TF.js would do wrongly with a node, and on which backends."""
     if conditions.is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
-    elif lacking := _lacking_dtypes(node):
-        yield from lacking.items()
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
     else:
+        told: set[str] = set()
         for row in _wrong_rows().get(node.op, ()):
             if getattr(conditions, row["when"])(graph, node):
+                told.update(row["backends"])
                 yield row["what"], row["backends"]
-
-
-def _lacking_dtypes(node: Node) -> dict[str, Sequence[str]]:
-    """Return what TF.js does with the node's dtypes → the backends that do not do it."""
-    values = itertools.chain.from_iterable(v if isinstance(v, tuple) else (v,) for v in node.attrs.values())
-    found = {value for value in values if isinstance(value, DType)}
-    rows = (row for dtype, row in supported()["dtypes"].items() if dtype in found and node.op not in _DATA)
-    lacking = {row["what"]: [name for name in BACKENDS if name not in row["ops"].get(node.op, ())] for row in rows}
-    return {what: backends for what, backends in lacking.items() if backends}
+        for what, backends in failing_calls(graph, node):
+            if untold := [backend for backend in backends if backend not in told]:
+                yield what, untold

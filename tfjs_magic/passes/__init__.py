@@ -7,6 +7,7 @@ from types import ModuleType
 from tfjs_magic.passes import (
     copy_before_update,
     count_axis_from_front,
+    fold_conditions,
     fold_constants,
     fold_scale,
     fold_sizes,
@@ -17,11 +18,11 @@ from tfjs_magic.passes import (
     lower_booleans,
     lower_bucketize,
     lower_conv3d_transpose,
-    lower_depth_to_space,
     lower_dilation,
     lower_einsum,
     lower_explicit_pool,
     lower_extract_patches,
+    lower_fake_quant,
     lower_grouped_conv,
     lower_integer_kernels,
     lower_invert_permutation,
@@ -38,7 +39,8 @@ from tfjs_magic.passes import (
     lower_reverse_sequence,
     lower_roll,
     lower_same_padding,
-    lower_space_to_depth,
+    lower_shape_n,
+    lower_space_and_depth,
     lower_spectrum,
     lower_switch_n,
     lower_text_moves,
@@ -74,9 +76,10 @@ def _passes(*modules: ModuleType) -> tuple[Pass, ...]:
 PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What TF.js lacks or computes wrongly, where shapes and attributes are enough to mend it.
     # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
-    # _SwitchN, since what a branch returns is held back by a Switch.
+    # _SwitchN and conditions, since control inputs say what runs, and what a branch returns is held back by a Switch.
     "lower ops": _passes(
         lower_switch_n,
+        fold_conditions,
         strip_control_inputs,
         remove_identities,
         count_axis_from_front,
@@ -85,6 +88,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_booleans,
         lower_bucketize,
         lower_einsum,
+        lower_fake_quant,
         lower_integer_kernels,
         lower_batch_matmul,
         lower_invert_permutation,
@@ -97,6 +101,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_random_integers,
         lower_reverse_sequence,
         lower_roll,
+        lower_shape_n,
         lower_text_moves,
         lower_vector_select,
         split_strided_slice,
@@ -104,8 +109,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         merge_transposes,
         lower_explicit_pool,
         lower_extract_patches,
-        lower_depth_to_space,
-        lower_space_to_depth,
+        lower_space_and_depth,
         lower_same_padding,
     ),
     # What wants its operands as arrays: folds into weights, and lowerings that compute new weights.

@@ -3,7 +3,10 @@
 Given:   y = Roll(x, shift, axis)
 Result:  y = Concat(x[n - s:], x[:n - s])         for each axis in turn; n its size, s = shift mod n
 
-Refuses: shift or axis is computed; the size of an axis that rolls is unknown.
+A size or a shift that is known only in the browser is taken there.
+
+Refuses: the axis is computed; the rank is unknown.
+Source: TensorFlow ``core/ops/manip_ops.cc``, ``Roll``.
 """
 
 from __future__ import annotations
@@ -11,46 +14,61 @@ from __future__ import annotations
 import dataclasses
 
 from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """Axis → where it is cut."""
+    """The axis of each shift."""
 
     node: Node
     rank: int
-    cuts: dict[int, int]
+    axes: list[int]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    shift, axis = (graph.constant(ref) for ref in node.inputs[1:3])
-    if shift is None or axis is None:
-        return Miss("the shift or the axis is computed")
-    shape = graph.shape(node.inputs[0])
-    axes = [int(a) + (len(shape or ()) if a < 0 else 0) for a in axis.ravel()]
-    if shape is None or any(shape[a] is None for a in axes):
-        return Miss("the size of an axis that rolls is unknown")
-    total = dict.fromkeys(axes, 0)
-    for a, s in zip(axes, shift.ravel(), strict=True):
-        total[a] += int(s)
-    cuts = {a: -s % (shape[a] or 1) for a, s in total.items()}
-    return _Match(node, len(shape), {a: cut for a, cut in cuts.items() if cut})
+    axis, shape = graph.constant(node.inputs[2]), graph.shape(node.inputs[0])
+    if axis is None:
+        return Miss("the axis is computed")
+    if shape is None:
+        return Miss("the rank is unknown")
+    return _Match(node, len(shape), [int(a) % len(shape) for a in axis.ravel()])
 
 
 def _apply(graph: Graph, match: _Match) -> None:
     new, dtype = Lowering(graph, match.node), match.node.attrs["T"]
     assert isinstance(dtype, DType)
     x = match.node.inputs[0]
-    for axis, cut in match.cuts.items():
-        begin, size = [0] * match.rank, [-1] * match.rank
-        begin[axis] = size[axis] = cut
+    for place, axis in enumerate(match.axes):
+        cut = _cut(graph, new, match, place)
+        if cut == 0:
+            continue
+        begin, size = (
+            [start if a == axis else other for a in range(match.rank)] for start, other in ((cut, 0), (cut, -1))
+        )
         zeros, rest = new.constant([0] * match.rank), new.constant([-1] * match.rank)
-        tail = new.add("Slice", x, new.constant(begin), rest, T=dtype, Index=INT32)
-        head = new.add("Slice", x, zeros, new.constant(size), T=dtype, Index=INT32)
+        tail = new.add("Slice", x, new.dims(begin), rest, T=dtype, Index=INT32)
+        head = new.add("Slice", x, zeros, new.dims(size), T=dtype, Index=INT32)
         x = new.add("ConcatV2", tail, head, new.constant(axis), T=dtype, Tidx=INT32, N=2)
     new.replace("Identity", x, T=dtype)
+
+
+def _cut(graph: Graph, new: Lowering, match: _Match, place: int) -> int | Ref:
+    """Return where an axis is cut: -shift mod its size."""
+    x, shift = match.node.inputs[:2]
+    shifts, size = graph.constant(shift), (graph.shape(x) or ())[match.axes[place]]
+    if shifts is not None and size is not None:
+        return -int(shifts.ravel()[place]) % max(size, 1)
+    if shifts is not None:
+        less = new.constant(-int(shifts.ravel()[place]))
+    else:
+        one = new.reshape(shift, [-1], INT32)
+        if len(match.axes) > 1:
+            one = new.add("Slice", one, new.constant([place]), new.constant([1]), T=INT32, Index=INT32)
+        less = new.add("Sub", new.constant(0), new.reshape(one, [], INT32), T=INT32)
+    return new.add("FloorMod", less, new.size(x, match.axes[place]), T=INT32)
 
 
 PASS = Rewrite(__name__, frozenset({"Roll"}), _match, _apply)

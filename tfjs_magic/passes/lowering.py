@@ -42,9 +42,16 @@ class Lowering:
             self._graph.set_shape(ref, _broadcast([self._graph.shape(each) for each in inputs]))
         return ref
 
-    def reshape(self, ref: Ref, shape: Sequence[int], dtype: Attr) -> Ref:
-        """Add a Reshape to a constant shape."""
-        return self.add("Reshape", ref, self.constant(shape), T=dtype, Tshape=INT32)
+    def reshape(self, ref: Ref, shape: Sequence[int | Ref], dtype: Attr) -> Ref:
+        """Add a Reshape to sizes, some of which may be computed."""
+        return self.add("Reshape", ref, self.dims(shape), T=dtype, Tshape=INT32)
+
+    def dims(self, sizes: Sequence[int | Ref]) -> Ref:
+        """Return sizes, some of which may be computed, as an int32 vector."""
+        if all(isinstance(size, int) for size in sizes):
+            return self.constant(sizes)
+        scalars = [self.constant(size) if isinstance(size, int) else size for size in sizes]
+        return self.add("Pack", *scalars, axis=0, N=len(scalars), T=INT32)
 
     def replace(self, op: str, *inputs: Ref, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
