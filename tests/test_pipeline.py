@@ -419,8 +419,26 @@ def test_a_saved_model_has_no_layers(saved_model: Path) -> None:
 
 
 def test_an_unknown_signature_is_refused_with_the_known_ones(saved_model: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match="no signature 'third'; it has 'other', 'serving_default'"):
+    with pytest.raises(UnsupportedModelError, match="no signature or function 'third'; it has"):
         convert(saved_model, signature="third")
+
+
+def test_a_saved_model_without_signatures_gives_its_call(tfjs_node: TfjsNode, tmp_path: Path) -> None:
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], name="x")])
+        def __call__(self, x: Any) -> Any:
+            return {"y": 3 * x}
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], name="x")])
+        def half(self, x: Any) -> Any:
+            return x / 2
+
+    tf.saved_model.save(Model(), str(tmp_path / "saved"))
+    x = np.array([[1.0, 2.5]], np.float32)
+    called, halved = convert(tmp_path / "saved"), convert(tmp_path / "saved", signature="half")
+    assert called.report.source == "SavedModel 'saved', function '__call__'"
+    assert_matches(tfjs_node.run(called, {"x": x}), {"y": 3 * x})
+    assert_matches(tfjs_node.run(halved, {"x": x}), {"output_0": x / 2})
 
 
 @pytest.mark.parametrize(

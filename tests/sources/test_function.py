@@ -195,7 +195,9 @@ def _two_functions() -> tf.Module:
         pytest.param(_of(lambda x: x, Spec((1,))), {"inputs": {"y": (1,)}}, "inputs names 'y'", id="unknown-input"),
         pytest.param(tf.Module(), {}, "has no tf.function", id="empty-module"),
         pytest.param(_two_functions(), {}, "several functions .* 'first', 'second'", id="ambiguous"),
-        pytest.param(_Scaler(), {"signature": "fit"}, "no function 'fit'; it has '__call__', 'repeat'", id="unknown"),
+        pytest.param(
+            _Scaler(), {"signature": "fit"}, "no signature or function 'fit'; it has '__call__', 'repeat'", id="unknown"
+        ),
         pytest.param(_Scaler(), {"format": "layers"}, "cannot become a layers model", id="layers"),
     ],
 )

@@ -67,15 +67,21 @@ def function_source(
     return traced_source(run, specs, description=description)
 
 
-def module_source(module: Any, options: ConvertOptions) -> FunctionSource:
+def module_source(module: Any, options: ConvertOptions, what: str | None = None) -> FunctionSource:
     """Take a ``tf.Module``, or what ``tf.saved_model.load`` gave: one of its signatures or functions.
+
+    Args:
+        module: What has them.
+        options: ``signature`` names one of them.
+        what: For messages and the report; by default its kind.
 
     Raises:
         UnsupportedModelError: It has no function of that name, or several and none is the obvious one.
     """
-    kind = type(module).__name__
-    loaded = isinstance(getattr(module, "signatures", None), Mapping)
-    what = "loaded SavedModel" if loaded else f"{'tf.Module' if isinstance(module, tf.Module) else 'object'} '{kind}'"
+    if what is None:
+        kind = "tf.Module" if isinstance(module, tf.Module) else "object"
+        loaded = isinstance(getattr(module, "signatures", None), Mapping)
+        what = "loaded SavedModel" if loaded else f"{kind} '{type(module).__name__}'"
     candidates = {**_functions(module), **_signatures(module)}
     if not candidates:
         raise UnsupportedModelError(
@@ -84,7 +90,7 @@ def module_source(module: Any, options: ConvertOptions) -> FunctionSource:
         )
     name = options.signature or _obvious(module, candidates, options)
     if name is None or name not in candidates:
-        found = f"no function '{name}'" if name else "several functions and none is the obvious one"
+        found = f"no signature or function '{name}'" if name else "several functions and none is the obvious one"
         raise UnsupportedModelError(
             f"The {what} has {found}; it has {quoted_list(candidates)}. Name one with signature=."
         )

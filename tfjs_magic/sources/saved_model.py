@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.function import function_source
+from tfjs_magic.sources.function import function_source, module_source
 from tfjs_magic.sources.paths import saved_model_in
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.tensors import chosen_signature
@@ -18,7 +18,7 @@ from tfjs_magic.sources.v1.saved_model import meta_graph_v1, saved_model_v1_sour
 
 
 def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSource:
-    """Load a SavedModel, or the newest of its version folders, and take one of its signatures.
+    """Load a SavedModel, or the newest of its version folders, and take one of its signatures, or of its functions.
 
     Raises:
         UnsupportedModelError: TensorFlow cannot load it, or it has no such signature.
@@ -31,6 +31,8 @@ def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSour
     except Exception as error:  # TensorFlow raises whatever the files provoke
         reason = reason_of(error)
         raise UnsupportedModelError(f"TensorFlow cannot load the SavedModel '{path}': {reason}.") from error
+    if not loaded.signatures or (options.signature is not None and options.signature not in loaded.signatures):
+        return module_source(loaded, options, f"SavedModel '{path.name}'")
     name = chosen_signature(f"The SavedModel '{path}'", loaded.signatures, options.signature)
     description = f"SavedModel '{path.name}', signature '{name}'"
     function = loaded.signatures[name]

@@ -56,6 +56,15 @@ def test_computes_the_named_outputs(tfjs_node: TfjsNode, frozen: Path, outputs: 
     check(tfjs_node, model, FEEDS, _expected(*outputs))
 
 
+def test_the_one_end_is_the_output(tfjs_node: TfjsNode, tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph:
+        tf.exp(v1.placeholder(tf.float32, (None, 8), name="x"), name="y")
+    (tmp_path / "one.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    model = convert(tmp_path / "one.pb")
+    assert model.report.notes == ("'y' is its output: the one node that nothing consumes. outputs= names others.",)
+    check(tfjs_node, model, FEEDS, [{"y": np.exp(feed["x"])} for feed in FEEDS])
+
+
 def test_a_placeholder_with_a_default_becomes_an_input_when_it_is_named(tfjs_node: TfjsNode, frozen: Path) -> None:
     model = convert(frozen, outputs=["logits"], inputs={"scale": ()})
     assert {info.name: info.shape for info in model.inputs} == {"x": (None, 8), "scale": ()}

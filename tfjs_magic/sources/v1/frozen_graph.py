@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     """Read a frozen graph and take the part that the wanted outputs need.
 
     Its inputs are the placeholders on the way, by their node names. A placeholder with a default keeps its default,
-    unless ``inputs=`` names it.
+    unless ``inputs=`` names it. The output need not be named where only one node is consumed by nothing.
 
     Raises:
         UnsupportedModelError: The file holds no graph, or the outputs are not named or not in it.
@@ -33,6 +34,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     nodes = {node.name: node for node in graph_def.node}
     description = f"Frozen graph '{path.name}'"
     outputs = _outputs(description, nodes, options.outputs)
+    note = f"{quoted_list(outputs)} is its output: the one node that nothing consumes. outputs= names others."
     inputs = {name: name for name in _placeholders(nodes, outputs.values(), options.inputs or {})}
     if not inputs:
         raise UnsupportedModelError(_without_input(description, nodes, outputs))
@@ -46,9 +48,10 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
         )
 
     contents = table_contents(path.parent, _without_assets(graph_def), description)
-    return graph_source(
+    source = graph_source(
         graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs, feed="name it in inputs="
     )
+    return dataclasses.replace(source, notes=(*source.notes, *(() if options.outputs else (note,))))
 
 
 def _without_input(description: str, nodes: Mapping[str, Any], outputs: Mapping[str, str]) -> str:
@@ -107,9 +110,12 @@ def _outputs(description: str, nodes: Mapping[str, Any], wanted: Sequence[str] |
                 f"{quoted_list(_ends(nodes))}."
             )
         return {name.removesuffix(":0"): name for name in wanted}
+    ends = _ends(nodes)
+    if len(ends) == 1:
+        return {ends[0]: ends[0]}
     raise UnsupportedModelError(
         f"{description} does not say what its outputs are; name them with outputs=[…]. Nodes that nothing consumes "
-        f"are {quoted_list(_ends(nodes))}."
+        f"are {quoted_list(ends)}."
     )
 
 
