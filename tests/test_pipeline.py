@@ -423,6 +423,13 @@ def test_an_unknown_signature_is_refused_with_the_known_ones(saved_model: Path) 
         convert(saved_model, signature="third")
 
 
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.pb", "m.tar.gz", "model.json"])
+def test_says_what_a_git_lfs_pointer_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
+    with pytest.raises(UnsupportedModelError, match=r"is a Git LFS pointer, .* run 'git lfs pull'"):
+        convert(tmp_path / name)
+
+
 def test_a_saved_model_without_signatures_gives_its_call(tfjs_node: TfjsNode, tmp_path: Path) -> None:
     class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 2], name="x")])

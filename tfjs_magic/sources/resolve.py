@@ -19,6 +19,8 @@ _EXPECTED = (
     "expected a Keras model, or the path of a SavedModel directory or its .tar.gz, or of a .keras, .h5, frozen .pb or "
     "model.json file"
 )
+#: How a pointer file begins; source: the Git LFS specification, ``docs/spec.md``.
+_LFS = b"version https://git-lfs"
 
 
 def resolve(source: object, options: ConvertOptions) -> Source:
@@ -46,6 +48,7 @@ def resolve(source: object, options: ConvertOptions) -> Source:
 def _from_path(path: str | os.PathLike[str], options: ConvertOptions) -> Source:
     place = Path(path).expanduser()
     if (kind := kind_of(path)) is not None:
+        _refuse_pointer(place)
         return _read(_AT_PATHS[kind], path if is_handle(path) else place, options)
     if not place.exists():
         raise UnsupportedModelError(f"'{place}' does not exist; {_EXPECTED}.")
@@ -54,6 +57,16 @@ def _from_path(path: str | os.PathLike[str], options: ConvertOptions) -> Source:
             f"The directory '{place}' holds no saved_model.pb, so it is no SavedModel; {_EXPECTED}."
         )
     raise UnsupportedModelError(f"The file '{place}' is of no kind that can be converted; {_EXPECTED}.")
+
+
+def _refuse_pointer(place: Path) -> None:
+    """Refuse what git leaves in the place of a file that Git LFS keeps."""
+    if place.is_file():
+        with place.open("rb") as file:
+            if file.read(len(_LFS)) == _LFS:
+                raise UnsupportedModelError(
+                    f"'{place}' is a Git LFS pointer, not the file itself; run 'git lfs pull' in its repository."
+                )
 
 
 def _read(reader: str, source: object, options: ConvertOptions) -> Source:
