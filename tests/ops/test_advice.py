@@ -43,6 +43,13 @@ def test_counts_the_nodes_that_a_fixed_size_removes() -> None:
     assert sum(fixed.report.ops.values()) == int(found[2]) - int(found[1])
 
 
+def test_guesses_no_height() -> None:
+    x = keras.Input((None, None, 4), name="x")
+    y = keras.layers.Conv2DTranspose(4, 3, strides=2)(x)
+    (hint,) = convert(keras.Model(x, keras.layers.GroupNormalization(2)(y)), format="graph").report.advice
+    assert "inputs={'x': (1, …, …, 4)}, or whatever sizes they always have" in hint
+
+
 def test_loops_get_no_promise() -> None:
     model = keras.Sequential([keras.Input((8, 4)), keras.layers.LSTM(3)])
     assert convert(model, format="graph", unroll=False).report.advice == ()

@@ -52,20 +52,25 @@ def _float16(group: ManifestGroup) -> Iterator[str]:
 
 
 def _free_dimensions(graph: Graph, inputs: Sequence[TensorInfo]) -> Iterator[str]:
-    fixed = {
-        info.name: tuple(1 if size is None else size for size in info.shape)
+    fixed = [
+        f"'{info.name}': ({', '.join(_size_text(axis, size) for axis, size in enumerate(info.shape))})"
         for info in inputs
         if info.shape is not None and None in info.shape
-    }
+    ]
     nodes = _computing_shapes(graph)
     # In loops other nodes take their place, so that nothing is known before it is tried.
     if not fixed or nodes < _WORTH_ADVICE_NODES or needs_async(graph):
         return
     executed = sum(node.op not in {"Const", "Placeholder"} for node in graph)
     yield (
-        f"{nodes} of the {executed} executed nodes only compute shapes; inputs={fixed}, or whatever sizes they "
-        "always have, would remove them."
+        f"{nodes} of the {executed} executed nodes only compute shapes; inputs={{{', '.join(fixed)}}}, or whatever "
+        "sizes they always have, would remove them."
     )
+
+
+def _size_text(axis: int, size: int | None) -> str:
+    """Return a size as an example has it: of one example at a time, and nobody can guess a height."""
+    return str(size) if size is not None else "1" if axis == 0 else "…"
 
 
 def _computing_shapes(graph: Graph) -> int:
