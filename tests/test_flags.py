@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.cli import main
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, RESULT, SOURCE, sentence
+from tfjs_magic.flags import BENCHMARK, QUANTIZE, RESULT, SOURCE, in_flags, sentence
 from tfjs_magic.notebook.line import convert_line
 from tfjs_magic.options import BenchmarkOptions, ConvertOptions
 from tfjs_magic.pipeline import convert
@@ -68,3 +68,34 @@ def test_readers() -> None:
     assert read["backends"]("wasm, cpu") == ("wasm", "cpu")
     with pytest.raises(argparse.ArgumentTypeError):
         read["inputs"]("=1,2")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("If you trust the file, pass trust=True.", "If you trust the file, pass --trust."),
+        ("name them with outputs=[…]. Nodes", "name them with --output. Nodes"),
+        (
+            "the one node that nothing consumes. outputs= names others.",
+            "the one node that nothing consumes. --output names others.",
+        ),
+        ("Name one with signature=.", "Name one with --signature."),
+        ("leave signature='…' out", "leave --signature out"),
+        ("skip_op_check writes the model", "--skip-op-check writes the model"),
+        ("Convert the model with format='graph'.", "Convert the model with --output-format tfjs_graph_model."),
+        ("quantize='float16' would download", "--quantize-float16 would download"),
+        ("inputs={'a': (1, 8, 4), 'b c': (3,)}, or", "--input a=1,8,4 --input b c=3, or"),
+        ("Name it as inputs={'x': shape}.", "Name it as --input x=SHAPE."),
+        ("Pass inputs={name: tf.TensorSpec(shape, dtype)}, or", "Pass --input NAME=SHAPE, or"),
+        ("name it in inputs=.", "name it in --input."),
+        ("unroll=True out.", "--unroll all out."),
+        ("The inputs and outputs of model.h5", "The inputs and outputs of model.h5"),
+    ],
+)
+def test_messages_name_flags_to_whom_flags_are_given(message: str, expected: str) -> None:
+    assert in_flags(message, command_line=True) == expected
+
+
+def test_the_magics_have_flags_of_their_own() -> None:
+    message = "Use format='graph', and quantize='uint8'."
+    assert in_flags(message, command_line=False) == "Use --format graph, and --quantize uint8."

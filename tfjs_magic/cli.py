@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError
-from tfjs_magic.flags import RESULT, SOURCE, hyphenated, merged, names, one_of, sentence
+from tfjs_magic.flags import RESULT, SOURCE, hyphenated, in_flags, merged, names, one_of, sentence
 from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, kind_of
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TfjsMagicError as error:
         if arguments.traceback:
             traceback.print_exc()
-        print(f"tfjs-magic: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"tfjs-magic: error: {_in_flags(' '.join(str(error).split()))}", file=sys.stderr)
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
         print("tfjs-magic: interrupted; nothing was written.", file=sys.stderr)
@@ -108,6 +108,10 @@ def _tensorflow_silenced() -> Iterator[None]:
     finally:
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def _in_flags(message: str) -> str:
+    return in_flags(message, command_line=True)
 
 
 # ---------------------------------------------------------------------- commands
@@ -185,7 +189,7 @@ def _print_report(model: TfjsModel, target: Path | None, *, as_json: bool) -> No
     if as_json:
         print(json.dumps(_report(model, target), indent=2))
         return
-    print(repr(model))
+    print(_in_flags(repr(model)))
     if target is not None:
         print(f"  written to: {target}")
 

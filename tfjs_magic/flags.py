@@ -75,6 +75,40 @@ def hyphenated(word: str) -> str:
     return flag.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
+# ---------------------------------------------------------------------- what messages say
+
+
+def in_flags(message: str, *, command_line: bool) -> str:
+    """Return a message that names arguments of ``convert`` with the flags that a user of the shell or a magic has."""
+    official = {"graph": "--output-format tfjs_graph_model", "layers": "--output-format tfjs_layers_model"}
+    for pattern, flag in _IN_FLAGS:
+        message = re.sub(pattern, flag, message)
+    for name in ("graph", "layers"):
+        message = message.replace(f"format='{name}'", official[name] if command_line else f"--format {name}")
+    quantize = r"--quantize-\1" if command_line else r"--quantize \1"
+    return re.sub(r"quantize='(\w+)'", quantize, message)
+
+
+def _inputs_in_flags(found: re.Match[str]) -> str:
+    pairs = re.findall(r"'([^']*)': (?:\(([^)]*)\)|shape)", found[0])
+    return " ".join(f"--input {name}={sides.rstrip(',').replace(' ', '') or 'SHAPE'}" for name, sides in pairs)
+
+
+#: How messages name an argument → how a flag does.
+_IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"inputs=\{name: tf\.TensorSpec\(shape, dtype\)\}", "--input NAME=SHAPE"),
+    (r"inputs=\{'[^}]*\}", _inputs_in_flags),
+    (r"\binputs=(?=\W|$)", "--input"),
+    (r"\boutputs=(\[…\]|…)?(?=\W|$)", "--output"),
+    (r"\bsignature=('…'|(?=\W|$))", "--signature"),
+    (r"\btags=(?=\W|$)", "--tags"),
+    (r"\btrust=True\b", "--trust"),
+    (r"\bunroll=True\b", "--unroll all"),
+    (r"\bunroll=False\b", "--unroll none"),
+    (r"\bskip_op_check\b", "--skip-op-check"),
+)
+
+
 # ---------------------------------------------------------------------- readers
 
 

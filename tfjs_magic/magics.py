@@ -17,7 +17,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display, publish_display_data
 
 from tfjs_magic.errors import TfjsMagicError
-from tfjs_magic.flags import merged
+from tfjs_magic.flags import in_flags, merged
 from tfjs_magic.notebook.body import AwaitTransform, Body
 from tfjs_magic.notebook.line import (
     BENCHMARK_ARGUMENTS,
@@ -305,7 +305,7 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except TfjsMagicError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(in_flags(str(error), command_line=False)) from error
 
 
 #: A model's directory and the identity of the model.json in it.
