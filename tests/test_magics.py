@@ -167,10 +167,10 @@ def test_a_cell_that_is_run_again_replaces_what_it_saved_and_nothing_else(
     shell.succeed(cell)
     shell.succeed(cell)
     parent["metadata"]["cellId"] = "second"
-    assert "is not empty" in shell.mistake(cell)
+    assert "holds a model.json" in shell.mistake(cell)
     parent["metadata"]["cellId"] = "first"
     (tmp_path / "web" / "model.json").write_text("{}")  # by another program
-    assert "is not empty" in shell.mistake(cell)
+    assert "holds a model.json" in shell.mistake(cell)
 
 
 def test_dry_run_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ def test_a_wrong_line_is_noticed_before_the_body_runs(shell: Shell) -> None:
 
 
 def test_a_target_that_exists_is_noticed_before_the_body_runs(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "kept").touch()
-    assert "is not empty" in shell.mistake(f"%%tfjs_convert --save {tmp_path}\nran = True\nmake()")
+    (tmp_path / "model.json").touch()
+    assert "holds a model.json" in shell.mistake(f"%%tfjs_convert --save {tmp_path}\nran = True\nmake()")
     assert "ran" not in shell.ns
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.graph_text import parse_graph, tfjs_model
 from tests.passes.operands import operands
 from tfjs_magic.errors import SaveError
-from tfjs_magic.model import TfjsModel
+from tfjs_magic.model import TfjsModel, load
 from tfjs_magic.writers import directory as module
 
 
@@ -86,11 +86,11 @@ def test_takes_relative_paths_and_the_home(tmp_path: Path, monkeypatch: pytest.M
     assert _model().save("~/there") == tmp_path / "there"
 
 
-def test_refuses_a_directory_with_content(tmp_path: Path) -> None:
+def test_a_model_that_is_there_stays(tmp_path: Path) -> None:
     model = _model()
     model.save(tmp_path / "web")
     before = _content(tmp_path)
-    with pytest.raises(SaveError, match=r"'.*/web' exists and is not empty. Choose another"):
+    with pytest.raises(SaveError, match=r"'.*/web' holds a model\.json. Choose another directory, or pass overwrite"):
         model.save(tmp_path / "web")
     assert _content(tmp_path) == before
 
@@ -103,23 +103,80 @@ def test_overwrites_a_model_whole(tmp_path: Path) -> None:
     assert _names(tmp_path) == {"web"}
 
 
-@pytest.mark.parametrize("stranger", ["thesis.docx", "notes/todo.txt", "group9-shard1of1.bin"])
-def test_never_overwrites_what_is_not_ours(tmp_path: Path, stranger: str) -> None:
-    written = _model().save(tmp_path / "web")
-    (written / stranger).parent.mkdir(exist_ok=True)
-    (written / stranger).write_text("precious")
-    before = _content(tmp_path)
-    with pytest.raises(SaveError, match=f"holds '{stranger.partition('/')[0]}', which is no part of a TF.js model"):
-        _model(size=1).save(written, overwrite=True)
-    assert _content(tmp_path) == before
+def test_the_shards_of_two_models_never_have_one_name(tmp_path: Path) -> None:
+    """A page that still reads the old model.json must not get bytes of the new model."""
+    written = _model(size=1).save(tmp_path / "web")
+    for expected in ("group1-shard1of1_2.bin", "group1-shard1of1.bin"):
+        _model(size=2).save(written, overwrite=True)
+        (group,) = json.loads((written / "model.json").read_text())["weightsManifest"]
+        assert group["paths"] == [expected]
+        assert _names(written) == {"model.json", expected}
+        assert load(written).nbytes == 8
+
+
+@pytest.mark.parametrize("stranger", ["thesis.docx", "notes/todo.txt", "group9-shard1of1.bin", "group1-shard1of3.bin"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_never_touches_what_is_not_ours(tmp_path: Path, stranger: str, *, overwrite: bool) -> None:
+    """People write beside the source, or into the folder of a site."""
+    web = tmp_path / "static"
+    if overwrite:
+        _model(size=1).save(web)
+    (web / stranger).parent.mkdir(exist_ok=True, parents=True)
+    (web / stranger).write_text("precious")
+    assert load(_model().save(web, overwrite=overwrite)).nbytes == 160
+    assert (web / stranger).read_text() == "precious"
+    assert len(_names(web)) == 1 + 1 + 3
+
+
+def test_overwriting_removes_only_what_is_called_a_shard(tmp_path: Path) -> None:
+    web = _model(size=1).save(tmp_path / "web")
+    document = json.loads((web / "model.json").read_text())
+    (tmp_path / "precious").write_text("precious")
+    (web / "notes.txt").write_text("precious")
+    (web / "group2-shard1of1.bin").mkdir()
+    document["weightsManifest"][0]["paths"] += ["../precious", "notes.txt", "group2-shard1of1.bin"]
+    (web / "model.json").write_text(json.dumps(document))
+    _model().save(web, overwrite=True)
+    assert (tmp_path / "precious").read_text() == (web / "notes.txt").read_text() == "precious"
+    assert (web / "group2-shard1of1.bin").is_dir()
+    assert not (web / "group1-shard1of1.bin").exists()
+
+
+def test_removes_nothing_beside_a_saved_model(tmp_path: Path) -> None:
+    web = _model(size=1).save(tmp_path / "web")
+    (web / "saved_model.pb").write_text("precious")
+    before = _content(web)
+    _model().save(web, overwrite=True)
+    assert before.keys() <= _content(web).keys()
+    assert {name: data for name, data in _content(web).items() if name in before} == {
+        **before,
+        "model.json": (web / "model.json").read_bytes(),
+    }
+
+
+def test_the_mode_survives(tmp_path: Path) -> None:
+    web = _model().save(tmp_path / "web")
+    (web / "model.json").chmod(0o604)
+    _model(size=1).save(web, overwrite=True)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in web.iterdir()} == {0o604}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"weightsManifest": 3}', '{"weightsManifest": [{"paths": [[]]}]}'])
 def test_never_overwrites_a_model_json_of_others(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.json").write_text(text)
-    with pytest.raises(SaveError, match=r"holds 'model\.json', which is no part"):
+    with pytest.raises(SaveError, match=r"model\.json' is no TF\.js model and would be lost"):
         _model().save(tmp_path, overwrite=True)
     assert (tmp_path / "model.json").read_text() == text
+
+
+def test_writes_where_only_the_directory_itself_may_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty mount point, say. Root may write everywhere, so the answer of the system is replaced."""
+    (tmp_path / "web").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    _model().save(tmp_path / "web")
+    monkeypatch.chdir(tmp_path / "web")
+    _model(size=1).save(".", overwrite=True)
+    assert _names(tmp_path / "web") == {"model.json", "group1-shard1of1.bin"}
 
 
 def test_refuses_a_file(tmp_path: Path) -> None:
@@ -233,7 +290,7 @@ def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path) -> None:
 def test_a_disk_that_fails_in_mid_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same without root: writing fails as on a full disk."""
 
-    def full(_: TfjsModel, directory: Path) -> None:
+    def full(_: TfjsModel, directory: Path, __: object) -> None:
         (directory / "group1-shard1of9.bin").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

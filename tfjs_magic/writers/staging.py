@@ -1,4 +1,8 @@
-"""Writing whole or not at all: beside the target first, then in its place."""
+"""Writing whole or not at all: beside the target first, then in its place.
+
+What a process that is killed leaves behind is a hidden directory that ends in ``.partial``; the next one to write the
+same target removes it. Who writes holds a lock, which dies with the process, so that nobody removes what is in use.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,17 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tfjs_magic.errors import SaveError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_PARTIAL = ".partial"
 
 
 def writable(path: str | Path) -> Path:
@@ -37,13 +48,14 @@ def writable(path: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def staged(target: Path, *, suffix: str = "", nbytes: int | None = None) -> Iterator[Path]:
+def staged(target: Path, *, suffix: str = "", nbytes: int | None = None, replace: bool = True) -> Iterator[Path]:
     """Yield the path of a file or a directory to make, which then gets its place; what was there survives a failure.
 
     Args:
         target: From :func:`writable`; its parents are made, and removed again if nothing is written.
         suffix: What the name of the path ends in, for those who go by it.
         nbytes: How much is written, for the message that the disk is full.
+        replace: Whether a directory that is there by then makes room.
 
     Raises:
         SaveError: It cannot be created, or the disk fails.
@@ -51,22 +63,87 @@ def staged(target: Path, *, suffix: str = "", nbytes: int | None = None) -> Iter
     new_parents = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    except OSError as error:
+        with disk_failures(target, nbytes), partial(target.parent, target.name) as staging:
+            place = staging / f"model{suffix}"
+            yield place
+            if replace:
+                _move(place, target)
+            else:
+                place.rename(target)
+    except PermissionError as error:
         raise SaveError(f"'{target}' cannot be created: {error.strerror}. Choose another path.") from error
+    finally:
+        if not target.exists():
+            _remove_empty(new_parents)
+
+
+@contextlib.contextmanager
+def partial(directory: Path, name: str, take_back: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+    """Yield a new hidden directory for what will be called ``name``; it is removed at the end.
+
+    Before, what killed processes left is removed; ``take_back`` undoes what they did outside of their directory.
+    """
+    remove_leftovers(directory, name, take_back)
+    made = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_PARTIAL, dir=directory))
     try:
-        place = staging / f"model{suffix}"
-        yield place
-        _move(place, target)
+        with locked(made, wait=True):
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def remove_leftovers(directory: Path, name: str, take_back: Callable[[Path], None] = lambda _: None) -> None:
+    """Remove what processes that were killed left where they would have made ``name``; see :func:`partial`."""
+    try:
+        found = [path for path in directory.iterdir() if path.name.startswith(f".{name}.") and path.suffix == _PARTIAL]
+    except OSError:
+        return  # a directory that may be written and not be listed
+    for left in found:
+        with locked(left, wait=False) as mine:
+            if mine:
+                take_back(left)
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(directory: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock on a directory; yield whether it could be had. Where the system has none, nobody gets any."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        held = True
+    except (AttributeError, OSError):
+        held = False
+    try:
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_failures(target: Path, nbytes: int | None = None) -> Iterator[None]:
+    """Say in one sentence that the disk fails."""
+    try:
+        yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         needed = "" if nbytes is None else f", the model needs {nbytes / 1e6:.1f} MB"
         reason = f"the disk is full{needed}" if full else error.strerror
         raise SaveError(f"'{target}' was not written: {reason}. What was there before is unchanged.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if not target.exists():
-            _remove_empty(new_parents)
+
+
+def synced(path: Path) -> None:
+    """Let a file, or what a directory lists, reach the disk."""
+    with contextlib.suppress(PermissionError, IsADirectoryError):  # Windows opens no directory
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _move(place: Path, target: Path) -> None:

@@ -1,0 +1,43 @@
+"""A process that is killed while it saves leaves a whole model or none; several at once disturb nobody."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfjs_magic.model import load
+
+_WRITER = """
+import sys
+from tests.writers.killed import _model
+for turn in range(12):
+    _model(int(sys.argv[2])).save(sys.argv[1], overwrite=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_killed_at_every_step(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.writers.killed", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) >= 200
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_four_writers_at_once(tmp_path: Path, *, there: bool) -> None:
+    target = tmp_path / "web"
+    if there:
+        target.mkdir()
+    sizes = (2, 30, 70, 100)
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, target, str(size)]) for size in sizes]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    model = load(target)
+    assert model.nbytes in {4 * size for size in sizes}
+    (group,) = json.loads((target / "model.json").read_bytes())["weightsManifest"]
+    assert {path.name for path in target.iterdir()} == {"model.json", *group["paths"]}
+    assert [path.name for path in tmp_path.iterdir()] == ["web"]
