@@ -22,7 +22,7 @@ from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError
 from tfjs_magic.flags import RESULT, SOURCE, hyphenated, in_flags, merged, names, one_of, sentence
 from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
-from tfjs_magic.sources.paths import Kind, kind_of
+from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
     from tfjs_magic.model import TfjsModel
@@ -123,7 +123,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if wanted is None:
         _convert_back(arguments)
         return
-    if wanted == "layers" and kind_of(arguments.input_path) == "SavedModel":
+    if wanted == "layers" and kind_of(arguments.input_path) == "SavedModel" and not holds_layers(arguments.input_path):
         raise TfjsMagicError(
             f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
             "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."

@@ -165,6 +165,28 @@ def test_a_lambda_of_keras_2_needs_trust(tfjs_node: TfjsNode, tmp_path: Path) ->
     assert_matches(tfjs_node.run(web, feed), {web.outputs[0].name: np.float32([[3, -3, 7]])})
 
 
+@pytest.mark.filterwarnings("ignore")  # tf_keras's own
+def test_a_saved_model_of_keras_2_gives_its_layers(tfjs_node: TfjsNode, tmp_path: Path) -> None:
+    model = tf_keras.Sequential([layers.Reshape([2, 3], input_shape=[6]), layers.LSTM(4), layers.Dense(2)])
+    model.save(tmp_path / "saved")
+    web = convert(tmp_path / "saved", format="layers")
+    assert (web.format, convert(tmp_path / "saved").format) == ("layers-model", "graph-model")
+    x = np.random.default_rng(1).normal(size=(5, 6)).astype(np.float32)
+    for backend in BACKENDS:
+        got = tfjs_node.run(web, {web.inputs[0].name: x}, backend)
+        assert_matches(got, {web.outputs[0].name: model(x).numpy()})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_saved_model_with_a_lambda_needs_trust(tmp_path: Path) -> None:
+    tf_keras.Sequential([layers.Lambda(lambda x: x * 2, name="twice", input_shape=(3,))]).save(tmp_path / "saved")
+    with pytest.raises(UnsupportedModelError, match=r"brings code along in its Lambda layer 'twice'"):
+        convert(tmp_path / "saved", format="layers")
+    (tmp_path / "saved" / "keras_metadata.pb").write_bytes(b"\xff\xff")
+    with pytest.raises(UnsupportedModelError, match=r"keras_metadata\.pb' is damaged"):
+        convert(tmp_path / "saved", format="layers")
+
+
 def test_keras_3_files_under_the_other_name(tfjs_node: TfjsNode, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     for right, wrong in ((".keras", ".h5"), (".h5", ".keras")):

@@ -12,14 +12,14 @@ from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.paths import ARCHIVE_SUFFIXES, saved_model_in
 from tfjs_magic.sources.saved_model import saved_model_source
-from tfjs_magic.sources.source import FunctionSource
+from tfjs_magic.sources.source import FunctionSource, KerasSource
 
 #: A file that unpacks to more is no model: the largest on TF Hub have a few GB.
 _LARGEST_BYTES = 16 * 2**30
 _MOST_MEMBERS = 10_000
 
 
-def hub_source(source: Path | str, options: ConvertOptions) -> FunctionSource:
+def hub_source(source: Path | str, options: ConvertOptions) -> FunctionSource | KerasSource:
     """Take an archive, which is a path, or a handle, which is text.
 
     Raises:
@@ -28,7 +28,7 @@ def hub_source(source: Path | str, options: ConvertOptions) -> FunctionSource:
     return _of_handle(source, options) if isinstance(source, str) else _of_archive(source, options)
 
 
-def _of_archive(path: Path, options: ConvertOptions) -> FunctionSource:
+def _of_archive(path: Path, options: ConvertOptions) -> FunctionSource | KerasSource:
     """Unpack a ``.tar.gz`` into a temporary directory, load the SavedModel in it, and remove the directory."""
     name = path.name
     for suffix in ARCHIVE_SUFFIXES:
@@ -43,7 +43,7 @@ def _of_archive(path: Path, options: ConvertOptions) -> FunctionSource:
             raise UnsupportedModelError(message, stage=error.stage, node=error.node) from error
 
 
-def _of_handle(handle: str, options: ConvertOptions) -> FunctionSource:
+def _of_handle(handle: str, options: ConvertOptions) -> FunctionSource | KerasSource:
     """Let tensorflow_hub fetch an ``https://`` handle into its own cache, and load what it got."""
     try:
         import tensorflow_hub  # noqa: PLC0415 - an extra

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.paths import KERAS_METADATA
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 
 _Suffix = Literal[".keras", ".h5"]
@@ -125,14 +126,40 @@ def _named(path: Path, suffix: str) -> Iterator[Path]:
 # ---------------------------------------------------------------------- Keras 2
 
 
+def keras_2_saved_model_source(path: Path, options: ConvertOptions) -> FunctionSource | KerasSource:
+    """Load a SavedModel that Keras 2 wrote with what it knows of its layers.
+
+    Raises:
+        UnsupportedModelError: ``tf_keras`` is not there or cannot load it, or it brings code along.
+    """
+    _require_tf_keras(f"'{path}' holds the layers of Keras 2.")
+    from tf_keras.protobuf import saved_metadata_pb2  # noqa: PLC0415 - an extra
+
+    metadata = saved_metadata_pb2.SavedMetadata()
+    try:
+        metadata.ParseFromString((path / KERAS_METADATA).read_bytes())
+        config = [json.loads(node.metadata) for node in metadata.nodes if node.metadata]
+    except Exception as error:  # protobuf and json raise whatever the file provokes
+        raise UnsupportedModelError(f"'{path / KERAS_METADATA}' is damaged: {reason_of(error)}.") from error
+    return _loaded_by_keras_2(path, path, config, options, "which Keras 2 wrote")
+
+
 def _of_keras_2(
     path: Path, suffix: _Suffix, config: Mapping[str, Any], options: ConvertOptions, *, version: str, reason: str
 ) -> FunctionSource | KerasSource:
+    _require_tf_keras(f"Keras 3 cannot load '{path}', which Keras {version} wrote: {reason}.")
+    with _named(path, suffix) as file:
+        return _loaded_by_keras_2(path, file, config, options, f"which Keras {version} wrote")
+
+
+def _require_tf_keras(problem: str) -> None:
     if importlib.util.find_spec("tf_keras") is None:
-        raise UnsupportedModelError(
-            f"Keras 3 cannot load '{path}', which Keras {version} wrote: {reason}. tfjs_magic reads it with tf_keras: "
-            "pip install 'tfjs-magic[keras2]'."
-        )
+        raise UnsupportedModelError(f"{problem} tfjs_magic reads it with tf_keras: pip install 'tfjs-magic[keras2]'.")
+
+
+def _loaded_by_keras_2(
+    path: Path, file: Path, config: Any, options: ConvertOptions, writer: str
+) -> FunctionSource | KerasSource:
     if not options.trust and (lambdas := list(_code(config))):
         raise UnsupportedModelError(
             f"'{path}' brings code along in its Lambda layer '{lambdas[0]}'. If you trust the file, pass trust=True."
@@ -142,10 +169,9 @@ def _of_keras_2(
     from tfjs_magic.sources.tf_keras import tf_keras_source  # noqa: PLC0415
 
     try:
-        with _named(path, suffix) as file:
-            model = tf_keras.models.load_model(file, compile=False)
+        model = tf_keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever the file provokes
-        msg = f"tf_keras cannot load '{path}', which Keras {version} wrote: {type(error).__name__}: {reason_of(error)}."
+        msg = f"tf_keras cannot load '{path}', {writer}: {type(error).__name__}: {reason_of(error)}."
         raise UnsupportedModelError(msg) from error
     return tf_keras_source(model, options)
 

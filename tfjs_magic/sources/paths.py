@@ -9,6 +9,8 @@ from typing import Literal
 
 Kind = Literal["Keras file", "SavedModel", "TF Hub module", "frozen graph", "TensorFlow.js model"]
 
+#: Beside the graph of a SavedModel that Keras 2 wrote: what its layers are.
+KERAS_METADATA = "keras_metadata.pb"
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 _SUFFIXES: dict[str, Kind] = {
     ".keras": "Keras file",
@@ -45,6 +47,11 @@ def saved_model_in(directory: Path) -> Path | None:
     numbered = (folder for folder in directory.iterdir() if folder.name.isdecimal())
     versions = sorted(numbered, key=lambda folder: int(folder.name), reverse=True)
     return next((folder for folder in (directory, *versions) if _is_saved_model(folder)), None)
+
+
+def holds_layers(directory: str | os.PathLike[str]) -> bool:
+    """Whether a SavedModel says what its layers are: those of Keras 2 do."""
+    return ((saved_model_in(Path(directory)) or Path(directory)) / KERAS_METADATA).is_file()
 
 
 def _is_saved_model(path: Path) -> bool:

@@ -11,14 +11,17 @@ import tensorflow as tf
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.function import function_source, module_source
-from tfjs_magic.sources.paths import saved_model_in
-from tfjs_magic.sources.source import FunctionSource
+from tfjs_magic.sources.keras_file import keras_2_saved_model_source
+from tfjs_magic.sources.paths import holds_layers, saved_model_in
+from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import chosen_signature
 from tfjs_magic.sources.v1.saved_model import meta_graph_v1, saved_model_v1_source
 
 
-def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSource:
+def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSource | KerasSource:
     """Load a SavedModel, or the newest of its version folders, and take one of its signatures, or of its functions.
+
+    One that Keras 2 wrote gives its layers where a layers model is wanted.
 
     Raises:
         UnsupportedModelError: TensorFlow cannot load it, or it has no such signature.
@@ -26,6 +29,8 @@ def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSour
     path = saved_model_in(directory) or directory
     if (meta_graph := meta_graph_v1(path, options)) is not None:
         return saved_model_v1_source(path, meta_graph, options)
+    if options.format == "layers" and holds_layers(path):
+        return keras_2_saved_model_source(path, options)
     try:
         loaded = tf.saved_model.load(str(path), tags=list(options.tags))
     except Exception as error:  # TensorFlow raises whatever the files provoke
