@@ -1,13 +1,14 @@
 /**
  * Runs TF.js models for the tests, in Node (node.mjs) and in a page (page.mjs): one request in, one reply out.
  *
- * Request: {id, model, backend, forward, names, tensors, feeds, train}
+ * Request: {id, model, backend, names, tensors, feeds, forward, train}
  *   model    directory with model.json and its shards
  *   backend  "cpu", "wasm", "webgl" or "webgpu"
- *   forward  whether small tensors of a GPU backend are computed on the cpu, as TF.js does by default
  *   names    {inputs, outputs}: what a layers model's tensors are called, in model.json's order; null for TF.js's names
  *   tensors  file with the numbers of all feeds end to end; it is overwritten with the outputs' numbers
  *   feeds    [[{name, dtype, shape, nbytes, values}]]: the model runs once per feed
+ *   forward  per feed whether small tensors of a GPU backend are computed on the cpu, as TF.js does by default; on webgpu
+ *            those that no feed has to do with, like sizes, are in any case
  *   train    the second feed holds the targets, by position: the model takes one step on the first feed, and the results
  *            are its weights
  * Reply: {id, ok: true, results: [[{name, dtype, shape, nbytes, values}]], async, leaked, leakedPerRun}
@@ -20,8 +21,9 @@ const ARRAYS = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, com
  * Gives the function from request to reply, which never throws.
  *
  * tf, layers, converter: TF.js. read, write: whole files by their path, as Uint8Array and from an ArrayBuffer.
+ * forwardSmall: sets whether small tensors are computed on the cpu. fed: told of every tensor of a feed.
  */
-export function createRunner({ tf, layers, converter, read, write }) {
+export function createRunner({ tf, layers, converter, read, write, forwardSmall = () => {}, fed = () => {} }) {
   /** Gives {format, model} for a directory; TF.js itself decodes the shards, in the manifest's order. */
   async function load(directory) {
     const modelJson = JSON.parse(new TextDecoder().decode(await read(`${directory}/model.json`)));
@@ -125,6 +127,7 @@ export function createRunner({ tf, layers, converter, read, write }) {
       for (const { info, bytes } of feed) {
         byName[info.name] = toTensor(info, bytes);
         made.push(byName[info.name]);
+        fed(byName[info.name]);
       }
       const ran = format === "layers-model" ? runLayers(model, names, byName) : await runGraph(model, byName);
       const results = [];
@@ -162,14 +165,7 @@ export function createRunner({ tf, layers, converter, read, write }) {
     );
   }
 
-  /** Sets whether small tensors are computed on the cpu, as GPU backends do by default. */
-  function forwardSmallTensors(forward) {
-    for (const flag of ["WEBGL_CPU_FORWARD", "WEBGPU_CPU_FORWARD"])
-      if (flag in tf.env().flagRegistry) tf.env().set(flag, forward);
-  }
-
   async function answer(request) {
-    forwardSmallTensors(request.forward);
     if (!(await tf.setBackend(request.backend)) || tf.getBackend() !== request.backend) {
       throw new Error(`The backend "${request.backend}" did not start; tf.getBackend() is "${tf.getBackend()}".`);
     }
@@ -180,7 +176,8 @@ export function createRunner({ tf, layers, converter, read, write }) {
     const counts = [];
     try {
       if (request.train) ran.push(await train(loaded, request.names, feeds));
-      for (const feed of request.train ? [] : feeds) {
+      for (const [i, feed] of request.train ? [] : feeds.entries()) {
+        forwardSmall(request.forward[i]);
         ran.push(await runFeed(loaded, request.names, feed));
         counts.push(tf.memory().numTensors);
       }

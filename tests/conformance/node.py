@@ -56,6 +56,10 @@ class JsError(Exception):
         self.stack = stack
 
 
+class SyncReadError(JsError):
+    """TF.js read at once what WebGPU computed: a GPU in software cannot do that, so nothing is proved."""
+
+
 class NodeResult(dict[str, Array]):
     """Output name → array, strings as an object array of ``bytes``.
 
@@ -64,7 +68,7 @@ class NodeResult(dict[str, Array]):
         leaked_tensors: TF.js tensors left once the model was disposed of.
         leaked_per_run: TF.js tensors that the last run left; 0 if the model ran only once.
         backend: What ran it.
-        sync_reads: How often a tensor was read from WebGPU at once, which a GPU in software may answer with nothing.
+        kernels: What ran on cpu: each kernel with the ranks and dtypes of its inputs, and its attributes.
     """
 
     def __init__(self, outputs: Mapping[str, Array], reply: Mapping[str, Any], backend: Backend) -> None:
@@ -73,7 +77,12 @@ class NodeResult(dict[str, Array]):
         self.executed_async: bool = reply["async"]
         self.leaked_tensors: int = reply["leaked"]
         self.leaked_per_run: int = reply["leakedPerRun"]
-        self.sync_reads: int = reply.get("syncReads", 0)
+        self.kernels = frozenset[str](reply.get("kernels", ()))
+
+
+def forwards(backend: Backend) -> tuple[bool, ...]:
+    """Return the ways to run a backend: by default, and on a GPU also with nothing left to the cpu."""
+    return (True, False) if backend in GPU_BACKENDS else (True,)
 
 
 def find_node() -> str | None:
@@ -148,8 +157,10 @@ class _Process:
             msg = f"{self._name} answered request {reply['id']}; expected {request['id']}."
             raise RuntimeError(msg)
         if not reply["ok"]:
-            # A trap can leave wasm's heap broken, and a failed load its tensors: the next model gets a fresh process.
             error = reply["error"]
+            if error["name"] == "SyncReadError":
+                raise SyncReadError(error["message"], name=error["name"], stack=error["stack"])
+            # A trap can leave wasm's heap broken, and a failed load its tensors: the next model gets a fresh process.
             if not self._keep or error["name"] not in {"Error", "TypeError", "GPUError"}:
                 self.close()
             raise JsError(error["message"], name=error["name"], stack=error["stack"])
@@ -201,7 +212,7 @@ class TfjsNode:
         feeds: Sequence[Mapping[str, Any]],
         backend: Backend = "cpu",
         *,
-        forward: bool = True,
+        forward: bool | Sequence[bool] = True,
     ) -> list[NodeResult]:
         """Load a model, run it on every feed, dispose of it.
 
@@ -210,10 +221,12 @@ class TfjsNode:
             feeds: Input name → array. A directory's names: those of the signature for a graph model, TF.js's own
                 for a layers model. float64 and wider integers are narrowed where the values fit.
             backend: The TF.js backend that runs it.
-            forward: Whether a GPU backend leaves small tensors to the cpu, as it does by default.
+            forward: Whether a GPU backend leaves small tensors to the cpu, as it does by default, also per feed; WebGPU
+                leaves it those that no feed has to do with, like sizes, in any case.
 
         Raises:
-            JsError: TF.js threw, or a shader did not compile.
+            JsError: TF.js threw, a shader did not compile, or the page or the GPU's process is gone.
+            SyncReadError: What a GPU in software cannot do.
             RuntimeError: The process died or gave no reply in time.
         """
         return self._run(model, feeds, backend, forward=forward)
@@ -241,7 +254,7 @@ class TfjsNode:
         backend: Backend,
         *,
         train: bool = False,
-        forward: bool = True,
+        forward: bool | Sequence[bool] = True,
     ) -> list[NodeResult]:
         with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
             directory, names = _as_directory(model, Path(scratch) / "model")
@@ -253,10 +266,10 @@ class TfjsNode:
                 {
                     "model": str(directory),
                     "backend": backend,
-                    "forward": forward,
                     "names": names,
                     "tensors": str(tensors),
                     "feeds": rows,
+                    "forward": [forward] * len(rows) if isinstance(forward, bool) else forward,
                     "train": train,
                 }
             )

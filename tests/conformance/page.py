@@ -11,9 +11,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Error, Page, Route, sync_playwright
 
 from tests.e2e.chromium import launch, require_chromium
 
@@ -32,7 +33,16 @@ def main() -> None:
         _serve(page)
         page.goto(ORIGIN)
         for line in sys.stdin:
-            print(json.dumps(page.evaluate("request => run(request)", json.loads(line))), flush=True)
+            print(json.dumps(_answer(page, json.loads(line))), flush=True)
+
+
+def _answer(page: Page, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the page's reply; a page that crashed has failed, too."""
+    try:
+        return page.evaluate("request => run(request)", request)  # type: ignore[no-any-return]
+    except Error as error:
+        failure = {"name": "PageError", "message": error.message, "stack": error.stack or ""}
+        return {"id": request["id"], "ok": False, "error": failure}
 
 
 def _serve(page: Page) -> None:

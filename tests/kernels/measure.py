@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from tests.conformance.compare import assert_matches
-from tests.conformance.node import JsError, NodeResult, TfjsNode
+from tests.conformance.node import JsError, NodeResult, SyncReadError, TfjsNode
 from tests.graph_text import tfjs_model
 from tests.kernels.draw import FEEDS, Draw, Recipe
 from tests.kernels.recipes import RECIPES
@@ -190,7 +190,7 @@ def failing(prepared: Sequence[Prepared], node: TfjsNode, backend: Backend) -> d
     try:
         results = node.run_each(tfjs_model(graph), [*feeds, feeds[0]], backend, forward=False)
     except (JsError, RuntimeError, ValueError) as error:  # ValueError: fewer numbers than the shape says
-        if len(prepared) == 1 and "synchronously reading" in str(error):
+        if len(prepared) == 1 and isinstance(error, SyncReadError):
             return {prepared[0].trial: SYNC}
         if len(prepared) == 1:
             return {prepared[0].trial: f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"}
@@ -200,10 +200,8 @@ def failing(prepared: Sequence[Prepared], node: TfjsNode, backend: Backend) -> d
     for one in prepared:
         runs = zip(results, [*one.expected, one.expected[0]], strict=True)
         problem = next(filter(None, (_problem(got, expected) for got, expected in runs)), None)
-        if problem is not None and len(prepared) > 1 and results[0].sync_reads:
-            found.update(failing([one], node, backend))  # what another trial reads at once may be what broke it
-        elif problem is not None:
-            found[one.trial] = SYNC if results[0].sync_reads else problem
+        if problem is not None:
+            found[one.trial] = problem
     return found
 
 

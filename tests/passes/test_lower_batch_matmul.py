@@ -69,7 +69,7 @@ def test_repeats_to_sizes_of_the_browser(tfjs_node: TfjsNode, case: str) -> None
         for pair in shapes
     ]
     check_lowering(tfjs_node, [PASS], tf.matmul, *_specs(a, b), feeds=feeds)
-    check_on_gpu(tfjs_node, tf.matmul, *_specs(a, b), feeds=feeds, reads_sizes=True)
+    check_on_gpu(tfjs_node, tf.matmul, *_specs(a, b), feeds=feeds)
 
 
 @pytest.mark.parametrize(

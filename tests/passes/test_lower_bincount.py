@@ -31,14 +31,14 @@ def test_counts(tfjs_node: TfjsNode, shape: Any, dtype: Any, *, is_binary: bool)
         for seed in (1, 2)
     ]
     check_lowering(tfjs_node, [PASS], function, spec, feeds=feeds)
-    check_on_gpu(tfjs_node, function, spec, feeds=feeds, reads_sizes=None in shape)
+    check_on_gpu(tfjs_node, function, spec, feeds=feeds)
 
 
 @pytest.mark.parametrize("mode", ["count", "multi_hot"])
 def test_category_encoding(tfjs_node: TfjsNode, mode: str) -> None:
     """How many bins there are is computed."""
     layer = tf.keras.layers.CategoryEncoding(4, output_mode=mode)
-    check_on_gpu(tfjs_node, layer, tf.TensorSpec((None, 5), tf.int32, name="x"), reads_sizes=True)
+    check_on_gpu(tfjs_node, layer, tf.TensorSpec((None, 5), tf.int32, name="x"), reads_at_once=True)
 
 
 def test_float_weights(tfjs_node: TfjsNode) -> None:
@@ -48,7 +48,7 @@ def test_float_weights(tfjs_node: TfjsNode) -> None:
     check_on_gpu(tfjs_node, _count, *specs)
     specs = [tf.TensorSpec((None, 5), tf.int32, name="x"), tf.TensorSpec((None, 5), name="w")]
     check_lowering(tfjs_node, [PASS], _count, *specs)
-    check_on_gpu(tfjs_node, _count, *specs, reads_sizes=True)
+    check_on_gpu(tfjs_node, _count, *specs)
 
 
 @pytest.mark.parametrize(
