@@ -24,6 +24,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "pad-integers": lambda x: tf.pad(tf.cast(5 * x, tf.int32), PADS, constant_values=-3),
     "reverse": lambda x: (tf.reverse(x, [1]), tf.reverse(x, [0, -1]), tf.reverse(x, [1, 2, 3])),
     "accumulate": lambda x: (tf.cumsum(x, 1), tf.math.cumprod(x, 2, exclusive=True), tf.cumsum(x, 4, reverse=True)),
+    "tile": lambda x: (tf.tile(x, [1, 2, 1, 3, 1]), tf.tile(x, [2, 1, 2, 3, 2]), tf.repeat(x, 2, axis=2)),
+    "tile-integers": lambda x: tf.tile(tf.cast(5 * x, tf.int32), [1, 2, 1, 1, 2]),
     "slice": lambda x: (x[:, :, ::-1], x[..., ::2], x[:, 1:, :, 3:0:-2], x[:, tf.newaxis, ::-1, :, :-1]),
 }
 

@@ -17,6 +17,8 @@ from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _FLOATS = frozenset("float16 float32 float64".split())
 _LARGEST = 2**24
+#: What leaves the numbers where they are.
+_VIEWS = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -229,13 +231,30 @@ def accumulates_backwards(_: Graph, node: Node) -> bool:
     return node.attrs.get("reverse", False) is True
 
 
-def transposes_no_floats(graph: Graph, node: Node) -> bool:
-    """Whether it transposes more than two axes of integers or booleans, or of what was cast from them, or may."""
+def permutes_no_floats(graph: Graph, node: Node) -> bool:
+    """Whether it permutes more than two axes of integers or booleans, or of what was cast from them, or may.
+
+    A reduction permutes, too, but for one along the last axes.
+    """
     shape, source = graph.shape(node.inputs[0]), graph.producer(node.inputs[0])
-    if shape is not None and len(shape) <= 2:
+    if shape is not None and (len(shape) <= 2 or not _permutes(graph, node, len(shape))):
         return False
+    while source.op in _VIEWS:
+        source = graph.producer(source.inputs[0])
     is_cast = source.op == "Cast" and source.attrs["SrcT"] in {*_INTEGERS, "bool"}
-    return is_cast or takes_integers(graph, node) or takes_booleans(graph, node)
+    takes_no_number = node.op in {"All", "Any"}
+    return is_cast or takes_no_number or takes_integers(graph, node) or takes_booleans(graph, node)
+
+
+def _permutes(graph: Graph, node: Node, rank: int) -> bool:
+    """Whether an op permutes axes; one that works along the last ones need not."""
+    if node.op in {"BatchToSpaceND", "Transpose"}:
+        return True
+    axes = graph.constant(node.inputs[1])
+    if axes is None:
+        return True
+    places = {int(axis) % rank for axis in axes.ravel()}
+    return places != set(range(rank - len(places), rank))
 
 
 def is_masked_by_a_huge_number(graph: Graph, node: Node) -> bool:

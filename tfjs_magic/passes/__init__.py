@@ -32,6 +32,7 @@ from tfjs_magic.passes import (
     lower_nearest_resize,
     lower_one_hot,
     lower_padded_suppression,
+    lower_permuted_numbers,
     lower_pool3d,
     lower_random_integers,
     lower_resize,
@@ -137,6 +138,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     "lower for the GPU": _passes(
         raise_masks,
         lower_bincount,
+        lower_permuted_numbers,
         merge_axes,
         merge_choice_axes,
         lower_reverse_cumulation,

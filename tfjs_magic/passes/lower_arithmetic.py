@@ -27,6 +27,8 @@ from tfjs_magic.passes.rewrite import Miss, Rewrite
 _INTEGERS = frozenset({"int32", "int64"})
 #: What rounds large integers on some backends.
 _ROUNDED = frozenset({"Abs", "FloorDiv", "Neg", "Square"})
+#: WebGPU gives a shader eight buffers; the last is for the sum.
+_MOST_SUMMED = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +41,7 @@ class _Match:
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     dtype = node.attrs.get("T", DType("float32"))
     assert isinstance(dtype, DType)
-    if dtype not in _DTYPES.get(node.op, {dtype}):
-        return None
-    if node.op in _ROUNDED and dtype in _INTEGERS and all(is_small(graph, ref) for ref in node.inputs):
-        return None
-    if node.op == "DenseBincount" and not finds_values_of_vector(graph, node):
+    if dtype not in _DTYPES.get(node.op, {dtype}) or _is_right(graph, node, dtype):
         return None
     if node.op not in {"LeftShift", "RightShift"}:
         return _Match(node, dtype, 0)
@@ -51,6 +49,15 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if bits is None or bits.size != 1 or not 0 <= int(bits.ravel()[0]) < 31:
         return Miss("the number of bits is computed, or differs per value")
     return _Match(node, dtype, int(bits.ravel()[0]))
+
+
+def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
+    """Whether TF.js computes it rightly as it is."""
+    if node.op == "AddN":
+        return len(node.inputs) <= _MOST_SUMMED
+    if node.op == "DenseBincount":
+        return not finds_values_of_vector(graph, node)
+    return node.op in _ROUNDED and dtype in _INTEGERS and all(is_small(graph, ref) for ref in node.inputs)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -108,6 +115,15 @@ def _negated(new: Lowering, match: _Match) -> None:
 def _without_sign(new: Lowering, match: _Match) -> None:
     (x,) = match.node.inputs
     new.replace("Maximum", x, new.add("Sub", new.constant(0, match.dtype), x, T=match.dtype), T=match.dtype)
+
+
+def _summed(new: Lowering, match: _Match) -> None:
+    """Sum as many as fit, then go on with their sum."""
+    first, *rest = match.node.inputs
+    more = _MOST_SUMMED - 1
+    while len(rest) > more:
+        first, rest = new.add("AddN", first, *rest[:more], T=match.dtype, N=_MOST_SUMMED), rest[more:]
+    new.replace("AddN", first, *rest, T=match.dtype, N=1 + len(rest))
 
 
 def _squared(new: Lowering, match: _Match) -> None:
@@ -182,6 +198,7 @@ def _contrast(new: Lowering, match: _Match) -> None:
 
 _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Abs": _without_sign,
+    "AddN": _summed,
     "AdjustContrastv2": _contrast,
     "ClipByValue": _clipped,
     "DenseBincount": _counted_once,

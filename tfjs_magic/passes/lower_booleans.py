@@ -15,7 +15,7 @@ A Select whose condition is a vector becomes a SelectV2 before (``lower_vector_s
 
 from __future__ import annotations
 
-from tfjs_magic.graph.conditions import casts_to_booleans, has_vector_condition, takes_booleans, transposes_no_floats
+from tfjs_magic.graph.conditions import casts_to_booleans, has_vector_condition, permutes_no_floats, takes_booleans
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Rewrite
@@ -29,7 +29,7 @@ def _match(graph: Graph, node: Node) -> Node | None:
     if node.op == "Cast":
         return node if casts_to_booleans(graph, node) and node.attrs["SrcT"] in _NUMBERS else None
     if node.op == "Transpose":
-        return node if takes_booleans(graph, node) and transposes_no_floats(graph, node) else None
+        return node if takes_booleans(graph, node) and permutes_no_floats(graph, node) else None
     becomes_another = node.op == "Select" and has_vector_condition(graph, node)
     return node if takes_booleans(graph, node) and not becomes_another else None
 

@@ -44,7 +44,10 @@ class Lowering:
 
     def reshape(self, ref: Ref, shape: Sequence[int | Ref], dtype: Attr) -> Ref:
         """Add a Reshape to sizes, some of which may be computed."""
-        return self.add("Reshape", ref, self.dims(shape), T=dtype, Tshape=INT32)
+        reshaped = self.add("Reshape", ref, self.dims(shape), T=dtype, Tshape=INT32)
+        sizes = (int(size) if isinstance(size, int | np.integer) else -1 for size in shape)
+        self._graph.set_shape(reshaped, tuple(None if size < 0 else size for size in sizes))
+        return reshaped
 
     def dims(self, sizes: Sequence[int | Ref]) -> Ref:
         """Return sizes, some of which may be computed, as an int32 vector."""
@@ -83,7 +86,11 @@ class Lowering:
 
     def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""
-        return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)
+        expanded, shape = self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32), self._graph.shape(ref)
+        if shape is not None:
+            place = axis if axis >= 0 else len(shape) + 1 + axis
+            self._graph.set_shape(expanded, (*shape[:place], 1, *shape[place:]))
+        return expanded
 
 
 def _broadcast(shapes: Sequence[Dims | None]) -> Dims | None:

@@ -1,5 +1,7 @@
 """Merge the axes that an op leaves alone: on webgl and webgpu some ops work on four axes at most.
 
+Of more, webgpu tiles on the cpu, for which it waits until the GPU has computed what it tiles.
+
 Given:   y = Pad(x, p), or another of ``ANCHORS``     x of five axes or more; a StridedSlice has steps
 Result:  y = Reshape(Pad(Reshape(x), p'))         what lies between the axes that it works on is one axis
 
@@ -82,6 +84,10 @@ def _padded(_: Node, __: int, operands: Sequence[Array]) -> dict[int, tuple[int,
     return {axis: tuple(map(int, pair)) for axis, pair in enumerate(operands[0]) if pair.any()}
 
 
+def _tiled(_: Node, __: int, operands: Sequence[Array]) -> dict[int, tuple[int, ...]]:
+    return {axis: (int(count),) for axis, count in enumerate(operands[0]) if count != 1}
+
+
 def _on_axis(_: Node, rank: int, operands: Sequence[Array]) -> dict[int, tuple[int, ...]]:
     return {int(axis) % rank: () for axis in operands[0].ravel()}
 
@@ -110,6 +116,7 @@ _WORK: dict[str, Callable[[Node, int, Sequence[Array]], dict[int, tuple[int, ...
     "Pad": _padded,
     "PadV2": _padded,
     "StridedSlice": _sliced,
+    "Tile": _tiled,
 }
 
 # ---------------------------------------------------------------------- writing it
@@ -141,7 +148,7 @@ def _made(node: Node, work: tuple[int, ...], size: int | None) -> int | None:
         begin, end, stride, *left_out = work
         first, last = (None if out else bound for bound, out in zip((begin, end), left_out, strict=True))
         return len(range(size)[first:last:stride])
-    return size + sum(work)
+    return size * work[0] if node.op == "Tile" else size + sum(work)
 
 
 def _worked(new: Lowering, match: _Match, data: Ref, work: Sequence[tuple[int, ...] | None]) -> Ref:
@@ -155,6 +162,9 @@ def _worked(new: Lowering, match: _Match, data: Ref, work: Sequence[tuple[int, .
         }
         attrs |= {**masks, "ellipsis_mask": 0, "new_axis_mask": 0, "Index": INT32}
         return new.add(node.op, data, *(new.constant([row[i] for row in rows]) for i in range(3)), **attrs)
+    if node.op == "Tile":
+        counts = new.constant([row[0] if row else 1 for row in work])
+        return new.add(node.op, data, counts, **{**attrs, "Tmultiples": INT32})
     if node.op in _WORK:
         paddings = new.constant([row or (0, 0) for row in work])
         return new.add(node.op, data, paddings, *node.inputs[2:], **{**attrs, "Tpaddings": INT32})
