@@ -1,7 +1,8 @@
 """Run the sweep: ``python -m tests.sweep`` converts and runs every case, and says what became of each.
 
 With words, only the cases whose names hold one of them run; ``--group`` picks groups whose titles hold its words.
-``--write`` puts what was found into ``docs/coverage.md``: a row is a layer's class, with all its options, or a case.
+``--backends`` names those that run, by default all four. ``--write`` puts what was found into ``docs/coverage.md``: a
+row is a layer's class, with all its options, or a case.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # before TensorFlow is impo
 
 from tests.conformance.node import TfjsNode
 from tests.sweep.groups import GROUPS, chosen, updated
-from tests.sweep.subject import Outcome, outcome
-from tests.sweep.table import TABLE, committed, page
+from tests.sweep.subject import TRIED, Outcome, outcome
+from tests.sweep.table import TABLE, committed, key_of, page
 
 
 def main() -> int:
@@ -25,15 +26,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sweep", description=__doc__)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--group", default="")
+    parser.add_argument("--backends", default=",".join(TRIED))
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    backends = arguments.backends.split(",")
+    if arguments.write and set(backends) != set(TRIED):
+        parser.error("--write needs every backend")
     found: dict[str, dict[str, Outcome]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         node = TfjsNode(Path(scratch))
         for title in (title for title in GROUPS if arguments.group in title):
+            seen: dict[str, set[str]] = {}
             for case in chosen(title, arguments.words, whole_rows=arguments.write):
-                result = found.setdefault(title, {})[case.name] = outcome(case, node)
-                print(f"{result.kind:8} {case.name}  {result.detail}", flush=True)
+                kernels = seen.setdefault(key_of(title, case.name), set())
+                result = found.setdefault(title, {})[case.name] = outcome(case, node, backends, seen=kernels)
+                states = " ".join(f"{name}:{state}" for name, state in result.backends.items() if state != "exact")
+                print(f"{result.kind:8} {case.name}  {states} {result.detail}", flush=True)
         node.close()
     if arguments.write:
         TABLE.write_text(page(updated(committed(), found)), encoding="utf-8")

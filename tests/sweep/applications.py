@@ -17,6 +17,8 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.layers.functional import input_names
 
 _MOST_PARAMETERS = 60_000_000
+#: A GPU in software takes minutes for more.
+_MOST_ON_GPU = 5_000_000
 _SIDES = (32, 48, 64, 71, 75, 96, 128, 160, 224, 331)
 
 
@@ -43,7 +45,13 @@ def _subject(function: Any) -> Subject:
     (name,) = input_names(model)
     tolerance = max(1e-5, 5 * _sensitivity(model, feeds[0]["image"]))
     assert tolerance < 5e-3, f"void: the model turns roundings of its input into errors of {tolerance:.0e}"
-    return Subject(model, [{name: feed["image"]} for feed in feeds], tolerance=tolerance, options={"format": "graph"})
+    return Subject(
+        model,
+        [{name: feed["image"]} for feed in feeds],
+        tolerance=tolerance,
+        on_gpu=model.count_params() <= _MOST_ON_GPU,
+        options={"format": "graph"},
+    )
 
 
 def _sensitivity(model: Any, image: Array) -> float:

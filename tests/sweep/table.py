@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import collections
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from tests.sweep.subject import Outcome
+from tests.sweep.subject import TRIED, Outcome
+from tfjs_magic.options import Backend
 
 TABLE = Path(__file__).parents[2] / "docs" / "coverage.md"
+_REASONS = "refused, or not on every backend"
 _INTRODUCTION = """# What converts, exactly or not at all
 
 As a graph model first, then the layers as layers models, which TF.js can train. `python -m tests.sweep --write` writes
-this page: it builds every case, converts it, runs it in TF.js 4.22 on cpu and wasm and compares each output with
-TensorFlow's: the largest error, relative to the largest value, must stay below 1e-5 (1e-4 for arithmetic, 2e-2 for
-`mixed_float16`, which TF.js computes in float32; for whole models five times what Keras's own output moves when the
-input moves by two roundings). Weights and batch-norm statistics are random; two samples differ.
+this page: it builds every case, converts it, runs it in TF.js 4.22 and compares each output with TensorFlow's: the
+largest error, relative to the largest value, must stay below 1e-5 (3e-4 on webgl and webgpu, whose functions are
+approximate; 1e-4 for arithmetic, 2e-2 for `mixed_float16`, which TF.js computes in float32; for whole models five times
+what Keras's own output moves when the input moves by two roundings). Weights and batch-norm statistics are random; two
+samples differ.
 
-**exact** means so on both backends; where one lacks an op, the conversion reports it, and the other one ran.
-**refused** means one sentence and no model. Cases that Keras or TensorFlow itself cannot compute are not counted; **–**
-marks them where they would have a row of their own.
+Every case runs on cpu and wasm, in Node, and on webgl and webgpu, in Chromium with **a GPU in software** (SwiftShader):
+no other driver was tried. Of the cases of a layer's class, those run on the two GPU backends whose kernels (with their
+options, and the ranks and dtypes of what they take) are not all in earlier ones; of whole models, those of up to 5 M
+parameters. The others are **left out** there. One model after the other is loaded
+into the same process, and runs sample A, sample B and A again; on the GPU backends all three twice: as TF.js does it by
+default, where it leaves tensors of few values to the cpu, and with everything on the GPU.
+
+`31 of 34` means that 31 cases are right on a backend, of the 34 that were its turn; `34`, that all are. **reported**:
+the conversion says what the backend lacks, so the case does not run there; the row names it. **refused** means one
+sentence and no model. **unproved**: TF.js reads from WebGPU what it has just computed, which a GPU in software cannot
+do. **finite**: exact but for infinities and NaN, which drivers need not keep. Cases that Keras or TensorFlow itself
+cannot compute are not counted; **–** marks them where they would have a row.
 
 Known, and not mended by any conversion: TF.js's kernels differ in what they make of NaN (`Maximum`, `Minimum` and
-`Relu6` drop it on wasm, `Sign` gives 0), and in sums that overflow int32.
+`Relu6` drop it on wasm, `Sign` gives 0; webgl says that 0 / 0 is 1), and in sums that overflow int32.
 """
 
 
@@ -44,11 +55,10 @@ def page(sections: Mapping[str, Mapping[str, str]]) -> str:
     """Return the page: group → key → row."""
     lines = [_INTRODUCTION]
     for title, section in sections.items():
-        exact, refused = _counts(title, section)
-        what = "Every class of `keras.layers`, with each option that changes what it computes: " * _of_layers(title)
-        lines += [f"## {title}\n", f"{what}{exact} exact, {refused} refused, 0 wrong.\n"]
-        head = "layer | exact | refused, or not on both backends" if _of_layers(title) else "case | outcome"
-        lines += [f"| {head} |", "|---" * (head.count("|") + 1) + "|", *section.values(), ""]
+        what = "Every class of `keras.layers`, with each option that changes what it computes. " * _of_layers(title)
+        lines += [f"## {title}\n", f"{what}{_counts(title, section)}\n"]
+        columns = ["layer", "cases", *TRIED] if _of_layers(title) else ["case", *TRIED]
+        lines += [f"| {' | '.join([*columns, _REASONS])} |", "|---" * (len(columns) + 1) + "|", *section.values(), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -67,28 +77,41 @@ def _of_layers(title: str) -> bool:
     return title.startswith("Layers")
 
 
-def _counts(title: str, section: Mapping[str, str]) -> tuple[int, int]:
-    """Return how many cases are exact, and how many refused; a row with a wrong one is never written."""
-    if _of_layers(title):
-        pairs = [re.findall(r"\d+", row.split(" | ")[1]) for row in section.values()]
-        exact, every = (sum(map(int, column)) for column in zip(*pairs, strict=True))
-        return exact, every - exact
-    kinds = collections.Counter(re.split(r"[ :]", row.removeprefix(f"| {key} | "))[0] for key, row in section.items())
-    return kinds["exact"], kinds["refused"]
+def _counts(title: str, section: Mapping[str, str]) -> str:
+    """Say how many cases are exact where, and how many refused; a row with a wrong one is never written."""
+    cells = [row.removeprefix(f"| {key} | ").split(" | ") for key, row in section.items()]
+    cases = sum(int(row[0]) for row in cells) if _of_layers(title) else sum(row[0] != "–" for row in cells)
+    exact = [
+        sum(map(_exact_in, column)) for column in list(zip(*cells, strict=True))[_of_layers(title) :][: len(TRIED)]
+    ]
+    return f"Of {cases} cases, {', '.join(f'{n} {name}' for n, name in zip(exact, TRIED, strict=True))} exact; 0 wrong."
+
+
+def _exact_in(cell: str) -> int:
+    number = cell.partition(" ")[0]
+    return int(number) if number.isdigit() else number == "exact"
 
 
 def _of_class(layer: str, results: Mapping[str, Outcome]) -> str:
     counted = {name: result for name, result in results.items() if result.kind != "none"}
-    exact = sum(result.kind == "exact" for result in counted.values())
-    return f"| {layer} | {exact} of {len(counted)} | {'; '.join(_grouped(layer, counted))} |"
+    cells = [_ran(backend, counted.values()) for backend in TRIED]
+    return f"| {layer} | {len(counted)} | {' | '.join(cells)} | {'; '.join(_grouped(layer, counted))} |"
+
+
+def _ran(backend: Backend, results: Collection[Outcome]) -> str:
+    """Return how many cases are exact on a backend, of those that ran there or might have."""
+    states = [result.backends.get(backend, "refused") for result in results]
+    exact, ran = states.count("exact"), len(states) - states.count("left out")
+    return str(exact) if exact == ran == len(states) else f"{exact} of {ran}"
 
 
 def _of_case(key: str, results: Mapping[str, Outcome]) -> str:
     (result,) = results.values()
     if result.kind == "none":
-        return f"| {key} | – |"
-    note = "" if result.kind == "exact" and not result.detail else f": {_reason(result)}"
-    return f"| {key} | {result.kind}{' (executeAsync)' if result.asynchronous else ''}{note} |"
+        return f"| {key} |{' – |' * len(TRIED)} |"
+    cells = [result.backends.get(backend, result.kind) for backend in TRIED]
+    reason = "executeAsync; " * result.asynchronous + _reason(result)
+    return f"| {key} | {' | '.join(cells)} | {reason.removesuffix('; ')} |"
 
 
 def _grouped(layer: str, results: Mapping[str, Outcome]) -> Iterator[str]:

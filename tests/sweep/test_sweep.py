@@ -7,9 +7,12 @@ import pytest
 from tests.conformance.node import TfjsNode
 from tests.sweep import keras_layers
 from tests.sweep.groups import GROUPS, chosen, of_rows, updated
-from tests.sweep.subject import Case, Outcome, outcome
+from tests.sweep.subject import TRIED, Case, Outcome, State, outcome
 from tests.sweep.table import TABLE, committed, page, rows
+from tfjs_magic.options import Backend
 
+EXACT: dict[Backend, State] = dict.fromkeys(TRIED, "exact")
+REFUSED = Outcome("refused", "Why.")
 ROWS = [pytest.param(title, *row, id=f"{title}: {row[0]}") for title in GROUPS for row in of_rows(title).items()]
 
 
@@ -21,7 +24,8 @@ def test_the_table_says_what_becomes_of_every_case(
     tfjs_node: TfjsNode, title: str, key: str, cases: list[Case]
 ) -> None:
     """What was exact stays so. If more is exact now, ``python -m tests.sweep WORD --write`` writes the row again."""
-    outcomes = {case.name: outcome(case, tfjs_node) for case in cases}
+    seen: set[str] = set()
+    outcomes = {case.name: outcome(case, tfjs_node, seen=seen) for case in cases}
     assert [f"{name}: {result.detail}" for name, result in outcomes.items() if result.kind == "wrong"] == []
     assert rows(title, outcomes) == {key: committed()[title].get(key)}
 
@@ -63,10 +67,11 @@ def test_only_the_rows_that_ran_change_and_none_with_a_wrong_case() -> None:
     table = committed()
     layers, functions = "Layers of Keras", "Functions and SavedModels"
     found = {
-        layers: {"ELU()": Outcome("exact"), "ELU(alpha=0.3)": Outcome("refused", "Why."), "Add()": Outcome("wrong")},
-        functions: {"cond": Outcome("exact", asynchronous=True)},
+        layers: {"ELU()": Outcome("exact", "", EXACT), "ELU(alpha=0.3)": REFUSED, "Add()": Outcome("wrong")},
+        functions: {"cond": Outcome("exact", "", EXACT, asynchronous=True)},
     }
     new = updated(table, found)
-    assert new[layers].pop("ELU") == "| ELU | 1 of 2 | `(alpha=0.3)`: Why. |"
+    reason = "`(alpha=0.3)`: Why."
+    assert new[layers].pop("ELU") == f"| ELU | 2 | 1 of 2 | 1 of 2 | 1 of 2 | 1 of 2 | {reason} |"
     del table[layers]["ELU"]
     assert new == table
