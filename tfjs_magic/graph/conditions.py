@@ -106,6 +106,12 @@ def finds_values_of_vector(graph: Graph, node: Node) -> bool:
     return node.attrs.get("binary_output", False) is True and (shape is None or len(shape) == 1)
 
 
+def crops_from_any_image(graph: Graph, node: Node) -> bool:
+    """Whether the images that boxes are cut from are not simply one after the other, or may be."""
+    images = graph.constant(node.inputs[2])
+    return images is None or not np.array_equal(images, np.arange(len(images)))
+
+
 def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     """Whether a random choice has one outcome only."""
     shape = graph.shape(node.inputs[0])
