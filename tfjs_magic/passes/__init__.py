@@ -62,6 +62,7 @@ from tfjs_magic.passes import (
     separate_outputs,
     shape_lookups,
     split_complex,
+    split_long_sum,
     split_strided_slice,
     strip_control_inputs,
     swap_offset_and_scale,
@@ -144,6 +145,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_reverse_cumulation,
         lower_vector_argmax,
         lower_vector_operand,
+        split_long_sum,
     ),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
