@@ -17,6 +17,8 @@ from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _FLOATS = frozenset("float16 float32 float64".split())
 _LARGEST = 2**24
+#: What leaves the numbers where they are.
+_VIEWS = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -237,11 +239,26 @@ def accumulates_backwards(_: Graph, node: Node) -> bool:
 
 def transposes_no_floats(graph: Graph, node: Node) -> bool:
     """Whether it transposes more than two axes of integers or booleans, or of what was cast from them, or may."""
-    shape, source = graph.shape(node.inputs[0]), graph.producer(node.inputs[0])
+    shape = graph.shape(node.inputs[0])
     if shape is not None and len(shape) <= 2:
         return False
-    is_cast = source.op == "Cast" and source.attrs["SrcT"] in {*_INTEGERS, "bool"}
-    return is_cast or takes_integers(graph, node) or takes_booleans(graph, node)
+    return _keeps_no_floats(graph, node)
+
+
+def reduced_axes(graph: Graph, node: Node) -> tuple[int, ...] | None:
+    """Return the axes that a reduction takes away, counted from the front; None if they, or the rank, are unknown."""
+    shape, axes = graph.shape(node.inputs[0]), graph.constant(node.inputs[1])
+    return None if shape is None or axes is None else tuple(int(axis) % len(shape) for axis in axes.ravel())
+
+
+def reduces_turned_integers(graph: Graph, node: Node) -> bool:
+    """Whether it reduces, along another axis than the last, more than two axes of no floats, or may."""
+    shape, axes = graph.shape(node.inputs[0]), reduced_axes(graph, node)
+    if shape is not None and len(shape) <= 2:
+        return False
+    if shape is not None and axes is not None and set(axes) == set(range(len(shape) - len(set(axes)), len(shape))):
+        return False
+    return node.op in {"All", "Any"} or _keeps_no_floats(graph, node)
 
 
 def is_masked_by_a_huge_number(graph: Graph, node: Node) -> bool:
@@ -286,6 +303,15 @@ def meets_vector(graph: Graph, node: Node) -> bool:
         one is not None and other is not None and len(one) == 1 and one != (1,) and len(other) > 4
         for one, other in ((a, b), (b, a))
     )
+
+
+def _keeps_no_floats(graph: Graph, node: Node) -> bool:
+    """Whether webgpu holds no floats for its first operand: integers, booleans, and what was cast from them."""
+    source = graph.producer(node.inputs[0])
+    while source.op in _VIEWS or (source.op == "StridedSlice" and source.attrs.get("new_axis_mask", 0) != 0):
+        source = graph.producer(source.inputs[0])
+    is_cast = source.op == "Cast" and source.attrs["SrcT"] in {*_INTEGERS, "bool"}
+    return is_cast or takes_integers(graph, node) or takes_booleans(graph, node)
 
 
 def axis_sizes(node: Node, key: str) -> tuple[int, ...]:

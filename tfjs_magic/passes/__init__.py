@@ -56,6 +56,7 @@ from tfjs_magic.passes import (
     order_list_changes,
     put_channels_last,
     raise_masks,
+    reduce_last_axis,
     remove_identities,
     rename_nodes,
     resolve_tensor_lists,
@@ -145,6 +146,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_reverse_cumulation,
         lower_vector_argmax,
         lower_vector_operand,
+        reduce_last_axis,
         split_long_sum,
     ),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
