@@ -448,6 +448,12 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda a: tf.image.crop_and_resize(a, [[0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]], [1, 0], [3, 3]),
         [_floats(2, 5, 6, 3)],
     ),
+    "batches-of-integers": (
+        "BatchToSpaceND",
+        {"webgpu"},
+        lambda a: tf.batch_to_space(a, [2, 2], [[0, 0], [0, 0]]),
+        [_integers(4, 2, 2, 3)],
+    ),
     "summed-integers": ("Sum", {"webgpu"}, lambda a: tf.reduce_sum(a, 1), [_integers(2, 3, 4)]),
     "summed-mask": ("Sum", {"webgpu"}, lambda a: tf.reduce_sum(tf.cast(a > 0, tf.float32), 0), [_floats(2, 3, 4)]),
     "any-of-booleans": ("Any", {"webgpu"}, lambda a: tf.reduce_any(a > 0, 1), [_floats(2, 3, 4)]),
