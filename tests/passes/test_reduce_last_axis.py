@@ -99,6 +99,7 @@ def test_leaves_what_is_right(tfjs_node: TfjsNode, before: str) -> None:
         (lambda x: tf.reduce_sum(x, 1), None, "the axis or the rank is unknown"),
         (lambda x: tf.cumsum(x, x[0, 0, 0]), (2, 3, 4), "the axis or the rank is unknown"),
         (lambda x: tf.reduce_sum(x, [0, 2]), SHAPE, "the axes are no neighbours"),
+        (lambda x: tf.cumsum(x, 1), (2, 3, 0), "there is no value"),
         (lambda x: tf.reduce_sum(x, 0), (2, None, None), "too many sizes are unknown"),
     ],
 )
