@@ -60,20 +60,18 @@ def _apply(graph: Graph, match: _Match) -> None:
     made = INT32 if node.op in _ONE_AXIS - _CUMULATIVE else dtype
     matrix = [-1, _size(new, match, end, len(given))]
     if all(size == 1 for size in given[:start]):
-        turned, axis = new.add("Reshape", data, _vector(new, *matrix), T=dtype, Tshape=INT32), 0
+        turned, axis = new.reshape(data, matrix, dtype), 0
     else:
-        rows = new.add("Reshape", data, _vector(new, *matrix), T=dtype, Tshape=INT32)
-        columns = new.add("Transpose", rows, new.constant([1, 0]), T=dtype, Tperm=INT32)
-        block = [*matrix[::-1], _size(new, match, start, end)]
-        turned, axis = new.add("Reshape", columns, _vector(new, *block), T=dtype, Tshape=INT32), 2
+        columns = new.add("Transpose", new.reshape(data, matrix, dtype), new.constant([1, 0]), T=dtype, Tperm=INT32)
+        turned, axis = new.reshape(columns, [*matrix[::-1], _size(new, match, start, end)], dtype), 2
     axes = new.constant(axis if node.op in _ONE_AXIS else [axis])
     attrs = {**node.attrs, "Tidx": INT32, **({"keep_dims": False} if "keep_dims" in node.attrs else {})}
     result = new.add(node.op, turned, axes, **attrs)
     if axis and node.op in _CUMULATIVE:
-        result = new.add("Reshape", result, _vector(new, *matrix[::-1]), T=made, Tshape=INT32)
+        result = new.reshape(result, matrix[::-1], made)
     if axis:
         result = new.add("Transpose", result, new.constant([1, 0]), T=made, Tperm=INT32)
-    new.replace("Reshape", result, _made(new, match), T=made, Tshape=INT32)
+    new.replace("Reshape", result, new.dims(_made(new, match)), T=made, Tshape=INT32)
 
 
 def _size(new: Lowering, match: _Match, start: int, end: int) -> int | Ref:
@@ -82,7 +80,7 @@ def _size(new: Lowering, match: _Match, start: int, end: int) -> int | Ref:
     return new.size(match.node.inputs[0], start) if len(part) < end - start else math.prod(part)
 
 
-def _made(new: Lowering, match: _Match) -> Ref:
+def _made(new: Lowering, match: _Match) -> list[int | Ref]:
     """Return the shape of the result."""
     node, sizes = match.node, list[int | Ref]()
     for axis, size in enumerate(match.given):
@@ -92,15 +90,7 @@ def _made(new: Lowering, match: _Match) -> Ref:
             sizes.append((-1 if size is None else size) if known else new.size(node.inputs[0], axis))
         elif node.attrs.get("keep_dims", False) is True:
             sizes.append(1)
-    return _vector(new, *sizes)
-
-
-def _vector(new: Lowering, *sizes: int | Ref) -> Ref:
-    known = [size for size in sizes if isinstance(size, int)]
-    if len(known) == len(sizes):
-        return new.constant(known)
-    refs = [new.constant(size) if isinstance(size, int) else size for size in sizes]
-    return new.add("Pack", *refs, axis=0, N=len(refs), T=INT32)
+    return sizes
 
 
 PASS = Rewrite(
