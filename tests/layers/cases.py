@@ -510,6 +510,7 @@ RESHAPING: Cases = {
     "Reshape-Flatten-any-size": lambda: on((None, 4), layers.Reshape((2, -1)), layers.Flatten()),
     "Reshape-Dense": lambda: on(SEQUENCE, layers.Reshape((2, -1)), layers.Dense(3)),
     "Flatten": lambda: on(IMAGE, layers.Flatten()),
+    "Flatten-vector": lambda: on((4,), layers.Flatten(data_format="channels_first"), layers.Dense(3)),
     "Flatten-channels-first": lambda: on(IMAGE, layers.Flatten(data_format="channels_first")),
     "Permute": lambda: on(IMAGE, layers.Permute((3, 1, 2))),
     "Permute-any-size": lambda: on((None, 4), layers.Permute((2, 1))),
@@ -564,6 +565,7 @@ RECURRENT: Cases = {
     "TimeDistributed-Dense": lambda: on(SEQUENCE, layers.TimeDistributed(layers.Dense(3, activation="relu"))),
     "TimeDistributed-Conv2D": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.Conv2D(3, 2))),
     "TimeDistributed-BatchNormalization": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.BatchNormalization())),
+    "TimeDistributed-Flatten-vectors": lambda: on((2, 4), layers.TimeDistributed(layers.Flatten())),
     "TimeDistributed-Flatten": lambda: on((2, *IMAGE), layers.TimeDistributed(layers.Flatten())),
     **{
         f"{cls.__name__}-hard_sigmoid-{'-'.join(more)}": lambda cls=cls, more=more: on(SEQUENCE, cls(3, **more))

@@ -147,6 +147,18 @@ def initial_state_beside_mask() -> Any:
     return keras.Model([tokens, sequence], decoded)
 
 
+class UnwrittenCell(layers.Layer):  # type: ignore[misc]
+    """A cell that takes an array, so that Keras cannot write its options down."""
+
+    def __init__(self, factor: Any) -> None:
+        super().__init__()
+        self.factor, self.state_size, self.output_size = factor, 4, 4
+
+    def call(self, x: Any, states: Any, **_: Any) -> Any:
+        made = x * self.factor + states[0]
+        return made, [made]
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "not-a-number": (lambda: on(SEQUENCE, layers.Masking(float("nan"), name="bad")), "mask_value is infinite or not"),
     "infinite": (lambda: on(LINE, layers.ReLU(float("inf"), name="bad")), "max_value is infinite or not"),
@@ -254,6 +266,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Dense-integers": (lambda: on(LINE, layers.Dense(3, name="bad"), dtype="int32"), "int32 tensors"),
     "input-strings": (lambda: on(LINE, layers.Identity(), dtype="string"), "string"),
     "input-scalars": (lambda: on((), layers.Identity()), "single value"),
+    "unwritten-cell": (
+        lambda: on(SEQUENCE, layers.RNN(UnwrittenCell(np.ones(4, np.float32)), name="bad")),
+        "cannot say what its options are (NotImplementedError)",
+    ),
     "quantized": (lambda: on(LINE, layers.Dense(3, dtype="int8_from_float32", name="bad")), "int8_from_float32"),
     "mask-GlobalAveragePooling1D": (lambda: masked(layers.GlobalAveragePooling1D(name="bad")), "ignores"),
     "mask-Multiply": (lambda: masked(lambda x: layers.Multiply(name="bad")([x, layers.Dense(4)(x)])), "ignores"),

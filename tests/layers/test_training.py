@@ -155,6 +155,18 @@ def mean_squared_error(truth: Any, predicted: Any) -> Any:
     return own_loss(truth, predicted)
 
 
+class OwnMetric:
+    """Keras cannot write it down, for want of get_config()."""
+
+    def __call__(self, truth: Any, predicted: Any) -> Any:
+        return own_loss(truth, predicted)
+
+
+class OwnOptimizer(keras.optimizers.SGD):  # type: ignore[misc]
+    def get_config(self) -> Any:
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize(
     ("optimizer", "loss", "more", "said"),
     [
@@ -169,6 +181,8 @@ def mean_squared_error(truth: Any, predicted: Any) -> Any:
         ("sgd", "huber", {}, "no loss 'huber'"),
         ("sgd", "hinge", {}, "no loss 'hinge' as Keras computes it"),
         ("sgd", own_loss, {}, "'own_loss' is your own"),
+        ("sgd", "mse", {"metrics": [[OwnMetric()], []]}, "cannot say how it was compiled (TypeError"),
+        (OwnOptimizer(), "mse", {}, "no optimizer 'OwnOptimizer'"),
         ("sgd", mean_squared_error, {}, "'mean_squared_error' is your own"),
         ("sgd", keras.losses.BinaryCrossentropy(from_logits=True), {}, "from_logits=True"),
         ("sgd", ["mse", "mse"], {"loss_weights": [1.0, 2.0]}, "no loss_weights"),

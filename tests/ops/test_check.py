@@ -442,6 +442,22 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         [_floats(2, 3)],
     ),
     "large-integers": ("FloorMod", set(GPU), lambda a: a % 100000007, [np.array([123456789, -5], np.int32)]),
+    "boxes-of-one-image": (
+        "CropAndResize",
+        {"webgl"},
+        lambda a: tf.image.crop_and_resize(a, [[0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]], [1, 0], [3, 3]),
+        [_floats(2, 5, 6, 3)],
+    ),
+    "batches-of-integers": (
+        "BatchToSpaceND",
+        {"webgpu"},
+        lambda a: tf.batch_to_space(a, [2, 2], [[0, 0], [0, 0]]),
+        [_integers(4, 2, 2, 3)],
+    ),
+    "summed-integers": ("Sum", {"webgpu"}, lambda a: tf.reduce_sum(a, 1), [_integers(2, 3, 4)]),
+    "summed-mask": ("Sum", {"webgpu"}, lambda a: tf.reduce_sum(tf.cast(a > 0, tf.float32), 0), [_floats(2, 3, 4)]),
+    "any-of-booleans": ("Any", {"webgpu"}, lambda a: tf.reduce_any(a > 0, 1), [_floats(2, 3, 4)]),
+    "summed-up-integers": ("Cumsum", {"webgpu"}, lambda a: tf.cumsum(a, 1), [_integers(2, 3, 4)]),
     "every-second-integer": ("StridedSlice", {"wasm"}, lambda a: a[:, ::2], [_integers(5, 7)]),
     "reversed-booleans": ("StridedSlice", {"wasm"}, lambda a: (a > 0)[:, ::-1], [_floats(5, 7)]),
 }

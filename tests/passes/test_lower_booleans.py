@@ -29,6 +29,8 @@ CASES: dict[str, Callable[[Any, Any], Any]] = {
     "cast-long-integers": lambda _, n: tf.cast(tf.cast(n, tf.int64) * 256, tf.bool),
     "cast-bytes": lambda _, n: tf.cast(tf.cast(n, tf.uint8), tf.bool),
     "mask-from-floats": lambda x, _: (m := tf.cast(x, tf.bool), tf.where(m, 1.0, 2.0), tf.cast(m, tf.float32)),
+    "places-of-floats": lambda x, _: tf.where(x),
+    "places-of-integers": lambda _, n: tf.where(n * 256),
     "choose": lambda x, n: tf.where(x > 0.3, n > 0, n < -2),
     "choose-broadcast": lambda x, n: tf.where(x[:1] > 0, n > 0, n[:, None] < 0),
     "choose-v1": lambda x, n: _select(condition=x > 0, x=n > 0, y=n < 0),

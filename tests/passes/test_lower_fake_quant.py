@@ -63,6 +63,10 @@ def test_a_weight_that_is_quantized_is_a_constant(tfjs_node: TfjsNode) -> None:
             "the range differs along an axis",
         ),
         (lambda x: _two_way(input=x, input_min=0.0, input_max=0.0), "the range is that of the data"),
+        (
+            lambda x: _two_way(input=tf.cast(x, tf.float16), input_min=0, input_max=1, range_given=True),
+            "its data are no float32",
+        ),
     ],
 )
 def test_refuses(function: Callable[[Any], Any], reason: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, refusals
+from tests.traced import converted, python_outputs
 from tfjs_magic.passes import lower_one_hot
 
 
@@ -43,3 +46,17 @@ def test_lowers(tfjs_node: TfjsNode, case: str, shape: Any) -> None:
 def test_refuses_an_axis_of_an_unknown_rank() -> None:
     function = lambda x: tf.one_hot(tf.cast(x, tf.int32), 3, axis=0)  # noqa: E731
     assert refusals([lower_one_hot.PASS], function, tf.TensorSpec(None, name="x")) == {"the rank is unknown"}
+
+
+def test_chooses_along_five_axes_on_webgl(tfjs_node: TfjsNode) -> None:
+    """It chooses along four at most, which a later pass sees to: it must know how many axes these are.
+
+    webgpu reads the depth of every OneHot at once, which a GPU in software may not answer.
+    """
+    spec = tf.TensorSpec((2, 3, 2, 4), tf.int32, name="x")
+    function = lambda x: tf.one_hot(x, 3, axis=1, on_value=2.0, off_value=-0.5)  # noqa: E731
+    feeds = [{"x": np.random.default_rng(seed).integers(0, 3, (2, 3, 2, 4)).astype(np.int32)} for seed in (1, 2)]
+    for got, feed in zip(
+        tfjs_node.run_each(converted(function, spec), feeds, "webgl", forward=False), feeds, strict=True
+    ):
+        assert_matches(got, python_outputs(function, feed, spec))

@@ -26,6 +26,13 @@ def test_removes_what_tfjs_lacks() -> None:
     assert graph_text(graph) == ["return y=y", "x: float32[3]", "y = Exp(x)"]
 
 
+def test_removes_a_reversal_along_no_axis(tfjs_node: TfjsNode) -> None:
+    before = "x: float32[3]\na = ReverseV2(x, axes) T=float32 Tidx=int32\ny = Exp(a)\nreturn y"
+    none, one = ({"axes": np.array(axes, np.int32)} for axes in ([], [0]))
+    check_pass(tfjs_node, before, "x: float32[3]\ny = Exp(x)\nreturn y", [remove_identities.PASS], none)
+    check_pass(tfjs_node, before, None, [remove_identities.PASS], one)
+
+
 def test_removes_a_chain_and_keeps_ports(tfjs_node: TfjsNode) -> None:
     before = "x: float32[6]\ns = Split(axis, x) num_split=2\na = Identity(s:1)\nb = Identity(a)\ny = Exp(b)\nreturn y"
     after = "x: float32[6]\ns = Split(axis, x) num_split=2\ny = Exp(s:1)\nreturn y"

@@ -108,6 +108,12 @@ def finds_values_of_vector(graph: Graph, node: Node) -> bool:
     return node.attrs.get("binary_output", False) is True and (shape is None or len(shape) == 1)
 
 
+def crops_from_any_image(graph: Graph, node: Node) -> bool:
+    """Whether the images that boxes are cut from are not simply one after the other, or may be."""
+    images = graph.constant(node.inputs[2])
+    return images is None or not np.array_equal(images, np.arange(len(images)))
+
+
 def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     """Whether a random choice has one outcome only."""
     shape = graph.shape(node.inputs[0])
@@ -239,7 +245,7 @@ def permutes_no_floats(graph: Graph, node: Node) -> bool:
     shape, source = graph.shape(node.inputs[0]), graph.producer(node.inputs[0])
     if shape is not None and (len(shape) <= 2 or not _permutes(graph, node, len(shape))):
         return False
-    while source.op in _VIEWS:
+    while source.op in _VIEWS or (source.op == "StridedSlice" and source.attrs.get("new_axis_mask", 0) != 0):
         source = graph.producer(source.inputs[0])
     is_cast = source.op == "Cast" and source.attrs["SrcT"] in {*_INTEGERS, "bool"}
     takes_no_number = node.op in {"All", "Any"}

@@ -119,6 +119,7 @@ class LayerView:
         layer: Any,
         calls: Sequence[CallShapes],
         *,
+        options: Mapping[str, Any],
         notes: Notes,
         map_layer: Callable[[Any, Sequence[CallShapes]], TfjsLayers | Refused],
         taken: set[int],
@@ -130,7 +131,7 @@ class LayerView:
         self.refusals: list[Refusal] = []
         self.taken = taken
         self._map_layer = map_layer
-        self.options = _options(layer)
+        self.options = dict(options)
         self._read = {"name", "trainable", "dtype"}
         self._read_arguments: set[str] = set()
         self._dtypes = set(FLOAT_DTYPES)
@@ -355,11 +356,15 @@ def either_format(
     return mapped
 
 
-def _options(layer: Any) -> dict[str, Any]:
+def read_options(layer: Any) -> Mapping[str, Any] | Refusal:
     """Return the options of a layer, or what the constructor of an operation was given."""
-    if is_keras_layer(layer):
+    if not is_keras_layer(layer):
+        return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+    try:
         return dict(layer.get_config())
-    return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+    except Exception as error:  # noqa: BLE001 - Keras asks objects of the user's own, which may raise anything
+        found = f"Keras cannot say what its options are ({type(error).__name__})"
+        return Refusal(layer.name, f"{found}: objects of your own in it need a get_config() that can be written.")
 
 
 def described(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView, either_format
 from tfjs_magic.layers.spatial import Pair, along_axes, cropped, padded, repeated, resize_matrix
@@ -20,23 +20,29 @@ def rearranging(class_name: str, *options: str) -> LayerMapping:
 
 
 def reshape(view: LayerView) -> TfjsLayers:
-    """Map Reshape. tfjs does not work out an open dimension while it loads, so it gets the size that Keras knows."""
+    """Map Reshape."""
     view.takes_integers()
-    target = view.value("target_shape")
+    return _reshaped(view, view.value("target_shape"))
+
+
+def flatten(view: LayerView) -> TfjsLayers:
+    """Map Flatten; tfjs refuses to flatten vectors, and fails to load an unknown size: those become a Reshape."""
+    view.takes_integers()
+    config = view.keep("data_format")
+    shapes = [call.inputs[0][1:] for call in view.calls]
+    if all(len(shape) > 1 and None not in shape for shape in shapes):
+        return tfjs("Flatten", config)
+    if any(len(shape) > 1 for shape in shapes):
+        view.channels_last("TF.js cannot flatten an unknown size that way")
+    return _reshaped(view, [-1])
+
+
+def _reshaped(view: LayerView, target: Sequence[int | None]) -> TfjsLayers:
+    """Reshape. tfjs does not work out an open dimension while it loads, so it gets the size that Keras knows."""
     shapes = {call.outputs[0][1:] for call in view.calls}
     if len(shapes) == 1:
         target = list(shapes.pop())
     return tfjs("Reshape", {"target_shape": [-1 if size is None else size for size in target]})
-
-
-def flatten(view: LayerView) -> TfjsLayers:
-    """Map Flatten; tfjs fails to load one of unknown size, so that becomes a Reshape."""
-    view.takes_integers()
-    config = view.keep("data_format")
-    if not any(None in call.inputs[0][1:] for call in view.calls):
-        return tfjs("Flatten", config)
-    view.channels_last("TF.js cannot flatten an unknown size that way")
-    return tfjs("Reshape", {"target_shape": [-1]})
 
 
 def zero_padding2d(view: LayerView) -> TfjsLayers:

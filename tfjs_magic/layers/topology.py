@@ -24,7 +24,16 @@ from tfjs_magic.layers.backends import wrong_per_backend
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
 from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_layer, is_keras_name
-from tfjs_magic.layers.mapping import FLOAT_DTYPES, INTEGER_DTYPES, CallShapes, LayerView, Notes, Refusal, Refused
+from tfjs_magic.layers.mapping import (
+    FLOAT_DTYPES,
+    INTEGER_DTYPES,
+    CallShapes,
+    LayerView,
+    Notes,
+    Refusal,
+    Refused,
+    read_options,
+)
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
 from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS
@@ -182,7 +191,10 @@ class _Mapper:
         if (refusal := _refuse_class(layer)) is not None:
             return Refused((refusal,))
         class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATION_MAPPINGS
-        view = LayerView(layer, calls, notes=self.notes, map_layer=self.map_layer, taken=self.taken)
+        options = read_options(layer)
+        if isinstance(options, Refusal):
+            return Refused((options,))
+        view = LayerView(layer, calls, options=options, notes=self.notes, map_layer=self.map_layer, taken=self.taken)
         self._check_policy(view)
         mapped = mappings[class_name](view) or UNCHANGED
         refusals = view.finish()

@@ -28,23 +28,29 @@ def training_config(model: Any) -> tuple[dict[str, Any] | None, str]:
     if not getattr(model, "compiled", False):
         return None, ""
     try:
-        _check_rest(model)
         config = {"loss": _losses(model), "metrics": [], "optimizer_config": _optimizer(model.optimizer)}
+        compiled = _compiled(model)
         if not fits_json(config):
             raise _LeftOutError("an option of its optimizer is infinite or not a number")
     except _LeftOutError as reason:
         return None, f"How the model is trained is left out, since {reason}: call compile() in TF.js before you train."
-    config["metrics"] = [_METRICS[name] for name in _metric_names(model) if name in _METRICS]
+    config["metrics"] = [_METRICS[name] for name in _metric_names(compiled) if name in _METRICS]
     return config, ""
 
 
-def _check_rest(model: Any) -> None:
+def _compiled(model: Any) -> _Config:
+    """Return what ``compile`` was given."""
     if getattr(model, "_compile_config", None) is None:
         raise _LeftOutError("Keras does not say how it was compiled")
-    config = model.get_compile_config() or {}
+    try:
+        config: _Config = model.get_compile_config() or {}
+    except Exception as error:  # Keras asks objects of the user's own, which may raise anything
+        name = type(error).__name__
+        raise _LeftOutError(f"Keras cannot say how it was compiled ({name} from an object of your own)") from error
     for option in ("loss_weights", "weighted_metrics"):
         if config.get(option):
             raise _LeftOutError(f"TF.js has no {option}")
+    return config
 
 
 # ---------------------------------------------------------------------- losses
@@ -115,8 +121,8 @@ _METRICS: Mapping[str, str] = {
 }
 
 
-def _metric_names(model: Any) -> list[str]:
-    metrics = (model.get_compile_config() or {}).get("metrics")
+def _metric_names(compiled: _Config) -> list[str]:
+    metrics = compiled.get("metrics")
     return [name for name in metrics if isinstance(name, str)] if isinstance(metrics, list) else []
 
 
@@ -125,9 +131,10 @@ def _metric_names(model: Any) -> list[str]:
 
 def _optimizer(optimizer: Any) -> dict[str, Any]:
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of loss scaling, which only keeps float16 in range
-    name, config = type(inner).__name__, inner.get_config()
+    name = type(inner).__name__
     if not is_keras_name(type(inner).__module__) or name not in _OPTIMIZERS:
         raise _LeftOutError(f"TF.js has no optimizer '{name}'")
+    config = inner.get_config()
     if not isinstance(config["learning_rate"], float):
         raise _LeftOutError("TF.js has no schedule of learning rates")
     for option in _EXTRAS:

@@ -7,20 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Dims
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
+from tfjs_magic.graph.shapes import shape_of
 
 INT32 = DType("int32")
 FLOAT32 = DType("float32")
 BOOL = DType("bool")
-
-#: Ops whose result has the shape that their operands broadcast to.
-_ELEMENTWISE = frozenset(
-    "Abs Add AddV2 Cast Ceil Cos Div Equal Exp Floor FloorDiv FloorMod Greater GreaterEqual Less LessEqual Log "
-    "LogicalAnd LogicalNot LogicalOr Maximum Minimum Mul Neg NotEqual Pow RealDiv Relu Round Rsqrt SelectV2 Sigmoid "
-    "Sign Sin Sqrt Square SquaredDifference Sub Tanh".split()
-)
 
 
 class Lowering:
@@ -37,28 +30,27 @@ class Lowering:
     def add(self, op: str, *inputs: Ref, **attrs: Attr) -> Ref:
         """Add a node; return the ref of its first output."""
         name = self._graph.fresh_name(f"{self._node.name}/{op}")
-        ref = self._graph.add(Node(name, op, list(inputs), attrs)).ref()
-        if op in _ELEMENTWISE:  # what comes after asks for the rank
-            self._graph.set_shape(ref, _broadcast([self._graph.shape(each) for each in inputs]))
-        return ref
+        node = self._graph.add(Node(name, op, list(inputs), attrs))
+        self._graph.set_shape(node.ref(), shape_of(self._graph, node))  # what comes after asks for the rank
+        return node.ref()
 
     def reshape(self, ref: Ref, shape: Sequence[int | Ref], dtype: Attr) -> Ref:
         """Add a Reshape to sizes, some of which may be computed."""
-        reshaped = self.add("Reshape", ref, self.dims(shape), T=dtype, Tshape=INT32)
-        sizes = (int(size) if isinstance(size, int | np.integer) else -1 for size in shape)
-        self._graph.set_shape(reshaped, tuple(None if size < 0 else size for size in sizes))
-        return reshaped
+        return self.add("Reshape", ref, self.dims(shape), T=dtype, Tshape=INT32)
 
     def dims(self, sizes: Sequence[int | Ref]) -> Ref:
         """Return sizes, some of which may be computed, as an int32 vector."""
-        if all(isinstance(size, int) for size in sizes):
+        if not any(isinstance(size, str) for size in sizes):
             return self.constant(sizes)
-        scalars = [self.constant(size) if isinstance(size, int) else size for size in sizes]
+        scalars = [size if isinstance(size, str) else self.constant(size) for size in sizes]
         return self.add("Pack", *scalars, axis=0, N=len(scalars), T=INT32)
 
     def replace(self, op: str, *inputs: Ref, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
-        self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
+        node = Node(self._node.name, op, list(inputs), attrs)
+        self._graph.replace_node(node.name, node)
+        if self._graph.shape(node.ref()) is None:
+            self._graph.set_shape(node.ref(), shape_of(self._graph, node))
 
     def shape(self, ref: Ref) -> Ref:
         """Return a shape as an int32 vector: a constant, with -1 for the one size that may be unknown, or computed."""
@@ -86,18 +78,4 @@ class Lowering:
 
     def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""
-        expanded, shape = self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32), self._graph.shape(ref)
-        if shape is not None:
-            place = axis if axis >= 0 else len(shape) + 1 + axis
-            self._graph.set_shape(expanded, (*shape[:place], 1, *shape[place:]))
-        return expanded
-
-
-def _broadcast(shapes: Sequence[Dims | None]) -> Dims | None:
-    """Return the shape that operands of these shapes broadcast to; an unknown side beside a known one is that or 1."""
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) < len(shapes):
-        return None
-    rank = max(map(len, known), default=0)
-    sides = zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True)
-    return tuple(next((side for side in axis if side not in (None, 1)), None if None in axis else 1) for axis in sides)
+        return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)

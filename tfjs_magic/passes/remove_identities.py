@@ -1,6 +1,7 @@
 """Remove ops that hand their input on unchanged.
 
-Given:   y = Identity(x)        also StopGradient, PreventGradient, Snapshot, CheckNumerics, EnsureShape
+Given:   y = Identity(x)        also StopGradient, PreventGradient, Snapshot, CheckNumerics, EnsureShape, and ReverseV2
+                               along no axis, which webgl takes for all of a vector
 Result:  consumers of y use x
 
 Where y is a public output and x can't take its place, y becomes an Identity: TF.js finds an output by the name of its
@@ -16,7 +17,9 @@ from tfjs_magic.graph.refs import node_of, port_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 
-def _match(graph: Graph, node: Node) -> Node | Miss:
+def _match(graph: Graph, node: Node) -> Node | Miss | None:
+    if node.op == "ReverseV2" and ((axes := graph.constant(node.inputs[1])) is None or axes.size):
+        return None
     kept = _kept(graph, node)
     return node if kept is None or node.op != "Identity" else kept
 
@@ -40,9 +43,9 @@ def _apply(graph: Graph, node: Node) -> None:
         graph.replace_uses(node.ref(), node.inputs[0])
     else:
         attrs = {"T": node.attrs["T"]}
-        graph.replace_node(node.name, Node(node.name, "Identity", node.inputs, attrs, controls=node.controls))
+        graph.replace_node(node.name, Node(node.name, "Identity", node.inputs[:1], attrs, controls=node.controls))
 
 
-_OPS = frozenset("Identity StopGradient PreventGradient Snapshot CheckNumerics EnsureShape".split())
+_OPS = frozenset("Identity StopGradient PreventGradient Snapshot CheckNumerics EnsureShape ReverseV2".split())
 
 PASS = Rewrite(__name__, _OPS, _match, _apply)
