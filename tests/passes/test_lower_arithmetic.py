@@ -41,10 +41,15 @@ def _large(x: Any) -> Any:
 CASES: dict[str, Callable[[Any], Any]] = {
     "Abs": lambda x: tf.abs(_large(x)),
     "AdjustContrastv2": lambda x: tf.image.adjust_contrast(x, 2.0),
+    "Bincount": lambda x: raw.Bincount(arr=_integers(x) + 9, size=20, weights=tf.math.abs(x)),
     "DenseBincount": lambda x: tf.math.bincount(tf.reshape(_integers(x) + 4, [-1]), binary_output=True, minlength=30),
     "Div": lambda x: raw.Div(x=_integers(x), y=_integers(x) * 0 - 3),
     "Erfc": tf.math.erfc,
-    "ClipByValue": lambda x: raw.ClipByValue(t=_integers(x), clip_value_min=-3, clip_value_max=2),
+    "ClipByValue": lambda x: (
+        raw.ClipByValue(t=_integers(x), clip_value_min=-3, clip_value_max=2),
+        raw.ClipByValue(t=x, clip_value_min=-tf.abs(x[::-1]), clip_value_max=tf.abs(x[::-1]) / 2),
+    ),
+    "EuclideanNorm": lambda x: (tf.math.reduce_euclidean_norm(x), tf.math.reduce_euclidean_norm(x, 1, keepdims=True)),
     "FloorDiv": lambda x: (x // 0.3, (10 * x) // (x + 0.1), _large(x) // 3600, _large(x) // (_integers(x) * 2 - 1)),
     "Inv": lambda x: raw.Inv(x=x),
     "Invert": lambda x: tf.bitwise.invert(_integers(x)),

@@ -64,7 +64,7 @@ def committed() -> dict[str, dict[str, str]]:
 
 
 def _of_layers(title: str) -> bool:
-    return title.startswith("Layers")
+    return title.startswith(("Layers", "Functions of"))
 
 
 def _counts(title: str, section: Mapping[str, str]) -> tuple[int, int]:

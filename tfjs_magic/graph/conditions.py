@@ -6,17 +6,32 @@ an op shows is measured instead (``ops/kernels.py``).
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from tfjs_magic.graph.batches import is_end_of_product
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
-from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
 from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _FLOATS = frozenset("float16 float32 float64".split())
 _LARGEST = 2**24
+_MARKS = rb" !\"#%&',/:;<=>@_`~\-"
+_PLAIN_TEXT = re.compile(rb"[^A-Z$\\\x80-\xff]*")
+#: Small letters, digits, marks, escaped marks, \d, sets of them, groups, choices, repetitions and ends.
+_PLAIN_PATTERN = re.compile(
+    rb"([a-z0-9" + _MARKS + rb"]|\\[^A-Za-z0-9\x80-\xff]|\\d|\[\^?([a-z0-9" + _MARKS + rb"$()*+.?{|}]|"
+    rb"\\[^A-Za-z0-9\x80-\xff])+\]|\((?!\?)|[)|^$]|([*+?]|\{\d+(,\d*)?\})\??)*"
+)
+#: How many values they give depends on the values that they take.
+_COUNTING = frozenset(
+    "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
+)
+_CUTS = frozenset({"Range", "Slice", "StridedSlice"})
+_SIZES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -138,6 +153,46 @@ def broadcasts_inner_batch(graph: Graph, node: Node) -> bool:
     return a is not None and b is not None and not (is_end_of_product(a, b) and is_end_of_product(b, a))
 
 
+def reduced_axes(graph: Graph, node: Node) -> tuple[int, ...] | None:
+    """Return the axes that a reduction takes away, counted from the front; None if they, or the rank, are unknown."""
+    shape, axes = graph.shape(node.inputs[0]), graph.constant(node.inputs[1])
+    return None if shape is None or axes is None else tuple(int(axis) % len(shape) for axis in axes.ravel())
+
+
+def may_reduce_nothing(graph: Graph, node: Node) -> bool:
+    """Whether a reduction has no value to reduce, or as many as the values of tensors decide."""
+    shape, axes = graph.shape(node.inputs[0]), reduced_axes(graph, node)
+    if shape is None or axes is None:
+        return _is_counted(graph, node.inputs[0])
+    sizes = [shape[axis] for axis in axes]
+    if 0 in sizes or None not in sizes:
+        return 0 in sizes
+    source = graph.producer(node.inputs[0])
+    sides = graph.constant(source.inputs[1]) if source.op == "PadV2" else None
+    if sides is not None and any(sides[axis].sum() > 0 for axis in axes):
+        return False
+    return _is_counted(graph, node.inputs[0])
+
+
+def _is_counted(graph: Graph, ref: Ref) -> bool:
+    """Whether the values of tensors, not sizes alone, may decide how many values a tensor has."""
+    above = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
+    return any(
+        graph[name].op in _COUNTING or (graph[name].op in _CUTS and _is_cut_by_values(graph, graph[name]))
+        for name in above
+    )
+
+
+def _is_cut_by_values(graph: Graph, node: Node) -> bool:
+    """Whether the ends of a slice, or of a range, are computed from more than sizes."""
+
+    def step(name: NodeName) -> list[NodeName]:
+        return [] if graph[name].op in _SIZES else [node_of(ref) for ref in graph[name].inputs]
+
+    ends = node.inputs if node.op == "Range" else node.inputs[1:]
+    return any(graph[name].op == "Placeholder" for name in closure(map(node_of, ends), step))
+
+
 def has_vector_condition(graph: Graph, node: Node) -> bool:
     """Whether each value of a Select's condition stands for a whole row, or may."""
     condition, rows = (graph.shape(ref) for ref in node.inputs[:2])
@@ -207,6 +262,39 @@ def is_no_product(_: Graph, node: Node) -> bool:
     terms = inputs.split(",")
     alone = len(terms) > 1 and any(sum(x in term for term in terms) == 1 and x not in out for x in "".join(terms))
     return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
+
+
+def names_axes_alike(_: Graph, node: Node) -> bool:
+    """Whether two labels of an Einsum are the same letter but for the case, which the converter drops."""
+    equation = node.attrs["equation"]
+    assert isinstance(equation, bytes)
+    return len(set(equation.decode())) != len(set(equation.decode().lower()))
+
+
+def replaces_unlike_javascript(_: Graph, node: Node) -> bool:
+    """Whether a regular expression, or what takes its place, may mean something else in JavaScript, in small letters.
+
+    Alike are small letters, digits, marks, sets, groups, choices and repetitions, where they do not match nothing. A
+    set of all but some takes a character beyond 16 bits apart, which shows unless all of it is left out.
+    """
+    pattern, rewrite = node.attrs["pattern"], node.attrs["rewrite"]
+    assert isinstance(pattern, bytes)
+    assert isinstance(rewrite, bytes)
+    if not _PLAIN_PATTERN.fullmatch(pattern) or not _PLAIN_TEXT.fullmatch(rewrite):
+        return True
+    halves = b"[^" in pattern and (rewrite != b"" or node.attrs.get("replace_global", True) is not True)
+    return halves or re.search(pattern, b"") is not None
+
+
+def pads_with_large_integer(graph: Graph, node: Node) -> bool:
+    """Whether the integer that it pads with is none of float32, or may be."""
+    value = graph.constant(node.inputs[2])
+    return takes_integers(graph, node) and (value is None or int(np.float32(value)) != int(value))
+
+
+def reflects(_: Graph, node: Node) -> bool:
+    """Whether an image goes on beyond its edges as its mirror image."""
+    return node.attrs.get("fill_mode") == b"REFLECT"
 
 
 def has_many_axes(graph: Graph, node: Node) -> bool:

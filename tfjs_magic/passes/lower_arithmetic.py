@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfjs_magic.graph.conditions import finds_values_of_vector
+from tfjs_magic.graph.conditions import finds_values_of_vector, takes_vector
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.value_ranges import is_small
@@ -41,9 +41,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     assert isinstance(dtype, DType)
     if dtype not in _DTYPES.get(node.op, {dtype}):
         return None
-    if node.op in _ROUNDED and dtype in _INTEGERS and all(is_small(graph, ref) for ref in node.inputs):
-        return None
-    if node.op == "DenseBincount" and not finds_values_of_vector(graph, node):
+    if _is_right(graph, node, dtype):
         return None
     if node.op not in {"LeftShift", "RightShift"}:
         return _Match(node, dtype, 0)
@@ -51,6 +49,17 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if bits is None or bits.size != 1 or not 0 <= int(bits.ravel()[0]) < 31:
         return Miss("the number of bits is computed, or differs per value")
     return _Match(node, dtype, int(bits.ravel()[0]))
+
+
+def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
+    """Whether TF.js computes this node as it is, if not all of its kind."""
+    if node.op in _ROUNDED and dtype in _INTEGERS:
+        return all(is_small(graph, ref) for ref in node.inputs)
+    if node.op == "ClipByValue" and dtype == "float32":
+        return all(graph.shape(ref) == () for ref in node.inputs[1:])
+    if node.op == "Bincount":
+        return takes_vector(graph, node)
+    return node.op == "DenseBincount" and not finds_values_of_vector(graph, node)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -115,7 +124,7 @@ def _squared(new: Lowering, match: _Match) -> None:
 
 
 def _clipped(new: Lowering, match: _Match) -> None:
-    """Clip in two steps: wasm reads integers as floats in one."""
+    """Clip in two steps: in one, wasm reads integers as floats, and everything takes the first value of a bound."""
     x, least, most = match.node.inputs
     new.replace("Minimum", new.add("Maximum", x, least, T=match.dtype), most, T=match.dtype)
 
@@ -126,6 +135,20 @@ def _counted_once(new: Lowering, match: _Match) -> None:
     attrs = {**node.attrs, "binary_output": False}
     counts = new.add(node.op, *node.inputs[:2], new.constant([], match.dtype), **attrs)
     new.replace("Minimum", counts, new.constant(1, match.dtype), T=match.dtype)
+
+
+def _counted_flat(new: Lowering, match: _Match) -> None:
+    """Wasm counts a matrix by row, and takes a number for a matrix."""
+    x, size, weights = match.node.inputs
+    flat = new.vector(x, INT32)
+    new.replace("Bincount", flat, size, new.vector(weights, match.dtype), **match.node.attrs)
+
+
+def _euclidean_norm(new: Lowering, match: _Match) -> None:
+    """√(Σx²): TF.js takes one axis or two."""
+    x, axes = match.node.inputs
+    squares = new.add("Sum", new.add("Square", x, T=match.dtype), axes, **match.node.attrs)
+    new.replace("Sqrt", squares, T=match.dtype)
 
 
 def _truncated(new: Lowering, match: _Match) -> None:
@@ -183,10 +206,12 @@ def _contrast(new: Lowering, match: _Match) -> None:
 _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Abs": _without_sign,
     "AdjustContrastv2": _contrast,
+    "Bincount": _counted_flat,
     "ClipByValue": _clipped,
     "DenseBincount": _counted_once,
     "Div": _truncated,
     "Erfc": _complement_of_error,
+    "EuclideanNorm": _euclidean_norm,
     "FloorDiv": _floor_divided,
     "Inv": _renamed("Reciprocal"),
     "Invert": _inverted,
@@ -207,8 +232,9 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
 #: Where TF.js is right for the other dtypes, or has none for them.
 _DTYPES: dict[str, frozenset[str]] = {
     "Abs": _INTEGERS,
-    "ClipByValue": frozenset({*_INTEGERS, "int8", "uint8"}),
+    "ClipByValue": frozenset({*_INTEGERS, "float32", "int8", "uint8"}),
     "Div": _INTEGERS,
+    "EuclideanNorm": frozenset({"float32"}),
     "FloorDiv": frozenset({*_INTEGERS, "float32"}),
     "Inv": frozenset({"float32"}),
     "Invert": frozenset({"int32"}),

@@ -53,6 +53,12 @@ class Lowering:
         scalars = [self.constant(size) if isinstance(size, int) else size for size in sizes]
         return self.add("Pack", *scalars, axis=0, N=len(scalars), T=INT32)
 
+    def vector(self, ref: Ref, dtype: Attr) -> Ref:
+        """Add a Reshape to one axis."""
+        flat = self.reshape(ref, [-1], dtype)
+        self._graph.set_shape(flat, (None,))
+        return flat
+
     def replace(self, op: str, *inputs: Ref, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
         self._graph.replace_node(self._node.name, Node(self._node.name, op, list(inputs), attrs))
