@@ -510,6 +510,7 @@ RESHAPING: Cases = {
     "Reshape-Flatten-any-size": lambda: on((None, 4), layers.Reshape((2, -1)), layers.Flatten()),
     "Reshape-Dense": lambda: on(SEQUENCE, layers.Reshape((2, -1)), layers.Dense(3)),
     "Flatten": lambda: on(IMAGE, layers.Flatten()),
+    "Flatten-vector": lambda: on((5,), layers.Flatten(), layers.Flatten(data_format="channels_first")),
     "Flatten-channels-first": lambda: on(IMAGE, layers.Flatten(data_format="channels_first")),
     "Permute": lambda: on(IMAGE, layers.Permute((3, 1, 2))),
     "Permute-any-size": lambda: on((None, 4), layers.Permute((2, 1))),

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -72,7 +73,7 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "data_format": ("channels_first",),
     "depth_multiplier": (2,),
     "dilation_rate": (2,),
-    "epsilon": (0.1,),
+    "epsilon": (0.1, math.inf),
     "fft_length": (64,),
     "fill_value": (2.0,),
     "frame_length": (32,),
@@ -83,10 +84,10 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "invert": (True,),
     "logit_soft_cap": (2.0,),
     "mag_exp": (1.0,),
-    "mask_value": (0.5,),
+    "mask_value": (0.5, math.nan),
     "max_freq": (4000.0,),
     "max_tokens": (12,),
-    "max_value": (1.0,),
+    "max_value": (1.0, math.inf),
     "mean": (1.5,),
     "merge_mode": ("sum", "mul", "ave", None),
     "mode": ("psd", "angle", "real", "imag", "stft", "magnitude"),
@@ -160,6 +161,9 @@ def cases() -> Iterator[Case]:
             yield Case(f"{layer_class.__name__}() of any size", functools.partial(_subject, layer_class, {}, free=True))
         if _takes_mask(layer_class):
             yield Case(f"{layer_class.__name__}() masked", functools.partial(_subject, layer_class, {}, masked=True))
+        usual = len(_inputs_of(layer_class, {})[0].shape)
+        for rank in (rank for rank in range(_MOST_AXES) if rank != usual):
+            yield Case(f"{layer_class.__name__}() of rank {rank + 1}", functools.partial(_at_rank, layer_class, rank))
         yield Case(
             f"{layer_class.__name__}(dtype='mixed_float16')",
             functools.partial(_subject, layer_class, {"dtype": "mixed_float16"}),
@@ -341,9 +345,12 @@ def _subject(
     *,
     free: bool = False,
     masked: bool = False,
+    rank: int | None = None,
 ) -> Subject:
     keras.utils.set_random_seed(1)
     rows = _inputs_of(layer_class, chosen)
+    if rank is not None:
+        rows = [dataclasses.replace(row, shape=(*_SIDES[: rank - 1], *row.shape[-1:])[-rank or 6 :]) for row in rows]
     shapes = [(*(None for _ in row.shape[:-1]), *row.shape[-1:]) if free else row.shape for row in rows]
     inputs = [
         keras.Input(s, dtype=row.dtype, name=f"in{i}") for i, (s, row) in enumerate(zip(shapes, rows, strict=True))
@@ -365,6 +372,19 @@ def _subject(
     tolerance = 2e-2 if chosen.get("dtype") == "mixed_float16" else 1e-5
     feeds = feeds_of({f"in{i}": (row.shape, row.dtype, row.domain) for i, row in enumerate(rows)}, masked=masked)
     return Subject(randomised(model), feeds, tolerance=tolerance, options={"format": "graph"})
+
+
+#: Sizes of the axes behind the batch where a rank is tried; all but the last, which the class decides.
+_SIDES = (4, 3, 2, 3, 2)
+
+
+#: As many as tensors of TF.js have, with the batch.
+_MOST_AXES = 6
+
+
+def _at_rank(layer_class: type[Any], rank: int) -> Subject:
+    dims = {"dims": tuple(range(rank, 0, -1))} if layer_class is layers.Permute else {}
+    return _subject(layer_class, dims, rank=rank)
 
 
 def _layer(layer_class: type[Any], chosen: Mapping[str, Any]) -> Any:

@@ -367,7 +367,7 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
     "select": ("[mask, tied > 1], [x, y]",),
     "separable_conv": ("channels, depthwise, kernel[:1, :1, :1, :] * np.ones((1, 1, 8, 1), 'float32')",),
     "shape": ("keras.ops.shape(x)[::-1] + rows",),
-    "signbit": ("x", "tied - 1.0", "-tied * 1.0"),
+    "signbit": ("x", "special"),
     "sign": ("x", "tied - 1"),
     "sin": ("small",),
     "sinc": ("tied", "x"),

@@ -163,7 +163,7 @@ def may_reduce_nothing(graph: Graph, node: Node) -> bool:
     """Whether a reduction has no value to reduce, or as many as the values of tensors decide."""
     shape, axes = graph.shape(node.inputs[0]), reduced_axes(graph, node)
     if shape is None or axes is None:
-        return _is_counted(graph, node.inputs[0])
+        return any(above.op in _COUNTING for above in _above(graph, node.inputs[0]))
     sizes = [shape[axis] for axis in axes]
     if 0 in sizes or None not in sizes:
         return 0 in sizes
@@ -176,11 +176,14 @@ def may_reduce_nothing(graph: Graph, node: Node) -> bool:
 
 def _is_counted(graph: Graph, ref: Ref) -> bool:
     """Whether the values of tensors, not sizes alone, may decide how many values a tensor has."""
-    above = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
     return any(
-        graph[name].op in _COUNTING or (graph[name].op in _CUTS and _is_cut_by_values(graph, graph[name]))
-        for name in above
+        above.op in _COUNTING or (above.op in _CUTS and _is_cut_by_values(graph, above)) for above in _above(graph, ref)
     )
+
+
+def _above(graph: Graph, ref: Ref) -> list[Node]:
+    names = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
+    return [graph[name] for name in names]
 
 
 def _is_cut_by_values(graph: Graph, node: Node) -> bool:

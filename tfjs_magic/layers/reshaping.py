@@ -30,12 +30,14 @@ def reshape(view: LayerView) -> TfjsLayers:
 
 
 def flatten(view: LayerView) -> TfjsLayers:
-    """Map Flatten; tfjs fails to load one of unknown size, so that becomes a Reshape."""
+    """Map Flatten; tfjs fails to load one of unknown size, or of a vector per sample, so that becomes a Reshape."""
     view.takes_integers()
     config = view.keep("data_format")
-    if not any(None in call.inputs[0][1:] for call in view.calls):
+    shapes = [call.inputs[0] for call in view.calls]
+    if all(len(shape) > 2 and None not in shape[1:] for shape in shapes):
         return tfjs("Flatten", config)
-    view.channels_last("TF.js cannot flatten an unknown size that way")
+    if any(len(shape) > 2 for shape in shapes):
+        view.channels_last("TF.js cannot flatten an unknown size that way")
     return tfjs("Reshape", {"target_shape": [-1]})
 
 

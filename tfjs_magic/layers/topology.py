@@ -27,7 +27,7 @@ from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_laye
 from tfjs_magic.layers.mapping import FLOAT_DTYPES, INTEGER_DTYPES, CallShapes, LayerView, Notes, Refusal, Refused
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
-from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS
+from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS, RANKS
 from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers
 from tfjs_magic.layers.training import training_config
 
@@ -182,6 +182,8 @@ class _Mapper:
         if (refusal := _refuse_class(layer)) is not None:
             return Refused((refusal,))
         class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATION_MAPPINGS
+        if (refusal := _refuse_rank(layer, calls)) is not None:
+            return Refused((refusal,))
         view = LayerView(layer, calls, notes=self.notes, map_layer=self.map_layer, taken=self.taken)
         self._check_policy(view)
         mapped = mappings[class_name](view) or UNCHANGED
@@ -252,6 +254,15 @@ def _refuse_class(layer: Any) -> Refusal | None:
     if not getattr(layer, "built", True):
         return Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it.")
     return None
+
+
+def _refuse_rank(layer: Any, calls: Sequence[CallShapes]) -> Refusal | None:
+    wanted = RANKS.get(type(layer).__name__) if is_keras_layer(layer) else None
+    others = sorted({len(shape) for call in calls for shape in call.inputs} - {wanted})
+    if wanted is None or not others:
+        return None
+    reason = f"It is called on data of {others[0]} axes, the batch included; TF.js computes it on {wanted}."
+    return Refusal(layer.name, reason)
 
 
 def _unwritable(mapped: TfjsLayers) -> Iterator[str]:

@@ -85,11 +85,17 @@ class Lowering:
         known = self._graph.constant(size)
         if known is not None:
             return self.constant(np.arange(int(known)))
-        return self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
+        numbers = self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
+        self._graph.set_shape(numbers, (None,))
+        return numbers
 
     def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""
-        return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)
+        expanded, shape = self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32), self._graph.shape(ref)
+        if shape is not None:
+            place = axis if axis >= 0 else axis + len(shape) + 1
+            self._graph.set_shape(expanded, (*shape[:place], 1, *shape[place:]))
+        return expanded
 
 
 def _broadcast(shapes: Sequence[Dims | None]) -> Dims | None:

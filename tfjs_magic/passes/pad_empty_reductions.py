@@ -49,7 +49,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return Miss("its axes are computed, or the rank is unknown")
     if dtype not in _DTYPES.get(node.op, {*_FLOATS, "bool", "int32", "int64"}):
         return Miss(f"it may reduce no value, of {dtype!s}")
-    axis = next((axis for axis in axes if shape[axis] == 0), next(axis for axis in axes if shape[axis] is None))
+    axis = min((axis for axis in axes if shape[axis] in {0, None}), key=lambda axis: shape[axis] is None)
     return _Match(node, dtype, len(shape), axis)
 
 
