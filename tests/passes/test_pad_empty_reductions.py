@@ -10,11 +10,14 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
 from tests.traced import traced
 from tfjs_magic.passes import pad_empty_reductions, run_passes
 
 X = tf.TensorSpec((None, 3), name="x")
+#: webgl has no infinite maxima, and 1 for 0 / 0.
+EXACT = {"cpu", "wasm"}.issuperset(BACKENDS)
 #: Some are left, then none.
 FEEDS = [{"x": np.float32([[1, -2, 3], [4, 5, -6]])}, {"x": np.float32([[-1, -2, -3], [-4, -5, -6]])}]
 
@@ -37,7 +40,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("op", CASES)
 def test_lowers(tfjs_node: TfjsNode, op: str) -> None:
-    check_lowering(tfjs_node, [pad_empty_reductions.PASS], CASES[op], X, feeds=FEEDS)
+    feeds = FEEDS if EXACT or op in {"All", "Any", "Prod", "Sum"} else [{"x": FEEDS[0]["x"] * n} for n in (1, 2)]
+    check_lowering(tfjs_node, [pad_empty_reductions.PASS], CASES[op], X, feeds=feeds)
 
 
 def test_slices_that_values_cut(tfjs_node: TfjsNode) -> None:

@@ -45,9 +45,10 @@ def page(sections: Mapping[str, Mapping[str, str]]) -> str:
     lines = [_INTRODUCTION]
     for title, section in sections.items():
         exact, refused = _counts(title, section)
-        what = "Every class of `keras.layers`, with each option that changes what it computes: " * _of_layers(title)
+        every = "Every class of `keras.layers`, with each option that changes what it computes: "
+        what = every * title.startswith("Layers")
         lines += [f"## {title}\n", f"{what}{exact} exact, {refused} refused, 0 wrong.\n"]
-        head = "layer | exact | refused, or not on both backends" if _of_layers(title) else "case | outcome"
+        head = "of | exact | refused, or not on both backends" if _of_layers(title) else "case | outcome"
         lines += [f"| {head} |", "|---" * (head.count("|") + 1) + "|", *section.values(), ""]
     return "\n".join(lines).rstrip() + "\n"
 
