@@ -43,7 +43,7 @@ def rows(title: str, outcomes: Mapping[str, Outcome]) -> dict[str, str]:
 def page(sections: Mapping[str, Mapping[str, str]]) -> str:
     """Return the page: group → key → row."""
     lines = [_INTRODUCTION]
-    for title, section in sections.items():
+    for title, section in ((title, section) for title, section in sections.items() if section):
         exact, refused = _counts(title, section)
         every = "Every class of `keras.layers`, with each option that changes what it computes: "
         what = every * title.startswith("Layers")

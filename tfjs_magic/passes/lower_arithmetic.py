@@ -6,7 +6,7 @@ Result:  y = the few nodes that compute the same
 Some backends round integers to float32 in Abs, FloorDiv, Neg and Square. Where they may be beyond 2²⁴, what takes their
 place computes with integers.
 
-Refuses: a shift by a computed number of bits.
+Refuses: a shift by a constant number of bits that int32 has not.
 Source: TensorFlow ``core/ops/math_ops.cc`` and ``core/ops/bitwise_ops.cc``.
 """
 
@@ -15,16 +15,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import numpy as np
-
 from tfjs_magic.graph.conditions import finds_values_of_vector, takes_vector
-from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.value_ranges import is_small
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _INTEGERS = frozenset({"int32", "int64"})
+_BITS = 32
 #: What rounds large integers on some backends.
 _ROUNDED = frozenset({"Abs", "FloorDiv", "Neg", "Square"})
 
@@ -33,7 +32,7 @@ _ROUNDED = frozenset({"Abs", "FloorDiv", "Neg", "Square"})
 class _Match:
     node: Node
     dtype: DType
-    bits: int
+    bits: int | None
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -43,12 +42,11 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return None
     if _is_right(graph, node, dtype):
         return None
-    if node.op not in {"LeftShift", "RightShift"}:
-        return _Match(node, dtype, 0)
-    bits = graph.constant(node.inputs[1])
-    if bits is None or bits.size != 1 or not 0 <= int(bits.ravel()[0]) < 31:
-        return Miss("the number of bits is computed, or differs per value")
-    return _Match(node, dtype, int(bits.ravel()[0]))
+    bits = graph.constant(node.inputs[1]) if node.op in {"LeftShift", "RightShift"} else None
+    if bits is None or bits.size != 1:
+        return _Match(node, dtype, None)
+    number = int(bits.ravel()[0])
+    return _Match(node, dtype, number) if 0 <= number < _BITS - 1 else Miss(f"it shifts by {number} bits")
 
 
 def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
@@ -76,12 +74,49 @@ def _inverted(new: Lowering, match: _Match) -> None:
 
 
 def _shifted_left(new: Lowering, match: _Match) -> None:
-    new.replace("Mul", match.node.inputs[0], new.constant(np.int32(1 << match.bits)), T=match.dtype)
+    x, bits = match.node.inputs
+    factor = _power_of_two(new, match, bits) if match.bits is None else new.constant(1 << match.bits)
+    new.replace("Mul", x, factor, T=match.dtype)
 
 
 def _shifted_right(new: Lowering, match: _Match) -> None:
-    """Signed: rounds down, as FloorDiv does."""
-    new.replace("FloorDiv", match.node.inputs[0], new.constant(1 << match.bits), T=match.dtype)
+    """Signed: rounds down, as FloorDiv does. By computed bits in two steps: int32 has no 2³¹."""
+    x, bits = match.node.inputs
+    if match.bits is not None:
+        new.replace("FloorDiv", x, new.constant(1 << match.bits), T=match.dtype)
+        return
+    half = new.add("FloorDiv", bits, new.constant(2, match.dtype), T=match.dtype)
+    rest = new.add("Sub", bits, half, T=match.dtype)
+    first = new.add("FloorDiv", x, _power_of_two(new, match, half), T=match.dtype)
+    new.replace("FloorDiv", first, _power_of_two(new, match, rest), T=match.dtype)
+
+
+def _power_of_two(new: Lowering, match: _Match, bits: Ref) -> Ref:
+    powers = new.constant([1 << bit if bit < _BITS - 1 else -(1 << bit) for bit in range(_BITS)], match.dtype)
+    attrs: dict[str, Attr] = {"Tparams": match.dtype, "Tindices": match.dtype, "Taxis": INT32, "batch_dims": 0}
+    return new.add("GatherV2", powers, bits, new.constant(0), **attrs)
+
+
+def _crossed(new: Lowering, match: _Match) -> None:
+    """A × b of the last axis: a' · b" − a" · b', turned by one place and by two."""
+    attrs: dict[str, Attr] = {"Tparams": match.dtype, "Tindices": INT32, "Taxis": INT32, "batch_dims": 0}
+
+    def turned(ref: Ref, *places: int) -> Ref:
+        return new.add("GatherV2", ref, new.constant(places), new.constant(-1), **attrs)
+
+    a, b = match.node.inputs
+    products = (
+        new.add("Mul", turned(a, *one), turned(b, *other), T=match.dtype)
+        for one, other in (((1, 2, 0), (2, 0, 1)), ((2, 0, 1), (1, 2, 0)))
+    )
+    new.replace("Sub", *products, T=match.dtype)
+
+
+def _scattered(new: Lowering, match: _Match) -> None:
+    """What comes at the same place twice is added twice."""
+    x, indices, updates = match.node.inputs
+    attrs: dict[str, Attr] = {"T": match.dtype, "Tindices": match.node.attrs["Tindices"]}
+    new.replace("AddV2", x, new.add("ScatterNd", indices, updates, new.shape_now(x), **attrs), T=match.dtype)
 
 
 def _floor_divided(new: Lowering, match: _Match) -> None:
@@ -208,6 +243,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "AdjustContrastv2": _contrast,
     "Bincount": _counted_flat,
     "ClipByValue": _clipped,
+    "Cross": _crossed,
     "DenseBincount": _counted_once,
     "Div": _truncated,
     "Erfc": _complement_of_error,
@@ -222,6 +258,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Neg": _negated,
     "Rint": _renamed("Round"),
     "Softsign": _softsign,
+    "TensorScatterAdd": _scattered,
     "Square": _squared,
     "TruncateDiv": _truncated,
     "TruncateMod": _remainder,
@@ -233,6 +270,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
 _DTYPES: dict[str, frozenset[str]] = {
     "Abs": _INTEGERS,
     "ClipByValue": frozenset({*_INTEGERS, "float32", "int8", "uint8"}),
+    "Cross": frozenset({"float32", "int32"}),
     "Div": _INTEGERS,
     "EuclideanNorm": frozenset({"float32"}),
     "FloorDiv": frozenset({*_INTEGERS, "float32"}),
@@ -243,6 +281,7 @@ _DTYPES: dict[str, frozenset[str]] = {
     "Square": _INTEGERS,
     "Mod": frozenset({*_INTEGERS, "float32"}),
     "RightShift": _INTEGERS,
+    "TensorScatterAdd": frozenset({"float32", "int32"}),
     "TruncateDiv": _INTEGERS,
     "TruncateMod": frozenset({*_INTEGERS, "float32"}),
 }

@@ -5,7 +5,7 @@ Result:  y = SelectV2(inside, GatherV2(u, places'), x)
          places = 0 … n - 1 less start, which is moved so that u fits; inside = 0 ≤ places < m; places' within u
          along each axis that u does not fill
 
-Refuses: the rank is unknown; other starts than of 32 or 64 bits.
+Refuses: the rank is unknown.
 Source: TensorFlow ``compiler/tf2xla/ops/xla_ops.cc``, from ``keras.ops.slice_update``; XLA moves a start out of bounds.
 """
 
@@ -34,8 +34,6 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     assert isinstance(dtype, DType)
     if shape is None or update is None:
         return Miss("the rank is unknown")
-    if node.attrs["Tindices"] not in {"int32", "int64"}:
-        return Miss(f"it starts at {node.attrs['Tindices']!s} numbers")
     return _Match(node, dtype, shape, update)
 
 

@@ -70,6 +70,12 @@ class Lowering:
             return self.constant([-1 if side is None else side for side in shape])
         return self.add("Shape", ref, out_type=INT32)
 
+    def shape_now(self, ref: Ref) -> Ref:
+        """Return a shape as an int32 vector: a constant where it is known as a whole, or computed."""
+        shape = self._graph.shape(ref)
+        known = shape is not None and None not in shape
+        return self.constant(shape) if known else self.add("Shape", ref, out_type=INT32)
+
     def size(self, ref: Ref, axis: int) -> Ref:
         """Return the size of an axis as an int32 scalar: a constant where it is known."""
         shape = self._graph.shape(ref)
