@@ -26,6 +26,11 @@ _PLAIN_PATTERN = re.compile(
     rb"([a-z0-9" + _MARKS + rb"]|\\[^A-Za-z0-9\x80-\xff]|\\d|\[\^?([a-z0-9" + _MARKS + rb"$()*+.?{|}]|"
     rb"\\[^A-Za-z0-9\x80-\xff])+\]|\((?!\?)|[)|^$]|([*+?]|\{\d+(,\d*)?\})\??)*"
 )
+_MOST_AXES = 6
+_BROADCASTING = frozenset(
+    "Add AddV2 Atan2 BiasAdd Div DivNoNan Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual LogicalAnd "
+    "LogicalOr Maximum Minimum Mul NotEqual Pow RealDiv SquaredDifference Sub".split()
+)
 #: How many values they give depends on the values that they take.
 _COUNTING = frozenset(
     "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
@@ -298,6 +303,14 @@ def pads_with_large_integer(graph: Graph, node: Node) -> bool:
 def reflects(_: Graph, node: Node) -> bool:
     """Whether an image goes on beyond its edges as its mirror image."""
     return node.attrs.get("fill_mode") == b"REFLECT"
+
+
+def broadcasts_over_six_axes(graph: Graph, node: Node) -> bool:
+    """Whether it computes with two tensors of different shapes, of which one has more than six axes."""
+    if node.op not in _BROADCASTING:
+        return False
+    one, other = (graph.shape(ref) for ref in node.inputs)
+    return one != other and max(len(one or ()), len(other or ())) > _MOST_AXES
 
 
 def has_many_axes(graph: Graph, node: Node) -> bool:
