@@ -59,14 +59,14 @@ CASES: dict[str, Callable[[Any], Any]] = {
     ),
     "LeftShift": lambda x: (
         tf.bitwise.left_shift(_integers(x), 29),
-        tf.bitwise.left_shift(_integers(x), tf.abs(_integers(x)) * 3),
+        tf.bitwise.left_shift(_integers(x), _integers(x) * 5),
     ),
     "Mod": lambda x: (raw.Mod(x=_integers(x), y=_integers(x) * 0 - 3), raw.Mod(x=x, y=x * 0 - 0.3)),
     "MulNoNan": lambda x: tf.math.multiply_no_nan(1 / _zeros(x), _zeros(x)),
     "Neg": lambda x: -_large(x),
     "RightShift": lambda x: (
         tf.bitwise.right_shift(_large(x), 1),
-        tf.bitwise.right_shift(_large(x), tf.cast(tf.abs(x * 9), tf.int32) % 32),
+        tf.bitwise.right_shift(_large(x), tf.cast(x * 30, tf.int32)),
     ),
     "Rint": lambda x: tf.math.rint(4 * x) / 4,
     "Softsign": lambda x: (y := tf.nn.softsign(x), y * x, tf.nn.softsign(y)),

@@ -75,7 +75,9 @@ def _inverted(new: Lowering, match: _Match) -> None:
 
 def _shifted_left(new: Lowering, match: _Match) -> None:
     x, bits = match.node.inputs
-    factor = _power_of_two(new, match, bits) if match.bits is None else new.constant(1 << match.bits)
+    factor = (
+        _power_of_two(new, match, _clamped(new, match, bits)) if match.bits is None else new.constant(1 << match.bits)
+    )
     new.replace("Mul", x, factor, T=match.dtype)
 
 
@@ -85,10 +87,17 @@ def _shifted_right(new: Lowering, match: _Match) -> None:
     if match.bits is not None:
         new.replace("FloorDiv", x, new.constant(1 << match.bits), T=match.dtype)
         return
+    bits = _clamped(new, match, bits)
     half = new.add("FloorDiv", bits, new.constant(2, match.dtype), T=match.dtype)
     rest = new.add("Sub", bits, half, T=match.dtype)
     first = new.add("FloorDiv", x, _power_of_two(new, match, half), T=match.dtype)
     new.replace("FloorDiv", first, _power_of_two(new, match, rest), T=match.dtype)
+
+
+def _clamped(new: Lowering, match: _Match, bits: Ref) -> Ref:
+    """Return the number of bits that TensorFlow shifts by."""
+    least, most = new.constant(0, match.dtype), new.constant(_BITS - 1, match.dtype)
+    return new.add("Minimum", new.add("Maximum", bits, least, T=match.dtype), most, T=match.dtype)
 
 
 def _power_of_two(new: Lowering, match: _Match, bits: Ref) -> Ref:
