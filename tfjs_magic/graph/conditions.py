@@ -126,6 +126,11 @@ def finds_values_of_vector(graph: Graph, node: Node) -> bool:
     return node.attrs.get("binary_output", False) is True and (shape is None or len(shape) == 1)
 
 
+def counts_one_number(graph: Graph, node: Node) -> bool:
+    """Whether what it counts has no axis."""
+    return graph.shape(node.inputs[0]) == ()
+
+
 def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     """Whether a random choice has one outcome only."""
     shape = graph.shape(node.inputs[0])
