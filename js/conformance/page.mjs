@@ -32,8 +32,9 @@ const MOST_KEPT = 1000;
 /**
  * Watches WebGPU's device: TF.js does not, so that a shader that fails to compile leaves zeros without a word.
  *
- * A GPU in software gives numbers back later only, which loses the device. Sizes are computed on the cpu by TF.js, too, so here all is that no
- * feed has to do with; and small numbers that came from the cpu are kept there, which TF.js drops once the GPU has them.
+ * A GPU in software gives numbers back later only: to wait for them loses the device. Sizes are computed on the cpu by
+ * TF.js, too, so here all is that no feed has to do with; and small numbers that came from the cpu are kept there, which
+ * TF.js drops once the GPU has them.
  */
 async function watchDevice() {
   const backend = tf.findBackend("webgpu") ?? ((await tf.setBackend("webgpu")) && tf.backend());

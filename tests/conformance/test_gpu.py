@@ -110,7 +110,7 @@ def _images(x: Any) -> Any:
         "far": tf.nn.conv2d(x, kernel[:1, :1], 2, "SAME"),
         "grouped": tf.nn.conv2d(x, _weights(3, 3, 2, 6), 1, "VALID"),
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),
-        "gaps": tf.nn.conv2d_transpose(x, kernel, (2, 6, 7, 4), 1, dilations=2),
+        "gaps": raw.Conv2D(input=x, filter=kernel, strides=(1, 2, 2, 1), padding="SAME", dilations=(1, 2, 2, 1)),
         "depthwise": tf.nn.relu6(tf.nn.depthwise_conv2d(x, deep, (1, 1, 1, 1), "SAME") + 1),
         "deep": tf.nn.depthwise_conv2d(x, deep, (1, 2, 2, 1), "VALID") * tf.nn.sigmoid(x[:, :2, :3, :1]),
         "transposed": tf.nn.conv2d_transpose(x, kernel, (2, 12, 14, 4), 2),
@@ -392,8 +392,8 @@ UNTRIED = {
     "LookupTableSizeV2 NonMaxSuppressionV2 Ones Prelu Reverse Snapshot SparseSegmentMean SparseSegmentSum "
     "TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 "
     "TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 Zeros",
-    GONE: "AvgPool3D Bincount Einsum EmptyTensorList EnsureShape FakeQuantWithMinMaxVars FloorDiv IRFFT IdentityN If "
-    "LinSpace MatrixBandPart MaxPool3D Mod NoOp PlaceholderWithDefault Print RandomUniformInt Rank Select ShapeN "
+    GONE: "AvgPool3D Bincount Einsum EmptyTensorList EnsureShape EuclideanNorm FakeQuantWithMinMaxVars FloorDiv IRFFT "
+    "IdentityN If LinSpace MatrixBandPart MaxPool3D Mod NoOp PlaceholderWithDefault Print RandomUniformInt Rank Select ShapeN "
     "StatelessIf StatelessWhile StopGradient TensorListConcat TensorListGather TensorListPushBack TensorListResize "
     "TensorListScatter TensorListScatterV2 While ZerosLike",
     NO_DATA: "Const Placeholder",

@@ -253,6 +253,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: on((3, *SEQUENCE), layers.TimeDistributed(layers.LSTM(3), name="bad")),
         "wraps a LSTM",
     ),
+    "AdditiveAttention-matrices": (
+        lambda: on((3, 5, 4), lambda x: layers.AdditiveAttention(name="bad")([x, x])),
+        "on data of 4 axes",
+    ),
+    "Resizing-one-image": (lambda: on((5, 3), layers.Resizing(4, 4, name="bad")), "on data of 3 axes"),
+    "UnitNormalization-batch": (
+        lambda: on((5, 3), layers.UnitNormalization(axis=(0, 1), name="bad")),
+        "over the batch",
+    ),
     "Flatten-any-size": (
         lambda: on((None, 4), layers.Flatten(data_format="channels_first", name="bad")),
         "data_format",

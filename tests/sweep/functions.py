@@ -595,6 +595,8 @@ _FUNCTIONS: list[tuple[str, Callable[..., Any], list[tf.TensorSpec]]] = [
     ("slices", _slices, _x(3, 7, 5)),
     ("integer arithmetic", _integers, _x(None, dtype=N)),
     ("NaN and infinity", _specials, _x(None, 3)),
+    ("infinite bounds", lambda x: tf.clip_by_value(x, -np.inf, np.inf), _x(None, 3)),
+    ("an attribute that is NaN", lambda x: tf.nn.leaky_relu(x, np.nan), _x(None, 3)),
     ("one hot", _one_hots, _x(None, 4, dtype=N)),
     ("reductions", _reductions, _x(2, 3, 4)),
     ("dynamic shapes", _shapes, _x(None, 3)),

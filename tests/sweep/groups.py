@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tests.sweep import applications, functions, keras_layers
+from tests.sweep import applications, functions, keras_layers, keras_ops, tf_functions, tf_raw_ops
 from tests.sweep.subject import Case, Outcome
 from tests.sweep.table import key_of, rows
 
 GROUPS: Mapping[str, Callable[[], Iterable[Case]]] = {
     "Layers of Keras": keras_layers.cases,
     "Layers of Keras, as layers models": keras_layers.layers_model_cases,
+    "Layers at the edges": keras_layers.edge_cases,
+    "Layers at the edges, as layers models": keras_layers.layers_model_edge_cases,
     "Models of keras.applications": applications.cases,
     "Functions and SavedModels": functions.cases,
+    "Functions of keras.ops": keras_ops.cases,
+    "Functions of tf": tf_functions.cases,
+    "Functions of tf.raw_ops": tf_raw_ops.cases,
 }
 
 

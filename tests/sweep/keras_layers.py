@@ -11,8 +11,9 @@ import dataclasses
 import functools
 import inspect
 import itertools
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -129,6 +130,9 @@ WITHOUT_EFFECT = re.compile(
     r"ref_power|variance|input_dim|kernel_size|jit_compile)$"
 )
 
+#: What no model.json can hold, and TF.js may take otherwise than Keras.
+EDGES: Mapping[str, float] = {"epsilon": math.inf, "mask_value": math.nan, "max_value": math.inf}
+
 #: Tried in pairs where a class has them.
 _WINDOW = ("padding", "strides", "dilation_rate", "groups", "output_padding", "depth_multiplier", "use_bias")
 _RECURRENT = ("return_sequences", "return_state", "go_backwards", "unroll", "reset_after")
@@ -168,12 +172,34 @@ def cases() -> Iterator[Case]:
 
 def layers_model_cases() -> Iterator[Case]:
     """Yield the same cases as layers models."""
+    return map(_as_layers_model, cases())
 
-    def as_layers_model(case: Case) -> Subject:
-        return dataclasses.replace(case.build(), options={"format": "layers"})
 
-    for case in cases():
-        yield Case(case.name, functools.partial(as_layers_model, case))
+def edge_cases() -> Iterator[Case]:
+    """Yield every class on data of one to six axes, and with options that are infinite or not a number."""
+    for layer_class in layer_classes():
+        usual = len(_inputs_of(layer_class, {})[0].shape)
+        for rank in (rank for rank in range(_MOST_AXES) if rank != usual):
+            yield Case(f"{layer_class.__name__}() of rank {rank + 1}", functools.partial(_at_rank, layer_class, rank))
+        for name in sorted({p.name for p in _parameters(layer_class)} & EDGES.keys()):
+            chosen = {name: EDGES[name]}
+            yield Case(
+                f"{layer_class.__name__}({name}={EDGES[name]})",
+                functools.partial(_on_cpus, functools.partial(_subject, layer_class, chosen)),
+            )
+
+
+def layers_model_edge_cases() -> Iterator[Case]:
+    """Yield the same cases as layers models."""
+    return map(_as_layers_model, edge_cases())
+
+
+def _as_layers_model(case: Case) -> Case:
+    return Case(case.name, lambda: dataclasses.replace(case.build(), options={"format": "layers"}))
+
+
+def _on_cpus(build: Callable[[], Subject]) -> Subject:
+    return dataclasses.replace(build(), on_gpu=False)
 
 
 def layer_classes() -> list[type[Any]]:
@@ -341,9 +367,12 @@ def _subject(
     *,
     free: bool = False,
     masked: bool = False,
+    rank: int | None = None,
 ) -> Subject:
     keras.utils.set_random_seed(1)
     rows = _inputs_of(layer_class, chosen)
+    if rank is not None:
+        rows = [dataclasses.replace(row, shape=(*_SIDES[: rank - 1], *row.shape[-1:])[-rank or 6 :]) for row in rows]
     shapes = [(*(None for _ in row.shape[:-1]), *row.shape[-1:]) if free else row.shape for row in rows]
     inputs = [
         keras.Input(s, dtype=row.dtype, name=f"in{i}") for i, (s, row) in enumerate(zip(shapes, rows, strict=True))
@@ -365,6 +394,19 @@ def _subject(
     tolerance = 2e-2 if chosen.get("dtype") == "mixed_float16" else 1e-5
     feeds = feeds_of({f"in{i}": (row.shape, row.dtype, row.domain) for i, row in enumerate(rows)}, masked=masked)
     return Subject(randomised(model), feeds, tolerance=tolerance, options={"format": "graph"})
+
+
+#: Sizes of the axes behind the batch where a rank is tried; all but the last, which the class decides.
+_SIDES = (4, 3, 2, 3, 2)
+
+
+#: As many as tensors of TF.js have, with the batch.
+_MOST_AXES = 6
+
+
+def _at_rank(layer_class: type[Any], rank: int) -> Subject:
+    dims = {"dims": tuple(range(rank, 0, -1))} if layer_class is layers.Permute else {}
+    return _on_cpus(functools.partial(_subject, layer_class, dims, rank=rank))
 
 
 def _layer(layer_class: type[Any], chosen: Mapping[str, Any]) -> Any:

@@ -23,7 +23,8 @@ samples differ.
 Every case runs on cpu and wasm, in Node, and on webgl and webgpu, in Chromium with **a GPU in software** (SwiftShader):
 no other driver was tried. Of the cases of a layer's class, those run on the two GPU backends whose kernels (with their
 options, and the ranks and dtypes of what they take) are not all in earlier ones; of whole models, those of up to 5 M
-parameters. The others are **left out** there. One model after the other is loaded
+parameters; of layers at the edges (any number of axes, infinite options) and of functions of `keras.ops`, `tf` and
+`tf.raw_ops`, none. The others are **left out** there. One model after the other is loaded
 into the same process, and runs sample A, sample B and A again; on the GPU backends all three twice: as TF.js does it by
 default, where it leaves tensors of few values to the cpu, and with everything on the GPU.
 
@@ -36,6 +37,12 @@ cannot compute are not counted; **–** marks them where they would have a row.
 Known, and not mended by any conversion: TF.js's kernels differ in what they make of NaN (`Maximum`, `Minimum` and
 `Relu6` drop it on wasm, `Sign` gives 0; webgl says that 0 / 0 is 1), and in sums that overflow int32.
 """
+
+
+_EVERY = {
+    "Layers of Keras": "Every class of `keras.layers`, with each option that changes what it computes. ",
+    "Layers at the edges": "Every class on data of other ranks, and with options that are infinite or not a number. ",
+}
 
 
 def key_of(title: str, name: str) -> str:
@@ -54,10 +61,10 @@ def rows(title: str, outcomes: Mapping[str, Outcome]) -> dict[str, str]:
 def page(sections: Mapping[str, Mapping[str, str]]) -> str:
     """Return the page: group → key → row."""
     lines = [_INTRODUCTION]
-    for title, section in sections.items():
-        what = "Every class of `keras.layers`, with each option that changes what it computes. " * _of_layers(title)
+    for title, section in ((title, section) for title, section in sections.items() if section):
+        what = _EVERY.get(title.partition(",")[0], "")
         lines += [f"## {title}\n", f"{what}{_counts(title, section)}\n"]
-        columns = ["layer", "cases", *TRIED] if _of_layers(title) else ["case", *TRIED]
+        columns = ["of", "cases", *TRIED] if _of_layers(title) else ["case", *TRIED]
         lines += [f"| {' | '.join([*columns, _REASONS])} |", "|---" * (len(columns) + 1) + "|", *section.values(), ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -74,7 +81,7 @@ def committed() -> dict[str, dict[str, str]]:
 
 
 def _of_layers(title: str) -> bool:
-    return title.startswith("Layers")
+    return title.startswith(("Layers", "Functions of"))
 
 
 def _counts(title: str, section: Mapping[str, str]) -> str:
@@ -84,7 +91,8 @@ def _counts(title: str, section: Mapping[str, str]) -> str:
     exact = [
         sum(map(_exact_in, column)) for column in list(zip(*cells, strict=True))[_of_layers(title) :][: len(TRIED)]
     ]
-    return f"Of {cases} cases, {', '.join(f'{n} {name}' for n, name in zip(exact, TRIED, strict=True))} exact; 0 wrong."
+    counted = ", ".join(f"{n} {name}" for n, name in zip(exact, TRIED, strict=True) if n)
+    return f"Of {cases} cases, {counted} exact; 0 wrong."
 
 
 def _exact_in(cell: str) -> int:
@@ -102,6 +110,8 @@ def _ran(backend: Backend, results: Collection[Outcome]) -> str:
     """Return how many cases are exact on a backend, of those that ran there or might have."""
     states = [result.backends.get(backend, "refused") for result in results]
     exact, ran = states.count("exact"), len(states) - states.count("left out")
+    if states and not ran:
+        return "–"
     return str(exact) if exact == ran == len(states) else f"{exact} of {ran}"
 
 

@@ -6,12 +6,14 @@ an op shows is measured instead (``ops/kernels.py``).
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from tfjs_magic.graph.batches import is_end_of_product
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
-from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
 from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
@@ -19,6 +21,29 @@ _FLOATS = frozenset("float16 float32 float64".split())
 _LARGEST = 2**24
 #: What leaves the numbers where they are.
 _VIEWS = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
+_MARKS = rb" !\"#%&',/:;<=>@_`~\-"
+_PLAIN_TEXT = re.compile(rb"[^A-Z$\\\x80-\xff]*")
+#: Small letters, digits, marks, escaped marks, \d, sets of them, groups, choices, repetitions and ends.
+_PLAIN_PATTERN = re.compile(
+    rb"([a-z0-9" + _MARKS + rb"]|\\[^A-Za-z0-9\x80-\xff]|\\d|\[\^?([a-z0-9" + _MARKS + rb"$()*+.?{|}]|"
+    rb"\\[^A-Za-z0-9\x80-\xff])+\]|\((?!\?)|[)|^$]|([*+?]|\{\d+(,\d*)?\})\??)*"
+)
+_MOST_AXES = 6
+_BROADCASTING = frozenset(
+    "Add AddV2 Atan2 BiasAdd Div DivNoNan Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual LogicalAnd "
+    "LogicalOr Maximum Minimum Mul NotEqual Pow RealDiv SquaredDifference Sub".split()
+)
+#: How many values they give depends on the values that they take.
+_COUNTING = frozenset(
+    "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
+)
+_CUTS = frozenset({"Range", "Slice", "StridedSlice"})
+_SIZES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
+#: What puts numbers elsewhere.
+_MOVES = frozenset(
+    "BroadcastTo Concat ConcatV2 Fill Gather GatherNd GatherV2 MirrorPad Pack Pad PadV2 Reshape Reverse ReverseV2 "
+    "ScatterNd Select SelectV2 Slice SparseToDense Split SplitV StridedSlice Tile Transpose".split()
+)
 _UNKNOWN_DTYPES = frozenset("bfloat16 int16 uint16 uint32 uint64".split())
 
 
@@ -114,6 +139,11 @@ def crops_from_any_image(graph: Graph, node: Node) -> bool:
     return images is None or not np.array_equal(images, np.arange(len(images)))
 
 
+def counts_one_number(graph: Graph, node: Node) -> bool:
+    """Whether what it counts has no axis."""
+    return graph.shape(node.inputs[0]) == ()
+
+
 def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     """Whether a random choice has one outcome only."""
     shape = graph.shape(node.inputs[0])
@@ -144,6 +174,49 @@ def broadcasts_inner_batch(graph: Graph, node: Node) -> bool:
     """Whether a product of matrices repeats one along a batch axis that is not the first, or may."""
     a, b = (graph.shape(ref) for ref in node.inputs)
     return a is not None and b is not None and not (is_end_of_product(a, b) and is_end_of_product(b, a))
+
+
+def reduced_axes(graph: Graph, node: Node) -> tuple[int, ...] | None:
+    """Return the axes that a reduction takes away, counted from the front; None if they, or the rank, are unknown."""
+    shape, axes = graph.shape(node.inputs[0]), graph.constant(node.inputs[1])
+    return None if shape is None or axes is None else tuple(int(axis) % len(shape) for axis in axes.ravel())
+
+
+def may_reduce_nothing(graph: Graph, node: Node) -> bool:
+    """Whether a reduction has no value to reduce, or as many as the values of tensors decide."""
+    shape, axes = graph.shape(node.inputs[0]), reduced_axes(graph, node)
+    if shape is None or axes is None:
+        return any(above.op in _COUNTING for above in _above(graph, node.inputs[0]))
+    sizes = [shape[axis] for axis in axes]
+    if 0 in sizes or None not in sizes:
+        return 0 in sizes
+    source = graph.producer(node.inputs[0])
+    sides = graph.constant(source.inputs[1]) if source.op == "PadV2" else None
+    if sides is not None and any(sides[axis].sum() > 0 for axis in axes):
+        return False
+    return _is_counted(graph, node.inputs[0])
+
+
+def _is_counted(graph: Graph, ref: Ref) -> bool:
+    """Whether the values of tensors, not sizes alone, may decide how many values a tensor has."""
+    return any(
+        above.op in _COUNTING or (above.op in _CUTS and _is_cut_by_values(graph, above)) for above in _above(graph, ref)
+    )
+
+
+def _above(graph: Graph, ref: Ref) -> list[Node]:
+    names = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
+    return [graph[name] for name in names]
+
+
+def _is_cut_by_values(graph: Graph, node: Node) -> bool:
+    """Whether the ends of a slice, or of a range, are computed from more than sizes."""
+
+    def step(name: NodeName) -> list[NodeName]:
+        return [] if graph[name].op in _SIZES else [node_of(ref) for ref in graph[name].inputs]
+
+    ends = node.inputs if node.op == "Range" else node.inputs[1:]
+    return any(graph[name].op == "Placeholder" for name in closure(map(node_of, ends), step))
 
 
 def has_vector_condition(graph: Graph, node: Node) -> bool:
@@ -217,6 +290,47 @@ def is_no_product(_: Graph, node: Node) -> bool:
     return alone or "..." in inputs + out or any(len(set(term)) != len(term) for term in terms)
 
 
+def names_axes_alike(_: Graph, node: Node) -> bool:
+    """Whether two labels of an Einsum are the same letter but for the case, which the converter drops."""
+    equation = node.attrs["equation"]
+    assert isinstance(equation, bytes)
+    return len(set(equation.decode())) != len(set(equation.decode().lower()))
+
+
+def replaces_unlike_javascript(_: Graph, node: Node) -> bool:
+    """Whether a regular expression, or what takes its place, may mean something else in JavaScript, in small letters.
+
+    Alike are small letters, digits, marks, sets, groups, choices and repetitions, where they do not match nothing. A
+    set of all but some takes a character beyond 16 bits apart, which shows unless all of it is left out.
+    """
+    pattern, rewrite = node.attrs["pattern"], node.attrs["rewrite"]
+    assert isinstance(pattern, bytes)
+    assert isinstance(rewrite, bytes)
+    if not _PLAIN_PATTERN.fullmatch(pattern) or not _PLAIN_TEXT.fullmatch(rewrite):
+        return True
+    halves = b"[^" in pattern and (rewrite != b"" or node.attrs.get("replace_global", True) is not True)
+    return halves or re.search(pattern, b"") is not None
+
+
+def pads_with_large_integer(graph: Graph, node: Node) -> bool:
+    """Whether the integer that it pads with is none of float32, or may be."""
+    value = graph.constant(node.inputs[2])
+    return takes_integers(graph, node) and (value is None or int(np.float32(value)) != int(value))
+
+
+def reflects(_: Graph, node: Node) -> bool:
+    """Whether an image goes on beyond its edges as its mirror image."""
+    return node.attrs.get("fill_mode") == b"REFLECT"
+
+
+def broadcasts_over_six_axes(graph: Graph, node: Node) -> bool:
+    """Whether it computes with two tensors of different shapes, of which one has more than six axes."""
+    if node.op not in _BROADCASTING:
+        return False
+    one, other = (graph.shape(ref) for ref in node.inputs)
+    return one != other and max(len(one or ()), len(other or ())) > _MOST_AXES
+
+
 def has_many_axes(graph: Graph, node: Node) -> bool:
     """Whether its first operand has more than four axes."""
     return len(graph.shape(node.inputs[0]) or ()) > 4
@@ -279,11 +393,16 @@ def masked_by(graph: Graph, choice: Node) -> int | None:
 
 
 def meets_large_integer(graph: Graph, node: Node) -> bool:
-    """Whether it computes with a constant integer beyond 2^24, from where on float32 leaves numbers out."""
+    """Whether it computes with a constant integer beyond 2^24, from where on float32 leaves numbers out.
+
+    What is only moved may be one that float32 has.
+    """
     if not takes_integers(graph, node):
         return False
-    values = (graph.constant(ref) for ref in node.inputs)
-    return any(value is not None and (np.abs(value.astype(np.int64)) > _LARGEST).any() for value in values)
+    values = [value.astype(np.int64) for ref in node.inputs if (value := graph.constant(ref)) is not None]
+    if node.op in _MOVES:
+        return any((value != value.astype(np.float32)).any() for value in values)
+    return any((np.abs(value) > _LARGEST).any() for value in values)
 
 
 def counts_without_float_weights(graph: Graph, node: Node) -> bool:

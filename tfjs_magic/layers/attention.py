@@ -51,8 +51,6 @@ def _summed(view: LayerView, scaled: TfjsLayers, weighted: TfjsLayers) -> TfjsLa
 
 def _attended(view: LayerView, scores: TfjsLayers) -> TfjsLayers:
     view.ignore("dropout", "use_scale", "score_mode", "seed")
-    if any(len(shape) != 3 for call in view.calls for shape in call.inputs):
-        view.refuse("It is called on tensors of another rank than 3; TF.js has products of matrices only.")
     causal: TfjsLayers = ()
     if view.argument("use_causal_mask"):
         query, keys = view.sample(0)[0], view.sample(_key(view))[0]

@@ -29,6 +29,8 @@ def einsum_dense(view: LayerView, activation: dict[str, Any]) -> TfjsLayers:
     """
     view.ignore("output_shape", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
     given, kernel, made = _labels(view)
+    if len(given) != len(view.sample()) + 1:
+        return view.refuse(f"Its equation '{view.value('equation')}' is for data of another rank.")
     summed = [label for label in kernel if label in given]
     new = [label for label in kernel if label not in given]
     kept = [label for label in given[1:] if label not in summed]

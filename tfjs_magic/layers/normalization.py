@@ -118,6 +118,8 @@ def unit_normalization(view: LayerView) -> TfjsLayers:
     """Map UnitNormalization, x / √Σx², likewise: the mean square is Σx² / n."""
     axes, shape = _axes(view), view.sample()
     view.ignore("axis")
+    if 0 in axes:
+        return view.refuse("It normalises over the batch, which no layer of TF.js does.")
     count = product(*(shape[axis - 1] for axis in axes))
     if count is None:
         return view.refuse("It normalises data of unknown size.", FIX_SIZE)

@@ -32,6 +32,14 @@ MAPPINGS: Mapping[str, LayerMapping] = {
     **reshaping.LAYERS,
     **recurrent.LAYERS,
 }
+#: Class name → the axes of its data, with the batch, where Keras takes others, too, and the mapping does not.
+RANKS: Mapping[str, int] = {
+    **{f"Adaptive{kind}Pooling{axes}D": axes + 2 for kind in ("Average", "Max") for axes in (1, 2, 3)},
+    "AdditiveAttention": 3,
+    "Attention": 3,
+    "CenterCrop": 4,
+    "Resizing": 4,
+}
 #: Likewise the classes of operations; one may have a layer's name.
 OPERATION_MAPPINGS: Mapping[str, LayerMapping] = {
     **operations.OPERATIONS,

@@ -36,7 +36,7 @@ from tfjs_magic.layers.mapping import (
 )
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
-from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS
+from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS, RANKS
 from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers
 from tfjs_magic.layers.training import training_config
 
@@ -191,6 +191,8 @@ class _Mapper:
         if (refusal := _refuse_class(layer)) is not None:
             return Refused((refusal,))
         class_name, mappings = type(layer).__name__, MAPPINGS if is_keras_layer(layer) else OPERATION_MAPPINGS
+        if (refusal := _refuse_rank(layer, calls)) is not None:
+            return Refused((refusal,))
         options = read_options(layer)
         if isinstance(options, Refusal):
             return Refused((options,))
@@ -264,6 +266,15 @@ def _refuse_class(layer: Any) -> Refusal | None:
     if not getattr(layer, "built", True):
         return Refusal(layer.name, "It is not built.", "Call the model on data once, then convert it.")
     return None
+
+
+def _refuse_rank(layer: Any, calls: Sequence[CallShapes]) -> Refusal | None:
+    wanted = RANKS.get(type(layer).__name__) if is_keras_layer(layer) else None
+    others = sorted({len(shape) for call in calls for shape in call.inputs} - {wanted})
+    if wanted is None or not others:
+        return None
+    reason = f"It is called on data of {others[0]} axes, the batch included; TF.js computes it on {wanted}."
+    return Refusal(layer.name, reason)
 
 
 def _unwritable(mapped: TfjsLayers) -> Iterator[str]:

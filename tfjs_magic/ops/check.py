@@ -134,6 +134,8 @@ def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]
         yield "Only channels-last data is computed rightly.", BACKENDS
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
+    elif conditions.broadcasts_over_six_axes(graph, node):
+        yield "Of more than six axes, other values meet; six are right.", ("wasm",)
     else:
         told: set[str] = set()
         for row in _wrong_rows().get(node.op, ()):

@@ -6,7 +6,7 @@ Result:  y = the few nodes that compute the same
 Some backends round integers to float32 in Abs, FloorDiv, Neg and Square. Where they may be beyond 2²⁴, what takes their
 place computes with integers.
 
-Refuses: a shift by a computed number of bits.
+Refuses: a shift by a constant number of bits that int32 has not.
 Source: TensorFlow ``core/ops/math_ops.cc`` and ``core/ops/bitwise_ops.cc``.
 """
 
@@ -15,16 +15,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import numpy as np
-
-from tfjs_magic.graph.conditions import finds_values_of_vector
-from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.conditions import finds_values_of_vector, takes_vector
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.value_ranges import is_small
 from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _INTEGERS = frozenset({"int32", "int64"})
+_BITS = 32
 #: What rounds large integers on some backends.
 _ROUNDED = frozenset({"Abs", "FloorDiv", "Neg", "Square"})
 #: WebGPU gives a shader eight buffers; the last is for the sum.
@@ -35,29 +34,34 @@ _MOST_SUMMED = 7
 class _Match:
     node: Node
     dtype: DType
-    bits: int
+    bits: int | None
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     dtype = node.attrs.get("T", DType("float32"))
     assert isinstance(dtype, DType)
-    if dtype not in _DTYPES.get(node.op, {dtype}) or _is_right(graph, node, dtype):
+    if dtype not in _DTYPES.get(node.op, {dtype}):
         return None
-    if node.op not in {"LeftShift", "RightShift"}:
-        return _Match(node, dtype, 0)
-    bits = graph.constant(node.inputs[1])
-    if bits is None or bits.size != 1 or not 0 <= int(bits.ravel()[0]) < 31:
-        return Miss("the number of bits is computed, or differs per value")
-    return _Match(node, dtype, int(bits.ravel()[0]))
+    if _is_right(graph, node, dtype):
+        return None
+    bits = graph.constant(node.inputs[1]) if node.op in {"LeftShift", "RightShift"} else None
+    if bits is None or bits.size != 1:
+        return _Match(node, dtype, None)
+    number = int(bits.ravel()[0])
+    return _Match(node, dtype, number) if 0 <= number < _BITS - 1 else Miss(f"it shifts by {number} bits")
 
 
 def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
-    """Whether TF.js computes it rightly as it is."""
+    """Whether TF.js computes this node as it is, if not all of its kind."""
     if node.op == "AddN":
         return len(node.inputs) <= _MOST_SUMMED
-    if node.op == "DenseBincount":
-        return not finds_values_of_vector(graph, node)
-    return node.op in _ROUNDED and dtype in _INTEGERS and all(is_small(graph, ref) for ref in node.inputs)
+    if node.op in _ROUNDED and dtype in _INTEGERS:
+        return all(is_small(graph, ref) for ref in node.inputs)
+    if node.op == "ClipByValue" and dtype == "float32":
+        return all(graph.shape(ref) == () for ref in node.inputs[1:])
+    if node.op == "Bincount":
+        return takes_vector(graph, node)
+    return node.op == "DenseBincount" and not finds_values_of_vector(graph, node)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -74,12 +78,58 @@ def _inverted(new: Lowering, match: _Match) -> None:
 
 
 def _shifted_left(new: Lowering, match: _Match) -> None:
-    new.replace("Mul", match.node.inputs[0], new.constant(np.int32(1 << match.bits)), T=match.dtype)
+    x, bits = match.node.inputs
+    factor = (
+        _power_of_two(new, match, _clamped(new, match, bits)) if match.bits is None else new.constant(1 << match.bits)
+    )
+    new.replace("Mul", x, factor, T=match.dtype)
 
 
 def _shifted_right(new: Lowering, match: _Match) -> None:
-    """Signed: rounds down, as FloorDiv does."""
-    new.replace("FloorDiv", match.node.inputs[0], new.constant(1 << match.bits), T=match.dtype)
+    """Signed: rounds down, as FloorDiv does. By computed bits in two steps: int32 has no 2³¹."""
+    x, bits = match.node.inputs
+    if match.bits is not None:
+        new.replace("FloorDiv", x, new.constant(1 << match.bits), T=match.dtype)
+        return
+    bits = _clamped(new, match, bits)
+    half = new.add("FloorDiv", bits, new.constant(2, match.dtype), T=match.dtype)
+    rest = new.add("Sub", bits, half, T=match.dtype)
+    first = new.add("FloorDiv", x, _power_of_two(new, match, half), T=match.dtype)
+    new.replace("FloorDiv", first, _power_of_two(new, match, rest), T=match.dtype)
+
+
+def _clamped(new: Lowering, match: _Match, bits: Ref) -> Ref:
+    """Return the number of bits that TensorFlow shifts by."""
+    least, most = new.constant(0, match.dtype), new.constant(_BITS - 1, match.dtype)
+    return new.add("Minimum", new.add("Maximum", bits, least, T=match.dtype), most, T=match.dtype)
+
+
+def _power_of_two(new: Lowering, match: _Match, bits: Ref) -> Ref:
+    powers = new.constant([1 << bit if bit < _BITS - 1 else -(1 << bit) for bit in range(_BITS)], match.dtype)
+    attrs: dict[str, Attr] = {"Tparams": match.dtype, "Tindices": match.dtype, "Taxis": INT32, "batch_dims": 0}
+    return new.add("GatherV2", powers, bits, new.constant(0), **attrs)
+
+
+def _crossed(new: Lowering, match: _Match) -> None:
+    """A × b of the last axis: a' · b" − a" · b', turned by one place and by two."""
+    attrs: dict[str, Attr] = {"Tparams": match.dtype, "Tindices": INT32, "Taxis": INT32, "batch_dims": 0}
+
+    def turned(ref: Ref, *places: int) -> Ref:
+        return new.add("GatherV2", ref, new.constant(places), new.constant(-1), **attrs)
+
+    a, b = match.node.inputs
+    products = (
+        new.add("Mul", turned(a, *one), turned(b, *other), T=match.dtype)
+        for one, other in (((1, 2, 0), (2, 0, 1)), ((2, 0, 1), (1, 2, 0)))
+    )
+    new.replace("Sub", *products, T=match.dtype)
+
+
+def _scattered(new: Lowering, match: _Match) -> None:
+    """What comes at the same place twice is added twice."""
+    x, indices, updates = match.node.inputs
+    attrs: dict[str, Attr] = {"T": match.dtype, "Tindices": match.node.attrs["Tindices"]}
+    new.replace("AddV2", x, new.add("ScatterNd", indices, updates, new.shape_now(x), **attrs), T=match.dtype)
 
 
 def _floor_divided(new: Lowering, match: _Match) -> None:
@@ -131,7 +181,7 @@ def _squared(new: Lowering, match: _Match) -> None:
 
 
 def _clipped(new: Lowering, match: _Match) -> None:
-    """Clip in two steps: wasm reads integers as floats in one."""
+    """Clip in two steps: in one, wasm reads integers as floats, and everything takes the first value of a bound."""
     x, least, most = match.node.inputs
     new.replace("Minimum", new.add("Maximum", x, least, T=match.dtype), most, T=match.dtype)
 
@@ -142,6 +192,20 @@ def _counted_once(new: Lowering, match: _Match) -> None:
     attrs = {**node.attrs, "binary_output": False}
     counts = new.add(node.op, *node.inputs[:2], new.constant([], match.dtype), **attrs)
     new.replace("Minimum", counts, new.constant(1, match.dtype), T=match.dtype)
+
+
+def _counted_flat(new: Lowering, match: _Match) -> None:
+    """Wasm counts a matrix by row, and takes a number for a matrix."""
+    x, size, weights = match.node.inputs
+    flat = new.vector(x, INT32)
+    new.replace("Bincount", flat, size, new.vector(weights, match.dtype), **match.node.attrs)
+
+
+def _euclidean_norm(new: Lowering, match: _Match) -> None:
+    """√(Σx²): TF.js takes one axis or two."""
+    x, axes = match.node.inputs
+    squares = new.add("Sum", new.add("Square", x, T=match.dtype), axes, **match.node.attrs)
+    new.replace("Sqrt", squares, T=match.dtype)
 
 
 def _truncated(new: Lowering, match: _Match) -> None:
@@ -200,10 +264,13 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Abs": _without_sign,
     "AddN": _summed,
     "AdjustContrastv2": _contrast,
+    "Bincount": _counted_flat,
     "ClipByValue": _clipped,
+    "Cross": _crossed,
     "DenseBincount": _counted_once,
     "Div": _truncated,
     "Erfc": _complement_of_error,
+    "EuclideanNorm": _euclidean_norm,
     "FloorDiv": _floor_divided,
     "Inv": _renamed("Reciprocal"),
     "Invert": _inverted,
@@ -214,6 +281,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Neg": _negated,
     "Rint": _renamed("Round"),
     "Softsign": _softsign,
+    "TensorScatterAdd": _scattered,
     "Square": _squared,
     "TruncateDiv": _truncated,
     "TruncateMod": _remainder,
@@ -224,8 +292,10 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
 #: Where TF.js is right for the other dtypes, or has none for them.
 _DTYPES: dict[str, frozenset[str]] = {
     "Abs": _INTEGERS,
-    "ClipByValue": frozenset({*_INTEGERS, "int8", "uint8"}),
+    "ClipByValue": frozenset({*_INTEGERS, "float32", "int8", "uint8"}),
+    "Cross": frozenset({"float32", "int32"}),
     "Div": _INTEGERS,
+    "EuclideanNorm": frozenset({"float32"}),
     "FloorDiv": frozenset({*_INTEGERS, "float32"}),
     "Inv": frozenset({"float32"}),
     "Invert": frozenset({"int32"}),
@@ -234,6 +304,7 @@ _DTYPES: dict[str, frozenset[str]] = {
     "Square": _INTEGERS,
     "Mod": frozenset({*_INTEGERS, "float32"}),
     "RightShift": _INTEGERS,
+    "TensorScatterAdd": frozenset({"float32", "int32"}),
     "TruncateDiv": _INTEGERS,
     "TruncateMod": frozenset({*_INTEGERS, "float32"}),
 }

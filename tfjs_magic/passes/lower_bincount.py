@@ -7,7 +7,7 @@ Given:   y = DenseBincount(x, size, w)            x (N, W); w likewise, or as ab
 Result:  y = Reshape(DenseBincount(x', N·size, w), (N, size))
          x' = SelectV2(x < size, x + i·size, N·size + 1) of example i, flat
 
-Refuses: the weights are integers; the number of axes is unknown.
+Refuses: the weights are integers; the number of axes is unknown, or 0.
 Source: tfjs-backend-webgpu ``src/bincount_webgpu.ts``, 4.22: it takes coordinates of the input for those of the result.
 """
 
@@ -38,8 +38,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     assert isinstance(dtype, DType)
     if has_weights and dtype != "float32":
         return Miss("the weights are integers")
-    if shape is None:
-        return Miss("the number of axes is unknown")
+    if not shape:
+        return Miss("the number of axes is unknown, or 0")
     is_binary = node.attrs.get("binary_output") is True
     return _Match(node, dtype, is_binary, has_weights, takes_vector(graph, node))
 

@@ -45,6 +45,12 @@ class Lowering:
         scalars = [size if isinstance(size, str) else self.constant(size) for size in sizes]
         return self.add("Pack", *scalars, axis=0, N=len(scalars), T=INT32)
 
+    def vector(self, ref: Ref, dtype: Attr) -> Ref:
+        """Add a Reshape to one axis."""
+        flat = self.reshape(ref, [-1], dtype)
+        self._graph.set_shape(flat, (None,))
+        return flat
+
     def replace(self, op: str, *inputs: Ref, **attrs: Attr) -> None:
         """Put the last node in the place of the lowered one."""
         node = Node(self._node.name, op, list(inputs), attrs)
@@ -58,6 +64,12 @@ class Lowering:
         if shape is not None and shape.count(None) <= 1:
             return self.constant([-1 if side is None else side for side in shape])
         return self.add("Shape", ref, out_type=INT32)
+
+    def shape_now(self, ref: Ref) -> Ref:
+        """Return a shape as an int32 vector: a constant where it is known as a whole, or computed."""
+        shape = self._graph.shape(ref)
+        known = shape is not None and None not in shape
+        return self.constant(shape) if known else self.add("Shape", ref, out_type=INT32)
 
     def size(self, ref: Ref, axis: int) -> Ref:
         """Return the size of an axis as an int32 scalar: a constant where it is known."""
@@ -74,7 +86,9 @@ class Lowering:
         known = self._graph.constant(size)
         if known is not None:
             return self.constant(np.arange(int(known)))
-        return self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
+        numbers = self.add("Range", self.constant(0), size, self.constant(1), Tidx=INT32)
+        self._graph.set_shape(numbers, (None,))
+        return numbers
 
     def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""

@@ -1,0 +1,125 @@
+"""Lower reductions by segment, which TF.js lacks.
+
+Given:   y = UnsortedSegmentSum(x, ids, n)      ids of x's first axes; negative ones are left out
+Result:  y = Slice(ScatterNd(ids', x', (n + 1, …)), n)      ids' (N, 1), n for what is left out; a scatter adds
+Given:   y = UnsortedSegmentMax(x, ids, n), Min, Prod
+Result:  y = Max(SelectV2(Equal(ids, 0 … n - 1), x, neutral), axis)      n · N values
+Given:   y = SegmentSum(x, ids), Mean, Max, Min, Prod      ids (N,), ascending
+Result:  the same of n = Max(ids) + 1; Mean: RealDiv(sum, Maximum(count, 1)); Max and Min of no value are 0
+
+Refuses: the rank is unknown; other numbers than float32 and int32; a mean of integers.
+Source: TensorFlow ``core/kernels/segment_reduction_ops_impl.h``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tfjs_magic.graph.ir import Attr, DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
+from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
+from tfjs_magic.passes.rewrite import Miss, Rewrite
+
+_REDUCTIONS = ("Max", "Min", "Prod", "Sum")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    """``rank`` is that of the data, ``axes`` how many of them the ids are for."""
+
+    node: Node
+    dtype: DType
+    reduction: str
+    rank: int
+    axes: int
+
+
+def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    shape, ids = (graph.shape(ref) for ref in node.inputs[:2])
+    reduction, dtype = node.op.rpartition("Segment")[2], node.attrs["T"]
+    assert isinstance(dtype, DType)
+    if shape is None or ids is None:
+        return Miss("the rank is unknown")
+    if dtype not in {"float32", "int32"} or (reduction == "Mean" and dtype == "int32"):
+        return Miss(f"it reduces {dtype!s} values")
+    return _Match(node, dtype, reduction, len(shape), len(ids))
+
+
+def _apply(graph: Graph, match: _Match) -> None:
+    node, new, dtype = match.node, Lowering(graph, match.node), match.dtype
+    data, ids = node.inputs[:2]
+    if node.attrs["Tindices"] != "int32":
+        ids = new.add("Cast", ids, SrcT=node.attrs["Tindices"], DstT=INT32)
+    if match.axes != 1:
+        ids, data = _flat(new, match, data, ids)
+    rest = range(match.axes, match.rank)
+    if node.op.startswith("Unsorted"):
+        count = node.inputs[2]
+        if node.attrs.get("Tnumsegments", INT32) != "int32":
+            count = new.add("Cast", count, SrcT=node.attrs["Tnumsegments"], DstT=INT32)
+    else:
+        last = new.add("Max", ids, new.constant([0]), T=INT32, Tidx=INT32, keep_dims=False)
+        count = new.add("AddV2", last, new.constant(1), T=INT32)
+    sizes = [new.size(node.inputs[0], axis) for axis in rest]
+    if match.reduction == "Sum":
+        new.replace("Identity", _summed(new, (data, ids, count), sizes, dtype), T=dtype)
+    elif match.reduction == "Mean":
+        ones = new.add("OnesLike", data, T=dtype)
+        total, number = (_summed(new, (some, ids, count), sizes, dtype) for some in (data, ones))
+        new.replace("RealDiv", total, new.add("Maximum", number, new.constant(1, "float32"), T=FLOAT32), T=FLOAT32)
+    else:
+        _chosen(new, match, (data, ids, count))
+
+
+def _flat(new: Lowering, match: _Match, data: Ref, ids: Ref) -> tuple[Ref, Ref]:
+    """Make the axes that the ids are for one."""
+    rest = [new.size(data, axis) for axis in range(match.axes, match.rank)]
+    shape = new.add("Pack", new.constant(-1), *rest, axis=0, N=len(rest) + 1, T=INT32)
+    return new.vector(ids, INT32), new.add("Reshape", data, shape, T=match.dtype, Tshape=INT32)
+
+
+def _summed(new: Lowering, operands: tuple[Ref, Ref, Ref], sizes: list[Ref], dtype: DType) -> Ref:
+    """Scatter into one row more than there are segments, and leave it out."""
+    data, ids, count = operands
+    less = new.add("Less", ids, new.constant(0), T=INT32)
+    places = new.expand(new.add("SelectV2", less, count, ids, T=INT32), 1, INT32)
+    more = new.add("AddV2", count, new.constant(1), T=INT32)
+    attrs: dict[str, Attr] = {"axis": 0, "N": len(sizes) + 1, "T": INT32}
+    scattered = new.add("ScatterNd", places, data, new.add("Pack", more, *sizes, **attrs), T=dtype, Tindices=INT32)
+    size = new.add("Pack", count, *sizes, **attrs)
+    return new.add("Slice", scattered, new.constant([0] * (len(sizes) + 1)), size, T=dtype, Index=INT32)
+
+
+def _chosen(new: Lowering, match: _Match, operands: tuple[Ref, Ref, Ref]) -> None:
+    """Choose, for every segment, its values among all."""
+    (data, ids, count), dtype, rest = operands, match.dtype, match.rank - match.axes
+    segments = new.expand(new.range(count), 1, INT32)
+    belongs = new.add("Equal", ids, segments, T=INT32)
+    mask = belongs
+    for _ in range(rest):
+        mask = new.expand(mask, -1, DType("bool"))
+    neutral = new.constant(_neutral(match.reduction, dtype), str(dtype))
+    chosen = new.add("SelectV2", mask, data, neutral, T=dtype)
+    attrs: dict[str, Attr] = {"Tidx": INT32, "keep_dims": False}
+    if match.node.op.startswith("Unsorted") or match.reduction == "Prod":
+        new.replace(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
+        return
+    reduced = new.add(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
+    found = new.add("Any", belongs, new.constant([1]), **attrs)
+    for _ in range(rest):
+        found = new.expand(found, -1, DType("bool"))
+    new.replace("SelectV2", found, reduced, new.constant(0, str(dtype)), T=dtype)
+
+
+def _neutral(reduction: str, dtype: DType) -> float:
+    if reduction == "Prod":
+        return 1
+    limits = np.finfo(np.float32) if dtype == "float32" else np.iinfo(np.int32)
+    return float(limits.min if reduction == "Max" else limits.max)
+
+
+_OPS = [f"UnsortedSegment{kind}" for kind in _REDUCTIONS] + [f"Segment{kind}" for kind in (*_REDUCTIONS, "Mean")]
+
+PASS = Rewrite(__name__, frozenset(_OPS), _match, _apply)
