@@ -393,9 +393,9 @@ UNTRIED = {
     "TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 "
     "TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 Zeros",
     GONE: "AvgPool3D Bincount Einsum EmptyTensorList EnsureShape EuclideanNorm FakeQuantWithMinMaxVars FloorDiv IRFFT "
-    "IdentityN If LinSpace MatrixBandPart MaxPool3D Mod NoOp PlaceholderWithDefault Print RandomUniformInt Rank Select ShapeN "
-    "StatelessIf StatelessWhile StopGradient TensorListConcat TensorListGather TensorListPushBack TensorListResize "
-    "TensorListScatter TensorListScatterV2 While ZerosLike",
+    "IdentityN If LinSpace MatrixBandPart MaxPool3D Mod NoOp PlaceholderWithDefault Print RandomUniformInt Rank "
+    "Select ShapeN StatelessIf StatelessWhile StopGradient TensorListConcat TensorListGather TensorListPushBack "
+    "TensorListResize TensorListScatter TensorListScatterV2 While ZerosLike",
     NO_DATA: "Const Placeholder",
     REFUSED: "BitwiseAnd ImageProjectiveTransformV3 MaxPoolWithArgmax SparseFillEmptyRows SparseReshape "
     "StaticRegexReplace StringNGrams StringSplit StringToHashBucketFast TensorListConcatV2 TensorListPopBack "

@@ -150,6 +150,11 @@ def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     return shape is not None and shape[-1] == 1
 
 
+def keeps_axes(_: Graph, node: Node) -> bool:
+    """Whether a reduction keeps the axes along which it reduces."""
+    return node.attrs.get("keep_dims", False) is True
+
+
 def pads_to_size(_: Graph, node: Node) -> bool:
     """Whether the boxes that are chosen are filled up to a number."""
     return node.attrs.get("pad_to_max_output_size", False) is True
