@@ -132,6 +132,18 @@ def _images(x: Any) -> Any:
     }
 
 
+def _places(x: Any) -> Any:
+    """X (4, 6)."""
+    return {
+        "largest": keras.ops.argmax(x, axis=1),
+        "updated": keras.ops.slice_update(x, (1, 2), 2 * x[:2, :2]),
+        "segments": tf.math.unsorted_segment_sum(x, [0, 1, 0, 2], 3),
+        "loss": tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(-x), x),
+        "pooled": tf.nn.max_pool_with_argmax(x[None, ..., None], 2, 2, "VALID"),
+        "nothing": tf.reduce_sum(x[:0], 0) + x[0],
+    }
+
+
 def _channels_first(x: Any) -> Any:
     """X (2, 4, 6, 7)."""
     pool = raw.MaxPool(input=x, ksize=(1, 1, 2, 2), strides=(1, 1, 2, 2), padding="VALID", data_format="NCHW")
@@ -340,6 +352,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
         lambda x: tf.image.crop_and_resize(x, [[0.1, 0.2, 0.8, 0.9]], [0], (3, 4)),
         (_x(2, 6, 7, 4),),
     ),
+    "places": (_places, (_x(4, 6),)),
     "channels-first": (_channels_first, (_x(2, 4, 6, 7),)),
     "volumes": (_volumes, (_x(1, 4, 5, 6, 3),)),
     "moves": (_moves, (_x(2, 4, 6),)),
@@ -402,7 +415,7 @@ UNTRIED = {
     "TensorListSplit Unique UniqueV2",
 }
 #: They take branches away, change what a model needs on other backends, or its names only.
-UNTRIED_PASSES = {"fold_conditions", "lower_integer_kernels", "rename_nodes"}
+UNTRIED_PASSES = {"fold_conditions", "lower_integer_kernels", "lower_list_diff", "rename_nodes"}
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS)

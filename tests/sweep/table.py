@@ -21,7 +21,7 @@ what Keras's own output moves when the input moves by two roundings). Weights an
 samples differ.
 
 Every case runs on cpu and wasm, in Node, and on webgl and webgpu, in Chromium with **a GPU in software** (SwiftShader):
-the README says of a real one. Of the cases of a layer's class, those run on the two GPU backends whose kernels (with their
+see the README for a real one. Of cases of a layer's class, those run on the two GPU backends whose kernels (with their
 options, and the ranks and dtypes of what they take) are not all in earlier ones; of whole models, those of up to 5 M
 parameters; of layers at the edges (any number of axes, infinite options) and of functions of `keras.ops`, `tf` and
 `tf.raw_ops`, none. The others are **left out** there. One model after the other is loaded
