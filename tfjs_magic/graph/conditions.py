@@ -162,8 +162,12 @@ def pads_to_size(_: Graph, node: Node) -> bool:
 
 def lacks_an_output(graph: Graph, node: Node) -> bool:
     """Whether an output is used that TF.js does not make."""
-    shown = {port_of(ref) for ref in graph.outputs.values() if node_of(ref) == node.name}
-    return max(graph.used_ports(node.name) | shown, default=0) >= MADE.get(node.op, node.outputs)
+    return max(used_outputs(graph, node), default=0) >= MADE.get(node.op, node.outputs)
+
+
+def used_outputs(graph: Graph, node: Node) -> set[int]:
+    """Return which outputs of a node other nodes take, or are public."""
+    return graph.used_ports(node.name) | {port_of(ref) for ref in graph.outputs.values() if node_of(ref) == node.name}
 
 
 def takes_another_length(graph: Graph, node: Node) -> bool:

@@ -16,7 +16,6 @@ from typing import Any
 from tfjs_magic.artifacts import Dims
 from tfjs_magic.graph import conditions
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
-from tfjs_magic.graph.refs import node_of, port_of
 
 _NAMES = {
     "float32": "floats",
@@ -63,7 +62,7 @@ def _is_called_so(graph: Graph, node: Node, fail: dict[str, Any], defaults: dict
     return (
         all(_is_like(node.attrs.get(name), value, defaults.get(name)) for name, value in fail.get("attrs", {}).items())
         and ("form" not in fail or _form(graph, node) == fail["form"])
-        and ("output" not in fail or fail["output"] in _used_outputs(graph, node))
+        and ("output" not in fail or fail["output"] in conditions.used_outputs(graph, node))
         and ("large" not in fail or conditions.meets_large_integer(graph, node))
         and ("writes" not in fail or conditions.writes_into_operand(graph, node))
     )
@@ -108,10 +107,6 @@ def _is_stretched(shape: Dims, other: Dims) -> bool:
     """Whether an axis of 1 meets a longer one."""
     pairs = zip(reversed(shape), reversed(other), strict=False)
     return any(side == 1 != wide for side, wide in pairs) or len(shape) < len(other)
-
-
-def _used_outputs(graph: Graph, node: Node) -> set[int]:
-    return graph.used_ports(node.name) | {port_of(ref) for ref in graph.outputs.values() if node_of(ref) == node.name}
 
 
 def _sentence(fail: dict[str, Any], dtypes: str, measured: Sequence[int]) -> str:
