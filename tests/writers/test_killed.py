@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tfjs_magic.model import load
+from tfjs_magic.writers.staging import partial, remove_leftovers
 
 _WRITER = """
 import sys
@@ -41,3 +43,22 @@ def test_four_writers_at_once(tmp_path: Path, *, there: bool) -> None:
     (group,) = json.loads((target / "model.json").read_bytes())["weightsManifest"]
     assert {path.name for path in target.iterdir()} == {"model.json", *group["paths"]}
     assert [path.name for path in tmp_path.iterdir()] == ["web"]
+
+
+def test_what_is_begun_is_no_leftover(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def clean() -> None:
+        while not done.is_set():
+            remove_leftovers(tmp_path, "web")
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    try:
+        for _ in range(500):
+            with partial(tmp_path, "web") as staging:
+                (staging / "model").mkdir()
+    finally:
+        done.set()
+        cleaner.join()
+    assert not list(tmp_path.iterdir())

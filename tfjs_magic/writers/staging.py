@@ -84,12 +84,14 @@ def partial(directory: Path, name: str, take_back: Callable[[Path], None] = lamb
     Before, what killed processes left is removed; ``take_back`` undoes what they did outside of their directory.
     """
     remove_leftovers(directory, name, take_back)
-    made = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_PARTIAL, dir=directory))
-    try:
-        with locked(made, wait=True):
-            yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        while True:
+            made = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_PARTIAL, dir=directory))
+            stack.callback(shutil.rmtree, made, ignore_errors=True)
+            stack.enter_context(locked(made, wait=True))
+            if made.is_dir():  # else another process took it for a leftover before the lock was held
+                break
+        yield made
 
 
 def remove_leftovers(directory: Path, name: str, take_back: Callable[[Path], None] = lambda _: None) -> None:
