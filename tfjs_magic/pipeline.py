@@ -259,12 +259,18 @@ def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:
 
 
 def _graph_notes(graph: Graph) -> Iterator[str]:
-    from tfjs_magic.ops.check import needs_async, random_ops  # noqa: PLC0415 - as above
+    from tfjs_magic.graph.large_integers import large_integers  # noqa: PLC0415 - as above
+    from tfjs_magic.ops.check import needs_async, random_ops  # noqa: PLC0415
 
     if needs_async(graph):
         yield _ASYNC_NOTE
     if found := random_ops(graph):
         yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
+    if any(node.op in {"ArgMax", "ArgMin"} for node in graph):
+        yield "On webgpu, ArgMax and ArgMin may find another than the first of values that are equal."
+    if nodes := large_integers(graph):
+        named = quoted_list((node.name for node in nodes), limit=3)
+        yield f"webgl and webgpu keep integers as float32: beyond 2^24 (16777216) digits are lost, in {named}."
 
 
 _PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."

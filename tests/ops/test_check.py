@@ -132,12 +132,9 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         lambda i: tf.one_hot(i, 4, axis=0, dtype=tf.int32),
         [np.array([0, 2, 3, 1], np.int32)],
     ),
-    "seven-axes": (
-        "AddV2",
-        {"wasm"},
-        lambda x: x + tf.reshape(tf.range(6.0), (1, 3, 1, 2, 1, 1, 1)),
-        [np.arange(96, dtype=np.float32).reshape((2, 1, 2, 2, 3, 2, 2))],
-    ),
+    "seven-axes-added": ("AddV2", {"wasm", *GPU}, tf.add, [_floats(2, 1, 2, 2, 3, 2, 2)] * 2),
+    "seven-axes-broadcast": ("Mul", {"wasm", *GPU}, lambda a: a * a[:1], [_floats(2, 1, 2, 2, 3, 2, 2)]),
+    "seven-axes-alone": ("Exp", set(GPU), tf.exp, [_floats(2, 1, 2, 2, 3, 2, 2)]),
     "maximum-of-nothing": ("Max", ALL, lambda x: tf.reduce_max(x[:, :0], 1), [np.ones((2, 3), np.float32)]),
     "capital-labels": (
         "Einsum",
@@ -468,6 +465,30 @@ WRONG: dict[str, tuple[str, set[str], Callable[..., Any], list[Array]]] = {
         set(GPU),
         lambda a: tf.nn.softmax(tf.where(a > 9, a, np.float32(np.finfo(np.float32).min))),
         [_floats(2, 3)],
+    ),
+    "wholly-masked-maximum": (
+        "Max",
+        {"webgl"},
+        lambda a: tf.reduce_max(tf.where(a > 9, a, np.float32(np.finfo(np.float32).min)), -1),
+        [_floats(2, 3)],
+    ),
+    "wholly-masked-minimum": (
+        "Min",
+        {"webgl"},
+        lambda a: tf.reduce_min(tf.where(a > 9, a, np.float32(np.finfo(np.float32).max)), -1),
+        [_floats(2, 3)],
+    ),
+    "found-in-five-axes": (
+        "GatherNd",
+        {"webgpu"},
+        lambda a: tf.gather_nd(a, [[0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]),
+        [_floats(2, 2, 2, 2, 2)],
+    ),
+    "put-into-five-axes": (
+        "ScatterNd",
+        set(GPU),
+        lambda a: tf.scatter_nd([[0, 1, 0, 1, 0], [1, 0, 1, 0, 1]], a, (2, 2, 2, 2, 2)),
+        [_floats(2)],
     ),
     "large-integers": ("FloorMod", set(GPU), lambda a: a % 100000007, [np.array([123456789, -5], np.int32)]),
     "boxes-of-one-image": (

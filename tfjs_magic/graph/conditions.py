@@ -29,10 +29,6 @@ _PLAIN_PATTERN = re.compile(
     rb"\\[^A-Za-z0-9\x80-\xff])+\]|\((?!\?)|[)|^$]|([*+?]|\{\d+(,\d*)?\})\??)*"
 )
 _MOST_AXES = 6
-_BROADCASTING = frozenset(
-    "Add AddV2 Atan2 BiasAdd Div DivNoNan Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual LogicalAnd "
-    "LogicalOr Maximum Minimum Mul NotEqual Pow RealDiv SquaredDifference Sub".split()
-)
 #: How many values they give depends on the values that they take.
 _COUNTING = frozenset(
     "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
@@ -332,12 +328,12 @@ def reflects(_: Graph, node: Node) -> bool:
     return node.attrs.get("fill_mode") == b"REFLECT"
 
 
-def broadcasts_over_six_axes(graph: Graph, node: Node) -> bool:
-    """Whether it computes with two tensors of different shapes, of which one has more than six axes."""
-    if node.op not in _BROADCASTING:
-        return False
-    one, other = (graph.shape(ref) for ref in node.inputs)
-    return one != other and max(len(one or ()), len(other or ())) > _MOST_AXES
+def has_over_six_axes(graph: Graph, node: Node) -> bool:
+    """Whether it computes with a tensor of more than six axes, or makes one."""
+    tensors = [*node.inputs, *map(node.ref, range(node.outputs))]
+    return node.op not in {*_VIEWS, "Const", "Placeholder"} and any(
+        len(graph.shape(ref) or ()) > _MOST_AXES for ref in tensors
+    )
 
 
 def has_many_axes(graph: Graph, node: Node) -> bool:
@@ -399,6 +395,21 @@ def masked_by(graph: Graph, choice: Node) -> int | None:
             if mask is not None and ((mask < -1e20) & np.isfinite(mask)).any():
                 return place
     return None
+
+
+def may_be_masked_as_a_whole(graph: Graph, node: Node) -> bool:
+    """Whether it takes the largest, or smallest, of values that are chosen, in part, from such beyond ∓1e20."""
+    choice, sign = graph.producer(node.inputs[0]), 1 if node.op == "Min" else -1
+    if choice.op not in {"Select", "SelectV2"} or not takes_floats(graph, choice):
+        return False
+    masks = (graph.constant(ref) for ref in choice.inputs[1:])
+    return any(mask is not None and bool((sign * mask > 1e20).any()) for mask in masks)
+
+
+def finds_in_five_axes(graph: Graph, node: Node) -> bool:
+    """Whether each place that it reads or writes is one in more than four axes."""
+    places = graph.shape(node.inputs[0 if node.op == "ScatterNd" else 1])
+    return places is not None and (places[-1] or 0) > 4
 
 
 def meets_large_integer(graph: Graph, node: Node) -> bool:

@@ -52,6 +52,16 @@ def value_range(graph: Graph, ref: Ref) -> Range:
     return _range(graph, ref, {}, _FARTHEST)
 
 
+def handed_on(node: Node) -> list[Ref]:
+    """Return the inputs whose values it hands on, or computes with: not indices, sizes and conditions."""
+    return node.inputs[_HANDS_ON.get(node.op, slice(None))]
+
+
+def computed(node: Node) -> list[Ref]:
+    """Return the outputs that it computes with arithmetic, as far as the range of the result is known."""
+    return [node.ref()] if node.op in _ARITHMETIC else []
+
+
 def _range(graph: Graph, ref: Ref, known: dict[Ref, Range], far: int) -> Range:
     if ref not in known:
         known[ref] = _UNKNOWN  # so that a loop has an end
@@ -74,10 +84,9 @@ def _found(graph: Graph, ref: Ref, known: dict[Ref, Range], far: int) -> Range:
         return _of_places(graph, node)
     if (narrow := _DTYPES.get(node.attrs.get({"Cast": "DstT", "Placeholder": "dtype"}.get(node.op, "")))) is not None:
         return narrow
-    inputs = node.inputs[_HANDS_ON[node.op]] if node.op in _HANDS_ON else node.inputs
     if node.op not in _HANDS_ON and node.op not in _ARITHMETIC:
         return _UNKNOWN
-    ranges = [_range(graph, given, known, far - 1) for given in inputs]
+    ranges = [_range(graph, given, known, far - 1) for given in handed_on(node)]
     if node.op in _ARITHMETIC:
         return _ARITHMETIC[node.op](*ranges)
     return _hull([*ranges, (0, 0)] if node.op == "Pad" else ranges)

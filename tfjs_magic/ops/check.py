@@ -117,6 +117,8 @@ _ASYNC = frozenset(
 #: Arithmetic that overflows, and the dtypes that overflow before int32 does.
 _WRAPPING = frozenset("Add AddN AddV2 Cumprod Cumsum Mul Neg Pow Prod Square Sub Sum".split())
 _NARROW = frozenset("int8 int16 uint8 uint16 uint32 uint64".split())
+#: What wasm leaves to XNNPACK, which refuses more than six axes, so that the result is what the memory held.
+_SIX_ON_WASM = frozenset("Add AddV2 BiasAdd Div DivNoNan Mul RealDiv SquaredDifference Sub".split())
 
 
 @functools.cache
@@ -130,12 +132,14 @@ def _wrong_rows() -> dict[str, list[dict[str, Any]]]:
 
 def _wrong_ways(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what TF.js would do wrongly with a node, and on which backends."""
+    if conditions.has_over_six_axes(graph, node):
+        yield "More than six axes are refused.", ("webgl", "webgpu")
+        if node.op in _SIX_ON_WASM:
+            yield "Of more than six axes nothing is computed; six are right.", ("wasm",)
     if conditions.is_channels_first(graph, node):
         yield "Only channels-last data is computed rightly.", BACKENDS
     elif node.op in _WRAPPING and node.attrs.get("T") in _NARROW:
         yield "It keeps 8- and 16-bit integers as int32, which does not wrap: cast to int32 before.", BACKENDS
-    elif conditions.broadcasts_over_six_axes(graph, node):
-        yield "Of more than six axes, other values meet; six are right.", ("wasm",)
     else:
         told: set[str] = set()
         for row in _wrong_rows().get(node.op, ()):
