@@ -39,8 +39,11 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "magics": None,
     "cli": None,
     "__init__": None,
+    "__main__": None,
 }
-#: Nothing imports these; the package's front door does, lazily.
+#: The front doors: they import the entry points, lazily.
+DOORS = {"__init__", "__main__"}
+#: Nothing else imports these.
 ENTRY_POINTS = {"magics", "cli"}
 #: The module that may reach into TensorFlow's private parts.
 PRIVATE_TENSORFLOW = {"graph.grappler"}
@@ -90,7 +93,7 @@ def _wrong_direction(module: str, source: str) -> list[str]:
         if target is None:
             continue
         room = target[0] if target else "the front door"
-        entering = part != "__init__" and room in ENTRY_POINTS - {part}
+        entering = part not in DOORS and room in ENTRY_POINTS - {part}
         if entering or (allowed is not None and room not in allowed | FOUNDATION | {part}):
             wrong.append(name)
     return wrong

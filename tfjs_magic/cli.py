@@ -10,16 +10,17 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tfjs_magic._version import __version__
-from tfjs_magic.errors import OptionError, TfjsMagicError
+from tfjs_magic.errors import OptionError, TfjsMagicError, printable
 from tfjs_magic.flags import RESULT, SOURCE, hyphenated, in_flags, merged, names, one_of, sentence
 from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
@@ -69,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 for a model that cannot be converted, read or saved; 2 for wrong usage.
     """
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an arrow must not stop what cannot write one
     try:
         arguments = _parse([*(sys.argv[1:] if argv is None else argv)])
     except SystemExit as end:  # argparse has said it: help, version or the mistake
@@ -79,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TfjsMagicError as error:
         if arguments.traceback:
             traceback.print_exc()
-        print(f"tfjs-magic: error: {_in_flags(' '.join(str(error).split()))}", file=sys.stderr)
+        _say(f"error: {_in_flags(' '.join(str(error).split()))}")
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
-        print("tfjs-magic: interrupted; nothing was written.", file=sys.stderr)
+        _say("interrupted; nothing was written.")
         return 130
     return 0
 
@@ -129,7 +133,7 @@ def _convert(arguments: argparse.Namespace) -> None:
             "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."
         )
     for note in _without_effect(arguments):
-        print(f"tfjs-magic: note: {note}", file=sys.stderr)
+        _say(f"note: {note}")
     if not arguments.dry_run:
         from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
@@ -140,7 +144,7 @@ def _convert(arguments: argparse.Namespace) -> None:
         arguments.input_path,
         format=wanted,
         quantize=_quantize(arguments),
-        progress=_show_step if sys.stderr.isatty() else None,
+        progress=_show_step if sys.stderr is not None and sys.stderr.isatty() else None,
         **_given(arguments),
     )
     target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
@@ -182,16 +186,30 @@ def _inspect(arguments: argparse.Namespace) -> None:
 
 
 def _show_step(name: str) -> None:
-    print(f"Converting: {name} …", file=sys.stderr)
+    _write(f"Converting: {name} …", sys.stderr)
 
 
 def _print_report(model: TfjsModel, target: Path | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_report(model, target), indent=2))
+        _write(json.dumps(_report(model, target), indent=2), sys.stdout)
         return
-    print(_in_flags(repr(model)))
-    if target is not None:
-        print(f"  written to: {target}")
+    written = "" if target is None else f"\n  written to: {printable(str(target))}"
+    _write(_in_flags(repr(model)) + written, sys.stdout)
+
+
+def _say(sentence: str) -> None:
+    _write(f"tfjs-magic: {sentence}", sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """Write a line, if somebody still listens: what was converted is no less written when a pipe has ended."""
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except (OSError, ValueError):
+        with open(os.devnull, "wb") as null, contextlib.suppress(OSError, ValueError):  # noqa: PTH123 - no file
+            os.dup2(null.fileno(), stream.fileno())  # else Python tries again when it ends, and fails
 
 
 def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
@@ -246,6 +264,8 @@ def _without_effect(arguments: argparse.Namespace) -> Iterator[str]:
 def _quantize(arguments: argparse.Namespace) -> dict[Any, tuple[str, ...]] | None:
     asked = {dtype: getattr(arguments, f"quantize_{dtype}") for dtype in QUANTIZATION_DTYPES}
     wanted: dict[Any, tuple[str, ...]] = {dtype: patterns for dtype, patterns in asked.items() if patterns is not None}
+    if empty := [dtype for dtype, patterns in wanted.items() if not patterns]:
+        raise OptionError(f"--quantize_{empty[0]}= names no weights; without '=' it takes every kernel.")
     if arguments.quantization_bytes is not None:
         if wanted:
             raise OptionError("--quantization_bytes and --quantize_… exclude each other; keep the latter.")
@@ -302,7 +322,7 @@ def _parse_convert(words: list[str]) -> argparse.Namespace:
 
 
 def _is_path(word: str) -> bool:
-    return bool(word) and Path(word).expanduser().exists()
+    return bool(word) and os.path.exists(os.path.expanduser(word))  # noqa: PTH110, PTH111 - they never raise
 
 
 def _inspect_parser() -> argparse.ArgumentParser:

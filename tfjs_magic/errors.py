@@ -16,11 +16,19 @@ Every message says what was found, where, what was expected and what to do.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
+
+#: Longer messages are cut: a name, or how many there are, may be anything.
+_LONGEST_MESSAGE = 8000
 
 
 class TfjsMagicError(Exception):
     """Base of every error that tfjs_magic raises on purpose."""
+
+    def __init__(self, message: str) -> None:
+        cut = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} …"
+        super().__init__(printable(cut))
 
 
 class ConversionError(TfjsMagicError):
@@ -87,11 +95,18 @@ class RunError(TfjsMagicError):
     """
 
     def __init__(self, message: str, *, js_name: str = "", js_stack: str = "") -> None:
-        super().__init__(message)
+        super().__init__(" ".join(message.split()))
         self.js_name = js_name
         self.js_stack = js_stack
 
 
+def printable(text: str) -> str:
+    """Return a text in which control, direction and other unseen characters are escapes: a name cannot forge a line."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+#: Unicode's control and format characters, half surrogates, and the separators of lines and paragraphs.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_REASON = 400
 

@@ -13,6 +13,9 @@
 /** Bound on the bytes of one message: the browser → kernel hop silently loses messages of 10 MiB and more. */
 export const MAX_PIECE_BYTES = 4 * 2 ** 20;
 
+/** Bound on a text of the page's own, in characters: it may go into the synced state. The page cuts what is longer. */
+export const MAX_TEXT_LENGTH = 20000;
+
 /** A page that runs reports at least this often. */
 export const HEARTBEAT_MS = 2000;
 

@@ -1,13 +1,16 @@
 /** Errors as data. */
-import type { WireError } from "./protocol";
+import { MAX_TEXT_LENGTH, type WireError } from "./protocol";
 
 /** Turn anything thrown into data; backends throw plain objects and strings too. */
 export function toWireError(error: unknown): WireError {
-  if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack ?? "" };
-  if (typeof error === "object" && error !== null && "message" in error) {
-    return { name: "Error", message: String(error.message), stack: "" };
-  }
-  return { name: "Error", message: String(error), stack: "" };
+  if (error instanceof Error) return cut(error.name, error.message, error.stack);
+  const named = typeof error === "object" && error !== null && "message" in error;
+  return cut("Error", String(named ? error.message : error));
+}
+
+function cut(...texts: (string | undefined)[]): WireError {
+  const [name, message, stack] = texts.map((text) => text?.slice(0, MAX_TEXT_LENGTH));
+  return { name: name ?? "", message: message ?? "", stack: stack ?? "" };
 }
 
 /** The opposite of toWireError. */

@@ -76,6 +76,7 @@ def test_text_comes_in_the_message() -> None:
         pytest.param({"dtype": "float64"}, "dtype 'float64'", id="dtype"),
         pytest.param({"shape": [MAX_WAITING_BYTES, 3], "total": 12 * MAX_WAITING_BYTES}, "exceed", id="too-large"),
         pytest.param({"dtype": "string", "shape": [2], "values": ["a"]}, "lacks its values", id="text"),
+        pytest.param({"dtype": "string", "shape": [1], "values": ["a" * 9]}, "exceeds 8 characters", id="long-text"),
     ],
 )
 def test_pieces_that_do_not_add_up_are_refused(changes: dict[str, Any], complaint: str) -> None:

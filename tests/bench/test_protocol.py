@@ -125,7 +125,7 @@ def test_python_and_typescript_declare_the_same(name: str) -> None:
 def test_python_and_typescript_agree_on_constants() -> None:
     python = {**vars(options), **vars(protocol)}
     constants = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).constants
-    assert constants.keys() == {"BACKENDS", "HEARTBEAT_MS", "MAX_PIECE_BYTES", "MIN_RUNS_FOR_P90"}
+    assert constants.keys() == {"BACKENDS", "HEARTBEAT_MS", "MAX_PIECE_BYTES", "MAX_TEXT_LENGTH", "MIN_RUNS_FOR_P90"}
     assert {name: python[name] for name in constants} == constants
 
 
@@ -161,6 +161,10 @@ def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
         pytest.param({"kind": "get_model", "id": 1, "model": True}, "message.model is True", id="bool-is-no-int"),
         pytest.param(_put_output(job={"model": 0, "backend": "cuda"}), "message.job.backend", id="backend"),
         pytest.param(_put_output(tensor=None), "message.tensor is a NoneType", id="nested"),
+        pytest.param(_put_output(page="x" * 20_001), "message.page has 20001 characters", id="long"),
+        pytest.param(
+            {"kind": "picture", "id": 1, "page": "p", "svg": "x" * (2**20 + 1)}, "has 1048577 characters", id="picture"
+        ),
         pytest.param(
             {"kind": "report", "id": 1, "page": "p", **report(job_report(1, float("nan")))},
             r"message.jobs\[0\].run.latency_ms\[1\] is nan; expected a finite number",

@@ -159,6 +159,25 @@ def test_a_page_without_the_claim_changes_nothing(kind: str) -> None:
     assert (reply["kind"], page.session.snapshot, page.session.picture) == ("failed", before, None)
 
 
+@pytest.mark.parametrize("page", ["", "p"])
+def test_nothing_is_told_before_a_claim(page: str) -> None:
+    told = Page()
+    assert told.report(*done(1)["jobs"], status="finished", page=page)["kind"] == "failed"
+    assert told.status == "pending"
+
+
+def test_nothing_more_is_told_after_the_end() -> None:
+    page = Page()
+    page.claim()
+    page.report(*done(1, 2)["jobs"], status="finished")
+    ended = page.session.snapshot
+    assert "has ended" in page.report(*done(9)["jobs"], status="failed")["error"]["message"]
+    assert page.ask("verify", page="p", job=JOB)[0]["kind"] == "failed"
+    assert page.put(dense(page.feeds[0])["y"])["kind"] == "failed"
+    assert page.session.snapshot == ended
+    assert page.ask("picture", page="p", svg=SVG)[0]["kind"] == "ack"
+
+
 # ---------------------------------------------------------------- what it gives
 
 
@@ -264,6 +283,7 @@ def test_wrong_outputs_fail_and_are_compared_only_once() -> None:
         pytest.param({"total": 16}, "says it has 16 bytes", id="store"),
         pytest.param({"name": "z"}, "no output 'z'", id="name"),
         pytest.param({"feed": 9}, "no feed 9", id="feed"),
+        pytest.param({"dtype": "string", "values": ["a"] * 3}, "'y' is string; expected float32", id="text"),
     ],
 )
 def test_outputs_that_the_model_has_not_are_refused(changes: dict[str, Any], complaint: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.bench.test_result import EVIL, snapshot_with
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.snapshot import new_snapshot
-from tfjs_magic.bench.static_output import MAX_PICTURE_BYTES, checked_picture, static_html
+from tfjs_magic.bench.static_output import checked_picture, static_html
 
 
 def _svg(inside: str, attributes: str = "") -> str:
@@ -48,7 +48,13 @@ def test_a_plain_picture_passes_unchanged(inside: str) -> None:
         pytest.param(_svg("<use xlink:href='https://x/#a'/>"), id="xlink"),
         pytest.param(_svg("<g style='fill:url(https://x/)'/>"), id="style-url"),
         pytest.param(_svg("<style>@import 'https://x/'</style>"), id="import"),
-        pytest.param(_svg("x" * MAX_PICTURE_BYTES), id="large"),
+        pytest.param(_svg("<a><set attributeName='onmouseover' to='alert(1)'/></a>"), id="set"),
+        pytest.param(_svg("<a><animate attributeName='href' to='javascript:alert(1)'/></a>"), id="animation"),
+        pytest.param(_svg("<p xmlns='http://www.w3.org/1999/xhtml'/>"), id="html-inside"),
+        pytest.param(_svg("<x:path xmlns:x='urn:x'/>"), id="another-namespace"),
+        pytest.param("<?xml-stylesheet href='https://x/'?>" + _svg(""), id="stylesheet"),
+        pytest.param(_svg("<style>.a { fill: \\75rl(https://x/) }</style>"), id="escaped-style"),
+        pytest.param(_svg("<g style='fill: image-set(\"https://x/\" 1x)'/>"), id="image-set"),
     ],
 )
 def test_a_picture_that_could_do_more_than_be_drawn_is_refused(picture: str) -> None:

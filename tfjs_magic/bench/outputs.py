@@ -117,4 +117,6 @@ def _texts(tensor: WireTensor, shape: tuple[int, ...]) -> Array:
     values = tensor["values"]
     if values is None or len(values) != math.prod(shape):
         raise ProtocolError(f"text output '{tensor['name']}' of shape {shape} lacks its values.")
+    if sum(map(len, values)) > MAX_PIECE_BYTES:
+        raise ProtocolError(f"text output '{tensor['name']}' exceeds {MAX_PIECE_BYTES} characters; pass fewer samples.")
     return np.array(values, object).reshape(shape)

@@ -17,6 +17,10 @@ from tfjs_magic.options import Backend
 
 #: Bound on the bytes of one message: the browser → kernel hop silently loses messages of 10 MiB and more.
 MAX_PIECE_BYTES = 4 * 2**20
+#: Bound on a text of the page's own, in characters: it may go into the synced state. The page cuts what is longer.
+MAX_TEXT_LENGTH = 20_000
+#: Bound on the picture of the plot, in characters: one of some hundred runs has about 50,000.
+MAX_PICTURE_LENGTH = 2**20
 #: A page that runs reports at least this often.
 HEARTBEAT_MS = 2000
 #: Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given.
@@ -327,6 +331,8 @@ def _check(value: Any, expected: Any, where: str) -> Any:
         return float(value)
     if type(value) is not expected or expected is float:
         raise ProtocolError(f"{where} is {value!r:.80}; expected {_name(expected)}.")
+    if expected is str and len(value) > (most := MAX_PICTURE_LENGTH if where == "message.svg" else MAX_TEXT_LENGTH):
+        raise ProtocolError(f"{where} has {len(value)} characters; expected at most {most}.")
     return value
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot
+from tfjs_magic.errors import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,7 @@ def table_html(summary: Sequence[Mapping[str, Any]], environment: Mapping[str, A
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
     lines = [*notes, *([_environment_line(environment)] if environment else [])]
-    below = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
 
 
@@ -170,7 +171,7 @@ def _cell(key: str, row: Mapping[str, Any]) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.3g}" if value < 100 else f"{value:.0f}"
-    return str(value)
+    return printable(str(value))
 
 
 def _environment_line(environment: Mapping[str, Any]) -> str:

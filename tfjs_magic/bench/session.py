@@ -22,7 +22,7 @@ from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import Feed
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
-from tfjs_magic.bench.protocol import ENDED, MAX_PIECE_BYTES
+from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.verify import compare
 from tfjs_magic.errors import reason_of
@@ -247,8 +247,12 @@ class Session:
             self._note_alive(message["page"])
             contender = self._contender_of(message["job"])
             name = message["tensor"]["name"]
-            if name not in (info.name for info in contender.model.outputs):
+            output = next((info for info in contender.model.outputs if info.name == name), None)
+            if output is None:
                 raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
+            dtype = message["tensor"]["dtype"]
+            if (dtype == "string") != (output.dtype == "string"):
+                raise wire.ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
             if not 0 <= message["feed"] < len(contender.feeds):
                 raise wire.ProtocolError(f"there is no feed {message['feed']}.")
             key = (message["job"]["model"], message["job"]["backend"], message["feed"], name)
@@ -285,9 +289,10 @@ class Session:
 
     def _report(self, message: wire.Report) -> Answer:
         with self._lock:
-            self._note_alive(message["page"])
+            self._require_owner(message["page"])
             # A page sends a report again when the answer is late: it may arrive after the next one.
             if message["id"] > self._last_report_id:
+                self._note_alive(message["page"])
                 self._set_state(states.with_report(self._snapshot, message))
                 self._last_report_id = message["id"]
         return {"kind": "ack", "id": message["id"]}, []
@@ -311,12 +316,17 @@ class Session:
         return self._contender(states.job_state(self._snapshot, job)["job"]["model"])
 
     def _require_owner(self, page: str) -> None:
-        if page != self._snapshot["page"]:
+        if self._snapshot["status"] == "pending" or page != self._snapshot["page"]:
             raise wire.ProtocolError("this page does not run the benchmark; another one does.")
 
     def _note_alive(self, page: str) -> None:
-        """Refuse every page but the one that runs it; that one lives, though it may have been thought gone."""
+        """Refuse every page but the one that runs it; that one lives, though it may have been thought gone.
+
+        Once it has said how the run ended, the numbers are final.
+        """
         self._require_owner(page)
+        if self._snapshot["status"] in CONCLUDED:
+            raise wire.ProtocolError("the benchmark has ended.")
         self._last_report = self._clock()
         if self._snapshot["status"] == "interrupted":
             self._set_state(states.resume(self._snapshot))

@@ -30,7 +30,12 @@ def writable(path: str | Path) -> Path:
     Raises:
         SaveError: It is no possible name, a link to nothing, or its parent cannot be written to.
     """
-    target = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow the last link
+    try:
+        target = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow the last link
+    except FileNotFoundError as error:
+        raise SaveError(f"'{path}' is no place: the current directory is gone. Give an absolute path.") from error
+    except RuntimeError as error:
+        raise SaveError(f"'{path}' cannot be written: {error}. Choose another path.") from error
     try:
         target.lstat()
     except FileNotFoundError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tfjs_magic.artifacts import Artifacts, ConversionReport, TensorInfo
+from tfjs_magic.errors import printable
 
 _LOAD_CALL = {"layers-model": "tf.loadLayersModel", "graph-model": "tf.loadGraphModel"}
 _MOST_OPS = 12
@@ -16,11 +17,7 @@ _MOST_MISSES = 3
 
 def summary_text(model: Artifacts) -> str:
     """Return the summary as plain text, for a terminal and a screen reader."""
-    lines = [
-        f"{model.report.source} → TensorFlow.js {model.format.replace('-', ' ')}, {size_text(model.nbytes)} of weights"
-    ]
-    lines += [f"  {label}: {text}" for label, text in _rows(model)]
-    return "\n".join(lines)
+    return "\n".join([_title(model), *(f"  {label}: {text}" for label, text in _rows(model))])
 
 
 def summary_html(model: Artifacts) -> str:
@@ -43,7 +40,11 @@ _CELL = "text-align:left;vertical-align:top;padding:2px 0;overflow-wrap:anywhere
 
 def _title(model: Artifacts) -> str:
     kind = model.format.replace("-", " ")
-    return f"{model.report.source} → TensorFlow.js {kind}, {size_text(model.nbytes)} of weights"
+    return f"{printable(model.report.source)} → TensorFlow.js {kind}, {size_text(model.nbytes)} of weights"
+
+
+def _lines(sentences: Iterable[str]) -> str:
+    return "\n".join(map(printable, sentences))
 
 
 def size_text(nbytes: int) -> str:
@@ -59,7 +60,7 @@ def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
     reasons = list(report.reasons[:_MOST_REASONS])
     if hidden := len(report.reasons) - len(reasons):
         reasons.append(f"… and {hidden} more reasons in .report.reasons")
-    yield "format", f"{model.format}. " + "\n".join(reasons)
+    yield "format", f"{model.format}. {_lines(reasons)}"
     yield (
         "training",
         (
@@ -69,8 +70,8 @@ def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
         ),
     )
     yield "load in JavaScript", f"const model = await {_LOAD_CALL[model.format]}('model.json');"
-    yield "inputs", "\n".join(map(_tensor_text, model.inputs))
-    yield "outputs", "\n".join(map(_tensor_text, model.outputs))
+    yield "inputs", _lines(map(_tensor_text, model.inputs))
+    yield "outputs", _lines(map(_tensor_text, model.outputs))
     shards = sum(len(group.shard_names) for group in model.groups)
     yield (
         "size",
@@ -80,21 +81,21 @@ def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
         shown = ", ".join(f"{op} × {count}" for op, count in list(report.ops.items())[:_MOST_OPS])
         more = f" … and {len(report.ops) - _MOST_OPS} other kinds" if len(report.ops) > _MOST_OPS else ""
         kind = "layers" if model.format == "layers-model" else "executed ops"
-        yield kind, f"{sum(report.ops.values())}: {shown}{more}"
+        yield kind, printable(f"{sum(report.ops.values())}: {shown}{more}")
     if report.backends:
         yield (
             "backends",
             ", ".join(
-                f"{name} lacks or miscomputes {', '.join(missing)}" if missing else f"{name} ✓"
+                f"{name} lacks or miscomputes {printable(', '.join(missing))}" if missing else f"{name} ✓"
                 for name, missing in report.backends.items()
             ),
         )
     if misses := _misses(report):
-        yield "passes", misses
+        yield "passes", printable(misses)
     if report.notes:
-        yield "notes", "\n".join(report.notes)
+        yield "notes", _lines(report.notes)
     if report.advice:
-        yield "advice", "\n".join(report.advice)
+        yield "advice", _lines(report.advice)
     if report.seconds:
         split = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
         yield "converted in", f"{sum(report.seconds.values()):.2f} s ({split})"
