@@ -19,8 +19,8 @@ export const MAX_TEXT_LENGTH = 20000;
 /** A page that runs reports at least this often. */
 export const HEARTBEAT_MS = 2000;
 
-/** Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given. */
-export const MIN_RUNS_FOR_P90 = 10;
+/** Below this many runs the slowest tenth is three runs or fewer, so the 90th percentile is not given. */
+export const MIN_RUNS_FOR_P90 = 30;
 
 /** Fastest first: the order in which they are tried when none is named. */
 export const BACKENDS = ["webgpu", "webgl", "wasm", "cpu"] as const;

@@ -18,15 +18,34 @@ export function quantile(values: readonly number[], q: number): number {
   return low + (high - low) * (position - Math.floor(position));
 }
 
-export type Summary = { count: number; median: number | null; p90: number | null; min: number | null };
+/** `interval`: where the median lies with a confidence of 95 %. */
+export type Summary = {
+  count: number;
+  median: number | null;
+  interval: [low: number, high: number] | null;
+  p90: number | null;
+  min: number | null;
+};
+
+/**
+ * The 95 % interval of the median from order statistics, whatever the distribution; null below six values.
+ * Source: W. J. Conover, Practical Nonparametric Statistics, 3.2, with the normal approximation of the ranks.
+ */
+export function medianInterval(values: readonly number[]): [low: number, high: number] | null {
+  const rank = Math.floor((values.length + 1) / 2 - 0.98 * Math.sqrt(values.length));
+  const sorted = Float64Array.from(values).sort();
+  const [low, high] = [sorted[rank - 1], sorted[values.length - rank]];
+  return rank < 1 || low === undefined || high === undefined ? null : [low, high];
+}
 
 /** What a sample supports; null for what it does not. */
 export function summarize(values: readonly number[]): Summary {
   const count = values.length;
-  if (count === 0) return { count, median: null, p90: null, min: null };
+  if (count === 0) return { count, median: null, interval: null, p90: null, min: null };
   return {
     count,
     median: quantile(values, 0.5),
+    interval: medianInterval(values),
     p90: count >= MIN_RUNS_FOR_P90 ? quantile(values, 0.9) : null,
     min: Math.min(...values),
   };

@@ -104,14 +104,14 @@ describe("seriesOf", () => {
 });
 
 describe("latencyPicture", () => {
-  const runs = Array.from({ length: 12 }, (_, i) => 5 + i / 100);
+  const runs = Array.from({ length: 30 }, (_, i) => 5 + i / 100);
 
   it("is well-formed XML with title, legend, median and p90", () => {
     const svg = latencyPicture(document, snapshot([job("wasm", runs, { first_ms: 9 }), job("cpu", [])]));
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
     expect(parsed.querySelector("parsererror")).toBeNull();
     expect(parsed.documentElement.textContent).toContain("Latency per run in the browser: model");
-    expect(parsed.documentElement.textContent).toContain("wasm: median 5.05 ms, p90 5.1 ms, 12 runs");
+    expect(parsed.documentElement.textContent).toContain("wasm: median 5.14 ms, p90 5.26 ms, 30 runs");
     expect(parsed.documentElement.textContent).not.toContain("cpu");
   });
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { isStable, nextBatch, quantile, summarize, WARMUP_MAX, WARMUP_MAX_MS, warmupDone } from "../src/stats";
+import {
+  isStable,
+  medianInterval,
+  nextBatch,
+  quantile,
+  summarize,
+  WARMUP_MAX,
+  WARMUP_MAX_MS,
+  warmupDone,
+} from "../src/stats";
 
 describe("quantile", () => {
   it("interpolates as numpy does", () => {
@@ -16,14 +25,20 @@ describe("quantile", () => {
 });
 
 describe("summarize", () => {
-  it("gives no p90 for nine samples and one for ten", () => {
-    const ten = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-    expect(summarize(ten.slice(1)).p90).toBeNull();
-    expect(summarize(ten).p90).toBeCloseTo(9.1, 12);
+  it("gives no p90 for 29 samples and one for 30", () => {
+    const runs = Array.from({ length: 30 }, (_, i) => i + 1);
+    expect(summarize(runs.slice(1)).p90).toBeNull();
+    expect(summarize(runs).p90).toBeCloseTo(27.1, 12);
+  });
+
+  it("knows where the median lies from six samples on", () => {
+    expect(medianInterval([5, 1, 4, 2, 3])).toBeNull();
+    expect(medianInterval([6, 1, 5, 2, 4, 3])).toEqual([1, 6]);
+    expect(medianInterval(Array.from({ length: 100 }, (_, i) => i + 1))).toEqual([40, 61]);
   });
 
   it("gives nothing for nothing", () => {
-    expect(summarize([])).toEqual({ count: 0, median: null, p90: null, min: null });
+    expect(summarize([])).toEqual({ count: 0, median: null, interval: null, p90: null, min: null });
   });
 });
 

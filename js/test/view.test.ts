@@ -73,8 +73,9 @@ describe("jobTable", () => {
     expect(text(table, "p90")).toBe("–");
     expect(text(table, "Load")).toBe("12.3 ms");
     expect(text(table, "Warm-up")).toBe("2 runs");
-    const ten = cells({ run_ms: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] });
-    expect(text(ten, "p90")).toBe("9.1 ms");
+    const many = cells({ run_ms: Array.from({ length: 30 }, (_, i) => i + 1) });
+    expect(text(many, "p90")).toBe("27.1 ms");
+    expect(text(many, "Median")).toBe("15.5 ms10 ms – 21 ms");
   });
 
   it("says when a run is a batch of calls and when a CPU plays the GPU", () => {
@@ -118,6 +119,13 @@ describe("jobTable", () => {
   it("names its rows apart from those of another view", () => {
     const ids = [cells({ parity }), cells({ parity })].map((table) => table.querySelector(".tm-detail")?.id);
     expect(new Set(ids).size).toBe(2);
+  });
+
+  it("never ticks what proves nothing", () => {
+    const unsure = cells({ parity: { ...parity, status: "inconclusive" } });
+    expect(unsure.querySelector("button")?.textContent).toBe("? inconclusive (error 2.0e-6)");
+    unsure.querySelector("button")?.click();
+    expect(unsure.querySelector(".tm-detail tbody")?.textContent).not.toContain("passed");
   });
 
   it("shows a failed comparison without being asked", () => {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import statistics
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tfjs_magic.bench.protocol import Job, Snapshot, WireError
@@ -50,10 +52,26 @@ def test_every_timed_call_is_a_record() -> None:
 
 
 def test_percentiles_that_the_sample_cannot_support_are_none() -> None:
-    few, many = (BenchmarkResult.from_snapshot(snapshot_with([float(i) for i in range(n)])).summary[0] for n in (9, 10))
-    assert (few["median_ms"], few["p90_ms"]) == (4.0, None)
-    assert many["p90_ms"] == pytest.approx(8.1)
-    assert many["mean_ms"] == statistics.fmean(range(10))
+    def row(runs: int) -> Any:
+        return BenchmarkResult.from_snapshot(snapshot_with([float(i) for i in range(runs)])).summary[0]
+
+    assert (row(9)["median_ms"], row(29)["p90_ms"], row(59)["p95_ms"], row(299)["p99_ms"]) == (4.0, None, None, None)
+    assert row(30)["p90_ms"] == pytest.approx(np.percentile(range(30), 90))
+    assert row(60)["p95_ms"] == pytest.approx(np.percentile(range(60), 95))
+    assert row(300)["p99_ms"] == pytest.approx(np.percentile(range(300), 99))
+    assert (row(10)["mean_ms"], row(10)["std_ms"]) == (statistics.fmean(range(10)), statistics.stdev(range(10)))
+
+
+def test_the_interval_holds_the_median_in_95_of_100_cases() -> None:
+    """The k-th value from below and from above enclose it unless fewer than k of the runs lie on one side."""
+    assert BenchmarkResult.from_snapshot(snapshot_with([1.0] * 5)).summary[0]["median_low_ms"] is None
+    for runs in range(6, 200):
+        row = BenchmarkResult.from_snapshot(snapshot_with([float(i) for i in range(runs)])).summary[0]
+        missed = [2 * sum(math.comb(runs, i) for i in range(k)) / 2**runs for k in range(runs // 2 + 2)]
+        rank = int(row["median_low_ms"]) + 1
+        assert row["median_high_ms"] == runs - rank
+        assert missed[rank] <= 0.0575
+        assert missed[rank + 1] > 0.04
 
 
 def test_a_job_without_runs_has_no_numbers() -> None:

@@ -58,7 +58,9 @@ def lab_without_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
 
 def test_main_thread_where_workers_are_forbidden(lab_without_workers: LabServer, browser: Browser) -> None:
     """The run says so, is complete, and Stop works between two runs."""
-    model = "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10)"
+    model = (
+        "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None)"
+    )
     convert = "%%tfjs_convert --backend wasm --format graph --runs"
     cells = ["%load_ext tfjs_magic\nimport keras", f"{convert} 12\n{model}", f"{convert} 100000\n{model}"]
     notebook = lab_without_workers.notebook(browser, cells, name="main_thread.ipynb")

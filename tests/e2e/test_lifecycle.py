@@ -13,7 +13,7 @@ from tests.e2e.lab import Notebook
 from tests.e2e.widget import Widget, agree, result_expression
 
 #: Some milliseconds per run on wasm: slow enough to press a button in mid-run.
-MODEL = "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10)"
+MODEL = "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None)"
 #: Weights that take seconds to travel.
 LARGE = "keras.Sequential([keras.Input((5000,)), keras.layers.Dense(5000), keras.layers.Dense(2)])"
 IMPORTS = "%load_ext tfjs_magic\nimport keras, gc, time, weakref"

@@ -23,8 +23,8 @@ MAX_TEXT_LENGTH = 20_000
 MAX_PICTURE_LENGTH = 2**20
 #: A page that runs reports at least this often.
 HEARTBEAT_MS = 2000
-#: Below this many runs the 90th percentile is one of the two or three slowest runs by chance, so it is not given.
-MIN_RUNS_FOR_P90 = 10
+#: Below this many runs the slowest tenth is three runs or fewer, so the 90th percentile is not given.
+MIN_RUNS_FOR_P90 = 30
 
 Stage = Literal["weights", "backend", "load", "verify", "warmup", "run"]
 Warmup = int | Literal["auto"]
@@ -91,7 +91,9 @@ class OutputParity(TypedDict):
 
 
 class Parity(TypedDict):
-    """``status``: "passed", "failed", "reported", "no_reference", "source_changed" or "source_failed".
+    """The verdict.
+
+    ``status``: "passed", "failed", "inconclusive", "reported", "no_reference", "source_changed" or "source_failed".
 
     ``note``: a sentence or "".
     """

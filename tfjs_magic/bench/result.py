@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,13 @@ class BenchmarkResult:
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
     """Sum up each job: load, first run and steady state are three numbers.
 
-    ``p90_ms`` is None below ``MIN_RUNS_FOR_P90`` runs, every number is None where nothing was measured. ``batch`` is
-    how many calls one run averages, where the browser's clock is too coarse for one.
+    Between ``median_low_ms`` and ``median_high_ms`` the median lies with a confidence of 95 %, if the runs do not
+    depend on each other; None below six runs. ``p90_ms``, ``p95_ms`` and ``p99_ms`` are None where fewer than three
+    runs lie above: below 30, 60 and 300 runs. Every number is None where nothing was measured. ``batch`` is how many
+    calls one run averages, where the browser's clock is too coarse for one.
+
+    Source of the interval, from order statistics with the normal approximation of their ranks: W. J. Conover, Practical
+    Nonparametric Statistics, 3.2.
     """
     return tuple(_summary(snapshot["models"][state["job"]["model"]]["label"], state) for state in snapshot["jobs"])
 
@@ -135,6 +141,7 @@ def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
 def _summary(label: str, state: JobState) -> dict[str, Any]:
     runs = state["run_ms"]
     parity = state["parity"]
+    interval = _median_interval(runs)
     return {
         "model": label,
         "backend": _backend(state),
@@ -150,11 +157,26 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "n": len(runs),
         "batch": state["batch"],
         "median_ms": statistics.median(runs) if runs else None,
-        "p90_ms": statistics.quantiles(runs, n=10, method="inclusive")[8] if len(runs) >= MIN_RUNS_FOR_P90 else None,
+        "median_low_ms": interval[0],
+        "median_high_ms": interval[1],
+        **{f"p{p}_ms": _percentile(runs, p) for p in (90, 95, 99)},
         "mean_ms": statistics.fmean(runs) if runs else None,
+        "std_ms": statistics.stdev(runs) if len(runs) > 1 else None,
         "min_ms": min(runs, default=None),
         "error": state["error"]["message"] if state["error"] else "",
     }
+
+
+def _percentile(runs: Sequence[float], percent: int) -> float | None:
+    if len(runs) * (100 - percent) < MIN_RUNS_FOR_P90 * 10:
+        return None
+    return statistics.quantiles(runs, n=100, method="inclusive")[percent - 1]
+
+
+def _median_interval(runs: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    rank = math.floor((len(runs) + 1) / 2 - 0.98 * math.sqrt(len(runs)))
+    ordered = sorted(runs)
+    return (ordered[rank - 1], ordered[-rank]) if rank >= 1 else (None, None)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -21,8 +21,12 @@ TOLERANCES: Mapping[Backend, float] = {
     "webgl": 1e-3,
     "webgpu": 1e-3,
 }
-#: Two samples whose outputs differ by less than this many tolerances cannot show an error of the size of one.
+#: How many times the error, and the precision of float32, the outputs of two samples must differ by: then an error of
+#: one percent of what the samples make of the outputs would have been seen.
 TELLING_FACTOR = 100
+_PRECISION = 2.0**-23
+#: The largest relative error of float32 that oneDNN was seen to make.
+_ONE_DNN_ERROR = 1e-2
 #: JSON has no infinity; an error that no number bounds (NaN, infinity, another shape) is shown as the largest float.
 UNBOUNDED = sys.float_info.max
 
@@ -43,7 +47,8 @@ def compare(
     """Compare the outputs of every feed; the worst feed counts.
 
     Floats pass within the tolerance, everything else must be equal. A quantized model gets no verdict without the
-    user's own ``tolerance``: its error is the price of its size, not a fault.
+    user's own ``tolerance``: its error is the price of its size, not a fault. Where the outputs hardly depend on the
+    samples, what is equal proves nothing: "inconclusive".
 
     Args:
         expected: Python's outputs, one mapping per feed.
@@ -58,16 +63,23 @@ def compare(
         _compare_output(name, [e[name] for e in expected], [a[name] for a in actual], bound, notes)
         for name in expected[0]
     ]
-    passed = all(output["passed"] for output in outputs)
-    status = "passed" if passed else "failed"
+    status = "passed" if all(output["passed"] for output in outputs) else "failed"
     if quantized and tolerance is None:
         status = "reported"
         notes.append("The weights are quantized: the error is reported, and judged only against your own tolerance.")
-    elif not passed and not notes:
-        notes.append(ONE_DNN_NOTE)
-    if reason := _untelling(expected, bound):
+    elif status == "failed" and not notes:
+        notes += _likely_cause(max(output["max_rel_error"] for output in outputs), quantized=quantized, bound=bound)
+    if status != "failed" and (reason := _untelling(expected, outputs, exact=tolerance is None and not quantized)):
+        status = "inconclusive"
         notes.append(f"The samples cannot tell right from wrong: {reason}.")
     return {"status": status, "note": " ".join(dict.fromkeys(notes)), "outputs": outputs}
+
+
+def _likely_cause(error: float, *, quantized: bool, bound: float) -> list[str]:
+    if quantized:
+        missed = f"The weights are quantized, and their error of {error:.1e} exceeds your tolerance of {bound:g}."
+        return [missed, "float16 and uint16 are closer; so is leaving the weights out that matter most."]
+    return [ONE_DNN_NOTE if error <= _ONE_DNN_ERROR else "No rounding explains this error: please report it."]
 
 
 def _compare_output(
@@ -155,13 +167,22 @@ def _top1_agreement(expected: Sequence[Array], actual: Sequence[Array]) -> float
     return float(np.mean(flat)) if flat.size else None
 
 
-def _untelling(expected: Sequence[Mapping[str, Array]], bound: float) -> str:
-    """Why a pass would prove nothing, "" if it proves something."""
-    if all(_constant(array) for feed in expected for array in feed.values()):
+def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[OutputParity], *, exact: bool) -> str:
+    """Why a pass would prove nothing, "" if it proves something; ``exact``: whether no error is meant to be there."""
+    arrays = [array for feed in expected for array in feed.values()]
+    if not any(array.dtype.kind not in "fc" or np.any(np.isfinite(array)) for array in arrays):
+        return "no value of any output is finite"
+    if all(map(_constant, arrays)):
         return "every value of every output is equal"
-    if len(expected) < 2 or any(_spread(expected, name) >= TELLING_FACTOR * bound for name in expected[0]):
+    spreads = {row["output"]: _spread(expected, row["output"]) for row in outputs} if len(expected) > 1 else {}
+    noise = {row["output"]: max(row["max_rel_error"] if exact else 0, _PRECISION) for row in outputs}
+    if not spreads or any(spread >= TELLING_FACTOR * noise[name] for name, spread in spreads.items()):
         return ""
-    return f"Python's outputs for them differ by less than {TELLING_FACTOR} times the tolerance; pass samples="
+    largest = max(spreads.values())
+    return (
+        f"their outputs differ by {largest:.1e} of the largest value, less than {TELLING_FACTOR} times the error or "
+        "the precision of float32; pass samples that matter (samples=, --samples)"
+    )
 
 
 def _constant(array: Any) -> bool:

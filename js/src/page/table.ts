@@ -41,14 +41,15 @@ export class JobTable {
 type Detail = { id: string; expanded: boolean; toggle: () => void };
 
 function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
-  const { count, median, p90, min } = summarize(job.run_ms);
+  const { count, median, interval, p90, min } = summarize(job.run_ms);
+  const within = interval === null ? [] : [intervalText(make, interval)];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
   const cells: [string, ...(string | Node)[]][] = [
     ["Against Python", parityBadge(make, job, detail)],
     ["Load", formatMs(job.load_ms)],
     ["First run", formatMs(job.first_ms)],
     ["Warm-up", job.warmup_ms.length > 0 ? `${job.warmup_ms.length} runs` : "–"],
-    ["Median", formatMs(median), ...batch],
+    ["Median", formatMs(median), ...within, ...batch],
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
     ["Min", formatMs(min)],
   ];
@@ -62,6 +63,11 @@ function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, de
   return row;
 }
 
+function intervalText(make: Make, [low, high]: [low: number, high: number]): HTMLElement {
+  const title = "With a confidence of 95 % the median lies in between, if the runs do not depend on each other.";
+  return make("span", { class: "tm-device", title }, `${formatMs(low)} – ${formatMs(high)}`);
+}
+
 function tooFew(make: Make): HTMLElement {
   return make("span", { title: `A p90 needs at least ${MIN_RUNS_FOR_P90} runs.` }, "–");
 }
@@ -69,6 +75,7 @@ function tooFew(make: Make): HTMLElement {
 const VERDICTS: Record<string, [mark: string, text: string, className: string]> = {
   passed: ["✓", "passed", "tm-passed"],
   failed: ["✗", "failed", "tm-failed"],
+  inconclusive: ["?", "inconclusive", "tm-inconclusive"],
   reported: ["≈", "reported", ""],
   no_reference: ["", "no reference", ""],
   source_changed: ["", "not compared", ""],
@@ -109,6 +116,13 @@ export function errorBox(make: Make, error: WireError): HTMLElement {
   return box;
 }
 
+/** An output is judged by itself, where the whole is. */
+function verdictOn(output: Parity["outputs"][number], { status }: Parity): string {
+  if (status === "inconclusive") return status;
+  if (output.passed) return "passed";
+  return status === "reported" ? status : "failed";
+}
+
 function parityDetail(make: Make, parity: Parity): Node[] {
   const note = make("p", {}, parity.note);
   if (parity.outputs.length === 0) return [note];
@@ -120,7 +134,7 @@ function parityDetail(make: Make, parity: Parity): Node[] {
       formatError(output.tolerance),
       output.cosine === null ? "–" : output.cosine.toFixed(6),
       output.top1_agreement === null ? "–" : `${(100 * output.top1_agreement).toFixed(0)} %`,
-      output.passed ? "passed" : parity.status === "reported" ? "reported" : "failed",
+      verdictOn(output, parity),
     ];
     const name = make("th", { scope: "row" }, output.output);
     return make("tr", {}, name, ...cells.map((text) => make("td", {}, text)));

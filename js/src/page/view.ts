@@ -126,8 +126,7 @@ function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {
     const text = "A software GPU computes on the CPU: its times say nothing about a real GPU.";
     boxes.push(make("div", { class: "tm-note" }, text));
   }
-  // "The samples cannot tell right from wrong" must not hide behind a tick.
-  const doubts = snapshot.jobs.flatMap(({ parity }) => (parity?.status === "passed" && parity.note ? parity.note : []));
+  const doubts = snapshot.jobs.flatMap(({ parity }) => (parity?.status === "inconclusive" ? parity.note : []));
   for (const text of new Set(doubts)) boxes.push(make("div", { class: "tm-note" }, text));
   return boxes;
 }
