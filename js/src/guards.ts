@@ -111,6 +111,7 @@ const isAnswer: Answers = {
     jobs: arrayOf(isJob),
     runs: isNumber,
     warmup: either(isNumber, oneOf("auto")),
+    seed: isNumber,
   }),
   model: object({
     format: oneOf("layers-model", "graph-model"),

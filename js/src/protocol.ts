@@ -165,8 +165,8 @@ export type ToKernel =
 
 export type FromKernel =
   | { kind: "asset"; id: number; encoding: "gzip" | "identity" }
-  /** `granted` false: another page runs it. `jobs` in the order to run. */
-  | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto" }
+  /** `granted` false: another page runs it. `jobs` in the order to run; `seed` of the order in which they take turns. */
+  | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto"; seed: number }
   | {
       kind: "model";
       id: number;

@@ -28,14 +28,38 @@ export type Summary = {
 };
 
 /**
- * The 95 % interval of the median from order statistics, whatever the distribution; null below six values.
- * Source: W. J. Conover, Practical Nonparametric Statistics, 3.2, with the normal approximation of the ranks.
+ * How many order statistics lie outside the 95 % interval of a median, on each side: the most values k such that fewer
+ * than k of `count` lie below the median, or above it, in at most 5 % of all cases. 0 if there are too few.
+ * Source: W. J. Conover, Practical Nonparametric Statistics, 3.2.
  */
+export function medianRank(count: number): number {
+  let logShare = -count * Math.LN2;
+  for (let rank = 0, missed = 0; ; rank++) {
+    missed += 2 * Math.exp(logShare);
+    if (missed > 0.05) return rank;
+    logShare += Math.log((count - rank) / (rank + 1));
+  }
+}
+
+/** The 95 % interval of the median, whatever the distribution; null below six values. */
 export function medianInterval(values: readonly number[]): [low: number, high: number] | null {
-  const rank = Math.floor((values.length + 1) / 2 - 0.98 * Math.sqrt(values.length));
+  const rank = medianRank(values.length);
   const sorted = Float64Array.from(values).sort();
   const [low, high] = [sorted[rank - 1], sorted[values.length - rank]];
-  return rank < 1 || low === undefined || high === undefined ? null : [low, high];
+  return low === undefined || high === undefined ? null : [low, high];
+}
+
+/** How long one takes in units of another's time, with the 95 % interval. */
+export type Comparison = { ratio: number; low: number; high: number };
+
+/** The median of the rounds' ratios; null below six rounds. The n-th value of each belongs to round n. */
+export function compareRounds(times: readonly number[], baseline: readonly number[]): Comparison | null {
+  const ratios = times.flatMap((ms, round) => {
+    const other = baseline[round] ?? 0;
+    return ms > 0 && other > 0 ? [ms / other] : [];
+  });
+  const interval = medianInterval(ratios);
+  return interval && { ratio: quantile(ratios, 0.5), low: interval[0], high: interval[1] };
 }
 
 /** What a sample supports; null for what it does not. */

@@ -100,7 +100,7 @@ export class MockKernel implements Model {
       }
       case "claim": {
         const { jobs, runs = 30, warmup = "auto" } = this.#options;
-        return { message: { kind: "claim", id, granted: this.grants, jobs, runs, warmup } };
+        return { message: { kind: "claim", id, granted: this.grants, jobs, runs, warmup, seed: 0 } };
       }
       case "get_model": {
         const model = this.#model(message.model);

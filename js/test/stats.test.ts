@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import {
+  compareRounds,
   isStable,
   medianInterval,
+  medianRank,
   nextBatch,
   quantile,
   summarize,
@@ -35,6 +37,17 @@ describe("summarize", () => {
     expect(medianInterval([5, 1, 4, 2, 3])).toBeNull();
     expect(medianInterval([6, 1, 5, 2, 4, 3])).toEqual([1, 6]);
     expect(medianInterval(Array.from({ length: 100 }, (_, i) => i + 1))).toEqual([40, 61]);
+    expect(medianRank(100_000)).toBe(49_690);
+  });
+
+  it("compares round by round, so that drift falls on both", () => {
+    const drift = Array.from({ length: 40 }, (_, i) => 10 + i + (i % 3) / 100);
+    const twice = drift.map((ms, i) => ms * (i % 2 ? 1.99 : 2.01));
+    const { ratio, low, high } = compareRounds(twice, drift) ?? { ratio: 0, low: 0, high: 0 };
+    expect(ratio).toBeCloseTo(2, 2);
+    expect([low, high]).toEqual([expect.closeTo(1.99, 6), expect.closeTo(2.01, 6)]);
+    expect(compareRounds([1, 2, 3], [1, 2, 3])).toBeNull();
+    expect(compareRounds([0, ...drift], [1, ...drift])?.ratio).toBe(1);
   });
 
   it("gives nothing for nothing", () => {

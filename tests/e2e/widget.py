@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tfjs_magic.bench.protocol import ENDED
+from tfjs_magic.bench.result import _ratio
 
 RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.
@@ -108,7 +109,7 @@ class Widget:
 
 def milliseconds(text: str) -> float:
     """Read a latency as the table writes it, with three digits."""
-    match = re.fullmatch(r"([\d.]+) (ms|s)(\s\d+ calls per run)?", text)
+    match = re.fullmatch(r"([\d.]+) (ms|s)(\s[\d.]+ m?s – [\d.]+ m?s)?(\s\d+ calls per run)?", text)
     assert match, f"'{text}' is no latency"
     return float(match[1]) * (1000 if match[2] == "s" else 1)
 
@@ -120,6 +121,9 @@ def result_expression(name: str) -> str:
 
 def agree(widget: Widget, result: dict[str, Any]) -> None:
     """Assert that what the page shows is what Python has."""
+    lines = widget.root.locator(".tm-comparisons li").all_inner_texts()
+    for line, row in zip(lines, result["comparisons"], strict=True):
+        assert f"{_ratio(row['low'])}–{_ratio(row['high'])}" in line
     timed = [run for run in result["runs"] if run["phase"] == "run"]
     assert widget.run_dots.count() == len(timed)
     assert widget.warmup_dots.count() == sum(run["phase"] == "warmup" for run in result["runs"])

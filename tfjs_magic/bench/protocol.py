@@ -232,6 +232,7 @@ class ClaimReply(TypedDict):  # noqa: D101
     jobs: list[Job]
     runs: int
     warmup: Warmup
+    seed: int
 
 
 class ModelReply(TypedDict):  # noqa: D101

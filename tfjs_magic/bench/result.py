@@ -39,6 +39,7 @@ class BenchmarkResult:
         summary: One record per model and backend; see :func:`summarize`.
         parity: Model and backend → how the outputs compared with Python's; None where it was not reached.
         environment: Browser, machine and clock; None if the page ended before it reported them.
+        comparisons: One record per contender but the first, with which each is compared; see :func:`compare_rounds`.
     """
 
     status: str
@@ -46,6 +47,7 @@ class BenchmarkResult:
     summary: Sequence[Mapping[str, Any]]
     parity: Mapping[tuple[str, str], Parity | None]
     environment: Mapping[str, Any] | None
+    comparisons: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> BenchmarkResult:
@@ -59,6 +61,7 @@ class BenchmarkResult:
             summary=summarize(snapshot),
             parity={(label, backend): state["parity"] for label, backend, state in named},
             environment=dict(environment) if environment is not None else None,
+            comparisons=compare_rounds(snapshot),
         )
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -80,19 +83,20 @@ class BenchmarkResult:
             "status": self.status,
             "environment": self.environment,
             "summary": self.summary,
+            "comparisons": self.comparisons,
             "parity": parity,
             "runs": self.runs,
         }
         return json.dumps(content, indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        return table_html(self.summary, self.environment)
+        return table_html(self.summary, self.environment, self.comparisons)
 
     def __repr__(self) -> str:
         rows = [[title for _, title in _COLUMNS], *(_cells(row) for row in self.summary)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join([*(line.rstrip() for line in lines), *map(_comparison_line, self.comparisons)])
 
 
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
@@ -103,20 +107,55 @@ def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
     runs lie above: below 30, 60 and 300 runs. Every number is None where nothing was measured. ``batch`` is how many
     calls one run averages, where the browser's clock is too coarse for one.
 
-    Source of the interval, from order statistics with the normal approximation of their ranks: W. J. Conover, Practical
-    Nonparametric Statistics, 3.2.
+    Source of the interval, from order statistics: W. J. Conover, Practical Nonparametric Statistics, 3.2.
     """
     return tuple(_summary(snapshot["models"][state["job"]["model"]]["label"], state) for state in snapshot["jobs"])
 
 
-def table_html(summary: Sequence[Mapping[str, Any]], environment: Mapping[str, Any] | None) -> str:
+def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
+    """Compare each job with the first: ``ratio`` is the median, over the rounds, of its time in units of the first's.
+
+    Between ``low`` and ``high`` the median lies with a confidence of 95 %; where 1 lies between them, these runs show
+    no difference. All jobs ran once in each round, in random order, so that load and drift fell on all alike. Empty
+    where they did not take turns (on the page's main thread), or not for six rounds.
+    """
+    environment, (first, *others) = snapshot["environment"], snapshot["jobs"]
+    if environment is None or not environment["worker"]:
+        return ()
+    labels = [card["label"] for card in snapshot["models"]]
+    found = []
+    for state in others:
+        rounds = zip(state["run_ms"], first["run_ms"], strict=False)
+        ratios = [ms / base for ms, base in rounds if ms > 0 and base > 0]
+        low, high = _median_interval(ratios)
+        if low is not None:
+            found.append(
+                {
+                    "model": labels[state["job"]["model"]],
+                    "backend": _backend(state),
+                    "baseline_model": labels[first["job"]["model"]],
+                    "baseline_backend": _backend(first),
+                    "rounds": len(ratios),
+                    "ratio": statistics.median(ratios),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return tuple(found)
+
+
+def table_html(
+    summary: Sequence[Mapping[str, Any]],
+    environment: Mapping[str, Any] | None,
+    comparisons: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the summary as an HTML table; every text in it is escaped."""
     head = "".join(f"<th>{html.escape(title)}</th>" for _, title in _COLUMNS)
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>" for row in summary
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
-    lines = [*notes, *([_environment_line(environment)] if environment else [])]
+    lines = [*map(_comparison_line, comparisons), *notes, *([_environment_line(environment)] if environment else [])]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
 
@@ -174,9 +213,35 @@ def _percentile(runs: Sequence[float], percent: int) -> float | None:
 
 
 def _median_interval(runs: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    rank = math.floor((len(runs) + 1) / 2 - 0.98 * math.sqrt(len(runs)))
-    ordered = sorted(runs)
+    rank, ordered = _median_rank(len(runs)), sorted(runs)
     return (ordered[rank - 1], ordered[-rank]) if rank >= 1 else (None, None)
+
+
+def _median_rank(count: int) -> int:
+    """Return the most values k such that fewer than k of them lie on one side of the median in at most 5 % of cases."""
+    log_share, missed, rank = -count * math.log(2), 0.0, 0
+    while True:
+        missed += 2 * math.exp(log_share)
+        if missed > 0.05:
+            return rank
+        log_share += math.log((count - rank) / (rank + 1))
+        rank += 1
+
+
+def _comparison_line(row: Mapping[str, Any]) -> str:
+    several = row["model"] != row["baseline_model"]
+    name, base = (
+        printable(f"{row[f'{of}model']}, {row[f'{of}backend']}" if several else row[f"{of}backend"])
+        for of in ("", "baseline_")
+    )
+    ratio, low, high = (_ratio(row[key]) for key in ("ratio", "low", "high"))
+    if row["low"] <= 1 <= row["high"]:
+        return f"{name} and {base}: no difference that these runs could show (95 %: {low}–{high})."
+    return f"{name} takes {ratio} of the time of {base} (95 %: {low}–{high})."
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -205,6 +205,7 @@ class Session:
                 "jobs": [state["job"] for state in self._snapshot["jobs"]],
                 "runs": self._options.runs,
                 "warmup": self._options.warmup,
+                "seed": self._options.seed,
             }
         return reply, []
 

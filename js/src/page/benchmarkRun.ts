@@ -1,25 +1,30 @@
-/** One granted benchmark, job after job: load, first run, comparison with Python, warm-up, runs. */
+/** One granted benchmark: load, first run, comparison with Python and warm-up of each job; then their runs, in turns. */
 import { assetKey, getAsset } from "../assets";
 import type { KernelClient } from "../kernel";
-import type { Feed, FromKernel, Job, Stage } from "../protocol";
+import type { Feed, FromKernel, Job, Stage, ToWorker, WithoutId } from "../protocol";
+import { randomNumbers, shuffled } from "../random";
 import { toWireError } from "../wireError";
 import { type Runner, startRunner } from "./runner";
-import type { RunState } from "./runState";
+import { LatencyBuffer, type RunState } from "./runState";
 import { type ModelReply, pullFeed, pullWeights, putOutputs } from "./transfer";
 
+type SetModel = WithoutId<Extract<ToWorker, { kind: "setModel" }>>;
 export type Claim = Extract<FromKernel, { kind: "claim" }>;
 
 /** The kernel compares with Python, perhaps twice: give it minutes. */
 const VERIFY_TIMEOUT_MS = 180_000;
+
+/** A job that is loaded, compared and warm, in a runtime of its own. */
+type Contender = { job: Job; runner: Runner };
 
 export class BenchmarkRun {
   #client: KernelClient;
   #claim: Claim;
   #state: RunState;
   #signal: AbortSignal;
-  #runner: Runner | null = null;
-  /** The model that the runner keeps. */
-  #kept: { index: number; reply: ModelReply } | null = null;
+  #runners = new Set<Runner>();
+  /** The last model that was pulled, while a later job needs it too. */
+  #pulled: { index: number; reply: ModelReply; command: SetModel } | null = null;
 
   constructor(client: KernelClient, claim: Claim, state: RunState, signal: AbortSignal) {
     this.#client = client;
@@ -28,42 +33,98 @@ export class BenchmarkRun {
     this.#signal = signal;
   }
 
-  /** Resolves when every job has ended. Rejects when aborted, when the kernel is gone or the runtime does not start. */
+  /**
+   * Each job in a worker of its own is loaded, compared and warmed up, one after the other; then all take turns, so that
+   * load and drift of the machine fall on all alike. A single job runs through, and so does one on the page's main
+   * thread, which has one runtime only.
+   *
+   * Resolves when every job has ended. Rejects when aborted, when the kernel is gone or the runtime does not start.
+   */
   async run(): Promise<void> {
-    const stop = () => void this.#runner?.terminate();
+    const stop = () => void this.#terminate();
     this.#signal.addEventListener("abort", stop, { once: true });
+    const { jobs, runs } = this.#claim;
+    const contenders: Contender[] = [];
     try {
-      for (const job of this.#claim.jobs) {
-        const runner = await this.#ensureRunner();
-        try {
-          await this.#runJob(runner, job);
-          this.#state.setJob(job, { status: "done", stage: null });
-        } catch (error) {
-          this.#signal.throwIfAborted();
-          if (this.#client.closed.aborted) throw error;
-          this.#state.setJob(job, { status: "failed", stage: null, error: toWireError(error) });
-        }
+      for (const job of jobs) {
+        const runner = await this.#startRunner();
+        const takesTurns = jobs.length > 1 && runner.workerProblem === "";
+        const succeeded = await this.#attempt(job, async () => {
+          await this.#prepare(runner, job);
+          if (!takesTurns) await this.#measure(runner, job, "run", runs);
+        });
+        if (succeeded && takesTurns) contenders.push({ job, runner });
+        else if (succeeded) this.#state.setJob(job, { status: "done", stage: null });
+        else if (takesTurns) await this.#end(runner);
       }
+      await this.#takeTurns(contenders);
     } finally {
       this.#signal.removeEventListener("abort", stop);
-      await this.#runner?.terminate();
+      await this.#terminate();
     }
   }
 
-  /** The runner, or a new one if the last died (out of memory, say). */
-  async #ensureRunner(): Promise<Runner> {
-    if (this.#runner && !this.#runner.dead) return this.#runner;
-    this.#kept = null;
+  /** Whether it succeeded; if not, the job failed, unless the whole run did. */
+  async #attempt(job: Job, task: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await task();
+      return true;
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (this.#client.closed.aborted) throw error;
+      this.#state.setJob(job, { status: "failed", stage: null, error: toWireError(error) });
+      return false;
+    }
+  }
+
+  /** Rounds in which every contender runs once, in random order; the n-th latency of each belongs to round n. */
+  async #takeTurns(contenders: Contender[]): Promise<void> {
+    const { runs, seed } = this.#claim;
+    const random = randomNumbers(seed);
+    const buffers = new Map(contenders.map(({ job }) => [job, new LatencyBuffer(this.#state, job, runs)]));
+    for (const { job } of contenders) this.#progress(job, "run", 0, runs);
+    let racing = contenders;
+    for (let round = 0; round < runs && racing.length > 0; round++) {
+      for (const contender of shuffled(racing, random)) {
+        const { job, runner } = contender;
+        const command = { kind: "measure", phase: "run", samples: 1 } as const;
+        const buffer = buffers.get(job);
+        const alive = await this.#attempt(job, () =>
+          runner.request(command, [], ({ latencyMs, batch }) => buffer?.add(latencyMs, batch)),
+        );
+        if (!alive) racing = racing.filter((other) => other !== contender);
+      }
+    }
+    for (const { job } of racing) {
+      buffers.get(job)?.flush();
+      this.#state.setJob(job, { status: "done", stage: null });
+    }
+  }
+
+  /** A new worker; where there is none, the page's one runtime. */
+  async #startRunner(): Promise<Runner> {
+    const onPage = [...this.#runners].find((runner) => runner.workerProblem !== "" && !runner.dead);
+    if (onPage) return onPage;
     const runtime = await getAsset(this.#client, "runtime.js", "text/javascript", this.#signal);
-    this.#runner = await startRunner({
+    const runner = await startRunner({
       runtime,
       runtimeKey: assetKey(this.#client, "runtime.js"),
       getFile: async (name) => (await getAsset(this.#client, name, "application/wasm", this.#signal)).arrayBuffer(),
     });
-    if (this.#signal.aborted) await this.#runner.terminate();
+    this.#runners.add(runner);
+    if (this.#signal.aborted) await runner.terminate();
     this.#signal.throwIfAborted();
-    await this.#noteEnvironment(this.#runner);
-    return this.#runner;
+    await this.#noteEnvironment(runner);
+    return runner;
+  }
+
+  async #end(runner: Runner): Promise<void> {
+    this.#runners.delete(runner);
+    await runner.terminate();
+  }
+
+  async #terminate(): Promise<void> {
+    await Promise.all([...this.#runners].map((runner) => this.#end(runner)));
   }
 
   async #noteEnvironment(runner: Runner): Promise<void> {
@@ -83,9 +144,8 @@ export class BenchmarkRun {
     });
   }
 
-  async #runJob(runner: Runner, job: Job): Promise<void> {
-    const { runs, warmup } = this.#claim;
-    const model = await this.#keepModel(runner, job);
+  async #prepare(runner: Runner, job: Job): Promise<void> {
+    const model = await this.#giveModel(runner, job);
     this.#progress(job, "backend");
     const { actual, device, software, backendMs } = await runner.request({ kind: "setBackend", backend: job.backend });
     this.#progress(job, "load");
@@ -95,13 +155,25 @@ export class BenchmarkRun {
     const first = await runner.request({ kind: "infer", feed: 0 });
     this.#state.setFirstRun(job, first.latencyMs);
     await this.#verify(runner, job, model, first.outputs);
-    await this.#measure(runner, job, "warmup", warmup);
-    await this.#measure(runner, job, "run", runs);
+    await this.#measure(runner, job, "warmup", this.#claim.warmup);
   }
 
-  async #keepModel(runner: Runner, job: Job): Promise<ModelReply> {
-    if (this.#kept?.index === job.model) return this.#kept.reply;
-    this.#kept = null;
+  /** Pull the model unless the job before had it; the last job that needs it takes the bytes along. */
+  async #giveModel(runner: Runner, job: Job): Promise<ModelReply> {
+    if (this.#pulled?.index !== job.model) {
+      this.#pulled = null;
+      this.#pulled = { index: job.model, ...(await this.#pull(job)) };
+    }
+    const { reply, command } = this.#pulled;
+    const { jobs } = this.#claim;
+    const isLast = !jobs.slice(jobs.indexOf(job) + 1).some(({ model }) => model === job.model);
+    if (isLast) this.#pulled = null;
+    const buffers = [command.json, command.weights, ...command.feeds.flatMap((feed) => feed.buffers)];
+    await runner.request(command, isLast ? buffers : []);
+    return reply;
+  }
+
+  async #pull(job: Job): Promise<{ reply: ModelReply; command: SetModel }> {
     this.#progress(job, "weights");
     const signal = this.#signal;
     const { message: reply, buffers } = await this.#client.request({ kind: "get_model", model: job.model }, { signal });
@@ -114,10 +186,7 @@ export class BenchmarkRun {
     const feeds: Feed[] = [];
     for (let feed = 0; feed < reply.feeds; feed++) feeds.push(await pullFeed(this.#client, job.model, feed, signal));
     const { format, inputs, outputs } = reply;
-    const transfer = [json, weights, ...feeds.flatMap((feed) => feed.buffers)];
-    await runner.request({ kind: "setModel", format, json, weights, inputs, outputs, feeds }, transfer);
-    this.#kept = { index: job.model, reply };
-    return reply;
+    return { reply, command: { kind: "setModel", format, json, weights, inputs, outputs, feeds } };
   }
 
   /** The kernel is asked in every case: without a reference it answers why there is none. */

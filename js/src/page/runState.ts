@@ -43,6 +43,36 @@ function rounded(ms: number): number {
   return Math.round(ms * 1e4) / 1e4;
 }
 
+const FLUSH_EVERY_MS = 100;
+
+/** Latencies that come one by one go into the state in portions: a copy for each would take longer than the run. */
+export class LatencyBuffer {
+  #state: RunState;
+  #job: Job;
+  #total: number;
+  #waiting: number[] = [];
+  #batch = 1;
+  #flushed = performance.now();
+
+  constructor(state: RunState, job: Job, total: number) {
+    this.#state = state;
+    this.#job = job;
+    this.#total = total;
+  }
+
+  add(latencyMs: readonly number[], batch: number): void {
+    this.#waiting.push(...latencyMs);
+    this.#batch = batch;
+    if (performance.now() - this.#flushed >= FLUSH_EVERY_MS) this.flush();
+  }
+
+  flush(): void {
+    this.#state.addLatencies(this.#job, "run", this.#waiting, this.#batch, this.#total);
+    this.#waiting = [];
+    this.#flushed = performance.now();
+  }
+}
+
 export class RunState {
   #snapshot: RunSnapshot;
   #onChange: (snapshot: RunSnapshot) => void;

@@ -1,7 +1,7 @@
 /** The status line: what happens now, in words and as a share. */
 import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
-import { backendLabel, modelLabel } from "../plot/series";
+import { seriesLabel } from "../plot/series";
 import type { JobState, Snapshot, Stage } from "../protocol";
 import type { View } from "./session";
 
@@ -63,17 +63,26 @@ function finishedText(snapshot: Snapshot): string {
 }
 
 function runningLine(snapshot: Snapshot): StatusLine {
-  const index = snapshot.jobs.findIndex((job) => job.status === "running");
+  const racing = snapshot.jobs.filter((job) => job.status === "running" && job.stage === "run");
+  if (racing.length > 1) return turnsLine(racing);
+  const index = snapshot.jobs.findLastIndex((job) => job.status === "running");
   const job = snapshot.jobs[index];
   if (!job) return plainLine("Loading TensorFlow.js …", null);
   const step = snapshot.jobs.length > 1 ? ` (${index + 1} of ${snapshot.jobs.length})` : "";
-  const name = snapshot.models.length > 1 ? `${modelLabel(snapshot, job)}, ${backendLabel(job)}` : backendLabel(job);
+  const name = seriesLabel(snapshot, job);
   const share = job.total > 0 ? job.done / job.total : null;
   return {
     text: `${name}${step}: ${stageText(job)}`,
     spoken: `${name}${step}: ${SPOKEN[job.stage ?? "weights"]}`,
     share,
   };
+}
+
+function turnsLine(racing: readonly JobState[]): StatusLine {
+  const done = Math.min(...racing.map((job) => job.done));
+  const total = racing[0]?.total ?? 0;
+  const spoken = `${racing.length} run in turns`;
+  return { text: `${spoken}: round ${done} of ${total}`, spoken, share: total > 0 ? done / total : null };
 }
 
 function stageText(job: JobState): string {

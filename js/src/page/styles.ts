@@ -57,6 +57,7 @@ export const STYLES = `
 .tfjs-magic .tm-swatch { vertical-align: -2px; margin-right: 6px; }
 .tfjs-magic .tm-device { display: block; white-space: normal; line-height: 1.3; font-weight: 400; font-size: 11px; color: var(--tm-muted); }
 .tfjs-magic .tm-software { display: inline-block; margin-left: 6px; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
+.tfjs-magic .tm-comparisons { list-style: none; margin: 6px 0; padding: 0; }
 .tfjs-magic .tm-inconclusive { color: var(--tm-muted); }
 .tfjs-magic .tm-passed { color: var(--tm-good); } .tfjs-magic .tm-failed { color: var(--tm-bad); font-weight: 600; }
 .tfjs-magic .tm-detail > td { text-align: left; padding: 2px 8px 8px; }

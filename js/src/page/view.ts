@@ -3,6 +3,7 @@ import { formatBytes } from "../format";
 import { latencyPlot } from "../plot/latencyPlot";
 import { seriesOf } from "../plot/series";
 import type { Environment, Snapshot } from "../protocol";
+import { comparisonLines } from "./comparisons";
 import { type Make, maker, redraw } from "./dom";
 import type { Session, View } from "./session";
 import { statusLine } from "./status";
@@ -53,12 +54,16 @@ export class BenchmarkView {
   }
 
   #drawResults(snapshot: Snapshot, width: number): void {
-    const { root, models, notes, plot, table, footer } = this.#parts;
+    const { root, models, notes, plot, table, comparisons, footer } = this.#parts;
     this.#drawn = { snapshot, width };
     models.replaceChildren(...snapshot.models.map((model) => modelItem(this.#make, model)));
     redraw(notes, noteBoxes(this.#make, snapshot));
     plot.replaceChildren(latencyPlot(root.ownerDocument, seriesOf(snapshot), { width, height: PLOT_HEIGHT }));
     table.draw(snapshot);
+    redraw(
+      comparisons,
+      comparisonLines(snapshot).map((line) => this.#make("li", {}, line)),
+    );
     footer.textContent = snapshot.environment ? environmentText(snapshot.environment) : "";
   }
 }
@@ -75,6 +80,7 @@ function makeParts(make: Make) {
   const notes = make("div");
   const plot = make("div", { class: "tm-plot", style: `min-height:${PLOT_HEIGHT}px` });
   const table = new JobTable(make);
+  const comparisons = make("ul", { class: "tm-comparisons", "aria-label": "Comparison of the medians" });
   const footer = make("footer");
   const root = make(
     "section",
@@ -86,9 +92,10 @@ function makeParts(make: Make) {
     notes,
     plot,
     table.element,
+    comparisons,
     footer,
   );
-  return { root, models, again, stop, text, bar, live, notes, plot, table, footer };
+  return { root, models, again, stop, text, bar, live, notes, plot, table, comparisons, footer };
 }
 
 /** requestAnimationFrame rests in hidden tabs; the state is drawn when the tab is seen again. */

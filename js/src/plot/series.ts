@@ -36,11 +36,16 @@ export function modelLabel(snapshot: Snapshot, state: JobState): string {
   return snapshot.models[state.job.model]?.label ?? `model ${state.job.model + 1}`;
 }
 
-/** One series per job that has a number; several models put their names before the backends. */
+/** The backend; of several models, the model first. */
+export function seriesLabel(snapshot: Snapshot, state: JobState): string {
+  const backend = backendLabel(state);
+  return snapshot.models.length > 1 ? `${modelLabel(snapshot, state)}, ${backend}` : backend;
+}
+
+/** One series per job. */
 export function seriesOf(snapshot: Snapshot): Series[] {
-  const several = snapshot.models.length > 1;
   return snapshot.jobs.map((state, index) => ({
-    label: several ? `${modelLabel(snapshot, state)}, ${backendLabel(state)}` : backendLabel(state),
+    label: seriesLabel(snapshot, state),
     color: colorOf(index),
     symbol: symbolOf(index),
     firstMs: state.first_ms,
