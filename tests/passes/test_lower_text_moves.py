@@ -76,6 +76,14 @@ def test_lowers(tfjs_node: TfjsNode, op: str) -> None:
     check_lowering(tfjs_node, PASSES, MOVES[op], tf.TensorSpec((4,), tf.int32, name="n"), feeds=FEEDS)
 
 
+def test_a_text_beside_two_tables_gets_a_number_of_its_own(tfjs_node: TfjsNode) -> None:
+    def function(n: tf.Tensor) -> tf.Tensor:
+        found = [tf.gather(tf.constant(words), n % 2) for words in (["a", "b"], ["c", "d"])]
+        return tf.gather(tf.concat([*found, ["e", "", "c", "f"]], 0), tf.range(12) + n[0] % 1)
+
+    check_lowering(tfjs_node, PASSES, function, tf.TensorSpec((4,), tf.int32, name="n"), feeds=FEEDS)
+
+
 def test_moves_in_a_row_end_in_one_look_up() -> None:
     function = lambda n: tf.tile(tf.transpose(tf.where(n[:, None] > 1, tf.gather(WORDS, n % 2), "x")), [2, 1])  # noqa: E731
     graph = traced(function, tf.TensorSpec((4,), tf.int32, name="n"))

@@ -105,9 +105,11 @@ def _counted(texts: Array | None, words: list[bytes]) -> Array:
     """Return each text's number, and add the texts that have none."""
     assert texts is not None
     place = {word: number for number, word in reversed([*enumerate(words)])}
-    numbers = [place.setdefault(word, len(place)) for word in texts.ravel().tolist()]
-    words[:] = [*words, *[word for word, number in place.items() if number >= len(words)]]
-    return np.array(numbers, np.int32).reshape(texts.shape)
+    for word in texts.ravel().tolist():
+        if word not in place:
+            place[word] = len(words)
+            words.append(word)
+    return np.array([place[word] for word in texts.ravel().tolist()], np.int32).reshape(texts.shape)
 
 
 def _look_up(graph: Graph, new: Lowering, numbers: Ref, words: list[bytes]) -> Ref:
