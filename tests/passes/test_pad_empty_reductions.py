@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
-from tests.traced import traced
+from tests.traced import converted, python_outputs, traced
 from tfjs_magic.passes import pad_empty_reductions, run_passes
 
 X = tf.TensorSpec((None, 3), name="x")
@@ -50,6 +51,40 @@ def test_slices_that_values_cut(tfjs_node: TfjsNode) -> None:
     check_lowering(
         tfjs_node, [pad_empty_reductions.PASS], function, X, tf.TensorSpec((), tf.int32, name="n"), feeds=feeds
     )
+
+
+@pytest.mark.parametrize("op", [tf.reduce_sum, tf.reduce_prod])
+def test_each_of_two_axes_may_be_empty(tfjs_node: TfjsNode, op: Callable[..., Any]) -> None:
+    """Also behind a padding of one of them."""
+    function = lambda x, n: [op(x[: n[0], : n[1]]), op(tf.pad(x[: n[0], : n[1]], [[0, 1], [0, 0]]))]  # noqa: E731
+    feeds = [{"x": FEEDS[0]["x"], "n": np.int32(n)} for n in ((2, 0), (1, 2), (0, 0), (0, 3))]
+    spec = tf.TensorSpec((2,), tf.int32, name="n")
+    check_values(tfjs_node, function, feeds, X, spec)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, n: tf.reduce_prod(tf.fill([n[0], 2], 2.0) * x[0, 0]),
+        lambda x, n: tf.reduce_prod(tf.tile(x, n), 0),
+        lambda x, n: tf.reduce_prod(tf.split(x, [n[0], 2 - n[0]])[0]),
+        lambda x, n: tf.reduce_prod(tf.repeat(x[0], n[0])),
+    ],
+    ids=["fill", "tile", "split", "repeat"],
+)
+def test_values_that_are_repeated_never(tfjs_node: TfjsNode, function: Callable[..., Any]) -> None:
+    feeds = [{"x": FEEDS[0]["x"], "n": np.int32(n)} for n in ((2, 1), (0, 1))]
+    check_values(tfjs_node, function, feeds, X, tf.TensorSpec((2,), tf.int32, name="n"))
+
+
+def check_values(
+    node: TfjsNode, function: Callable[..., Any], feeds: list[dict[str, Any]], *specs: tf.TensorSpec
+) -> None:
+    """Compare on every backend; the results of some feeds are alike."""
+    model = converted(function, *specs)
+    for backend in BACKENDS:
+        for got, feed in zip(node.run_each(model, feeds, backend), feeds, strict=True):
+            assert_matches(got, python_outputs(function, feed, *specs))
 
 
 def test_an_axis_that_is_known_to_be_empty(tfjs_node: TfjsNode) -> None:

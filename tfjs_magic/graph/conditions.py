@@ -33,7 +33,7 @@ _MOST_AXES = 6
 _COUNTING = frozenset(
     "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
 )
-_CUTS = frozenset({"Range", "Slice", "StridedSlice"})
+_CUTS = frozenset({"BroadcastTo", "Fill", "OneHot", "Range", "Slice", "SplitV", "StridedSlice", "Tile"})
 _SIZES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
 #: What puts numbers elsewhere.
 _MOVES = frozenset(
@@ -197,7 +197,7 @@ def may_reduce_nothing(graph: Graph, node: Node) -> bool:
         return 0 in sizes
     source = graph.producer(node.inputs[0])
     sides = graph.constant(source.inputs[1]) if source.op == "PadV2" else None
-    if sides is not None and any(sides[axis].sum() > 0 for axis in axes):
+    if sides is not None and all(sides[axis].sum() > 0 for axis in axes if shape[axis] is None):
         return False
     return _is_counted(graph, node.inputs[0])
 
@@ -215,12 +215,12 @@ def _above(graph: Graph, ref: Ref) -> list[Node]:
 
 
 def _is_cut_by_values(graph: Graph, node: Node) -> bool:
-    """Whether the ends of a slice, or of a range, are computed from more than sizes."""
+    """Whether the ends of a slice or a range, or how often values are repeated, are computed from more than sizes."""
 
     def step(name: NodeName) -> list[NodeName]:
         return [] if graph[name].op in _SIZES else [node_of(ref) for ref in graph[name].inputs]
 
-    ends = node.inputs if node.op == "Range" else node.inputs[1:]
+    ends = node.inputs if node.op == "Range" else node.inputs[:1] if node.op == "Fill" else node.inputs[1:]
     return any(graph[name].op == "Placeholder" for name in closure(map(node_of, ends), step))
 
 

@@ -31,12 +31,12 @@ _DTYPES = {"Max": _FLOATS | {"int32"}, "Mean": _FLOATS, "Min": _FLOATS | {"int32
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """``axis`` is the one that is padded."""
+    """``axes`` are those that are padded: each of them may be empty."""
 
     node: Node
     dtype: DType
     rank: int
-    axis: int
+    axes: list[int]
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -49,8 +49,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return Miss("its axes are computed, or the rank is unknown")
     if dtype not in _DTYPES.get(node.op, {*_FLOATS, "bool", "int32", "int64"}):
         return Miss(f"it may reduce no value, of {dtype!s}")
-    axis = min((axis for axis in axes if shape[axis] in {0, None}), key=lambda axis: shape[axis] is None)
-    return _Match(node, dtype, len(shape), axis)
+    return _Match(node, dtype, len(shape), [axis for axis in axes if shape[axis] in {0, None}])
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -71,13 +70,11 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 
 def _padded(graph: Graph, new: Lowering, match: _Match, ref: Ref, neutral: float) -> Ref:
-    sides = [[0, int(axis == match.axis)] for axis in range(match.rank)]
+    sides = [[0, int(axis in match.axes)] for axis in range(match.rank)]
     value = new.constant(neutral, str(match.dtype))
     padded = new.add("PadV2", ref, new.constant(sides), value, T=match.dtype, Tpaddings=INT32)
-    shape = list(graph.shape(match.node.inputs[0]) or ())
-    side = shape[match.axis]
-    shape[match.axis] = None if side is None else side + 1
-    graph.set_shape(padded, tuple(shape))
+    shape = graph.shape(match.node.inputs[0]) or ()
+    graph.set_shape(padded, tuple(1 if n == 0 and i in match.axes else n for i, n in enumerate(shape)))
     return padded
 
 
