@@ -132,6 +132,47 @@ def test_divides_all_integers(tfjs_node: TfjsNode) -> None:
         assert np.array_equal(tfjs_node.run(model, feed, backend)["out0"], np.floor_divide(x, y))
 
 
+@pytest.mark.parametrize("op", ["TruncateDiv", "TruncateMod"])
+def test_cuts_towards_zero(tfjs_node: TfjsNode, op: str) -> None:
+    """Also -2³¹, which has no absolute value."""
+    pairs = [(x, y) for x in HARD for y in HARD[2:] if (x, y) != (-(2**31), -1)]
+    x, y = np.int32(pairs if EXACT else [(x, y) for x in (-9, -7, 0, 6, 7) for y in (-7, 2, 3)]).T
+    spec = tf.TensorSpec((None,), tf.int32, name="x"), tf.TensorSpec((None,), tf.int32, name="y")
+    feeds = [{"x": x, "y": y}, {"x": x[::-1], "y": y}]
+    function = lambda x, y: getattr(raw, op)(x=x, y=y)  # noqa: E731
+    check_lowering(tfjs_node, [lower_arithmetic.PASS], function, *spec, feeds=feeds)
+
+
+def test_a_lower_bound_above_the_upper_one_stays(tfjs_node: TfjsNode) -> None:
+    def function(x: tf.Tensor) -> list[tf.Tensor]:
+        return [x + raw.ClipByValue(t=t, clip_value_min=2, clip_value_max=-1) for t in (x, x - x)]
+
+    for dtype in (tf.float32, tf.int32):
+        check_lowering(tfjs_node, [lower_arithmetic.PASS], function, tf.TensorSpec((5,), dtype, name="x"))
+
+
+@pytest.mark.parametrize("shift", [tf.bitwise.left_shift, tf.bitwise.right_shift])
+def test_keeps_the_axes_of_the_number_of_bits(tfjs_node: TfjsNode, shift: Callable[..., Any]) -> None:
+    function = lambda x: (shift(x * 9, [[2]]), shift(x[0] * 9, [1]))  # noqa: E731
+    check_lowering(tfjs_node, [lower_arithmetic.PASS], function, tf.TensorSpec((5,), tf.int32, name="x"))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: -tf.minimum(tf.maximum(x, 0) + 3, 100),
+        lambda x: tf.minimum(tf.abs(x) - 5, 100) // 7,
+        lambda x: tf.abs(tf.maximum(-tf.minimum(x - 1, 5), -100)),
+    ],
+)
+@pytest.mark.skipif(not EXACT, reason="webgl and webgpu keep all integers as float32")
+def test_what_may_wrap_is_not_small(tfjs_node: TfjsNode, function: Callable[[Any], Any]) -> None:
+    feeds = [{"x": np.int32(HARD)}, {"x": np.arange(len(HARD), dtype=np.int32)}]
+    check_lowering(
+        tfjs_node, [lower_arithmetic.PASS], function, tf.TensorSpec((None,), tf.int32, name="x"), feeds=feeds
+    )
+
+
 def test_leaves_small_integers_as_they_are() -> None:
     function = lambda x: -(tf.abs(x % 100) // 7) + tf.square(x % 9)  # noqa: E731
     graph = traced(function, tf.TensorSpec((3,), tf.int32, name="x"))

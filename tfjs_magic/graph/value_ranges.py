@@ -20,6 +20,9 @@ EXACT = 2**24
 _UNKNOWN: Range = (-math.inf, math.inf)
 #: Beyond these integers wrap.
 _INT32: Range = (-(2**31), 2**31 - 1)
+#: What an integer without a bound may be beyond int32 after; a product is of no known range then anyway.
+_WRAPPING = frozenset({"Abs", "AddV2", "Neg", "Sub"})
+_FLOATS = frozenset({"float16", "float32", "float64"})
 #: How far to look back.
 _FARTHEST = 50
 _DTYPES: dict[object, Range] = {"bool": (0, 1), "int8": (-128, 127), "uint8": (0, 255)}
@@ -88,7 +91,8 @@ def _found(graph: Graph, ref: Ref, known: dict[Ref, Range], far: int) -> Range:
         return _UNKNOWN
     ranges = [_range(graph, given, known, far - 1) for given in handed_on(node)]
     if node.op in _ARITHMETIC:
-        return _ARITHMETIC[node.op](*ranges)
+        wraps = node.op in _WRAPPING and node.attrs.get("T") not in _FLOATS
+        return _UNKNOWN if wraps and not _is_bounded(ranges) else _ARITHMETIC[node.op](*ranges)
     return _hull([*ranges, (0, 0)] if node.op == "Pad" else ranges)
 
 
@@ -106,13 +110,17 @@ def _of_places(graph: Graph, node: Node) -> Range:
     return (0, math.inf if side is None else side)
 
 
+def _is_bounded(ranges: Iterable[Range]) -> bool:
+    return all(math.isfinite(end) for ends in ranges for end in ends)
+
+
 def _hull(ranges: Iterable[Range]) -> Range:
     lows, highs = zip(*ranges, strict=True)
     return min(lows), max(highs)
 
 
 def _product(x: Range, y: Range) -> Range:
-    if not all(map(math.isfinite, (*x, *y))):
+    if not _is_bounded((x, y)):
         return _UNKNOWN
     ends = [a * b for a in x for b in y]
     return min(ends), max(ends)

@@ -15,11 +15,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
+from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import finds_values_of_vector, takes_vector
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.value_ranges import is_small
-from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
+from tfjs_magic.passes.lowering import BOOL, FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _INTEGERS = frozenset({"int32", "int64"})
@@ -32,9 +35,11 @@ _MOST_SUMMED = 7
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
+    """``factor`` is the power of two of a shift by a constant number of bits."""
+
     node: Node
     dtype: DType
-    bits: int | None
+    factor: Array | None
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -48,7 +53,9 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if bits is None or bits.size != 1:
         return _Match(node, dtype, None)
     number = int(bits.ravel()[0])
-    return _Match(node, dtype, number) if 0 <= number < _BITS - 1 else Miss(f"it shifts by {number} bits")
+    if not 0 <= number < _BITS - 1:
+        return Miss(f"it shifts by {number} bits")
+    return _Match(node, dtype, np.full(bits.shape, 1 << number))
 
 
 def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
@@ -58,7 +65,8 @@ def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
     if node.op in _ROUNDED and dtype in _INTEGERS:
         return all(is_small(graph, ref) for ref in node.inputs)
     if node.op == "ClipByValue" and dtype == "float32":
-        return all(graph.shape(ref) == () for ref in node.inputs[1:])
+        least, most = (graph.constant(ref) for ref in node.inputs[1:])
+        return least is not None and most is not None and least.ndim == most.ndim == 0 and bool(least <= most)
     if node.op == "Bincount":
         return takes_vector(graph, node)
     return node.op == "DenseBincount" and not finds_values_of_vector(graph, node)
@@ -79,17 +87,18 @@ def _inverted(new: Lowering, match: _Match) -> None:
 
 def _shifted_left(new: Lowering, match: _Match) -> None:
     x, bits = match.node.inputs
-    factor = (
-        _power_of_two(new, match, _clamped(new, match, bits)) if match.bits is None else new.constant(1 << match.bits)
-    )
+    if match.factor is None:
+        factor = _power_of_two(new, match, _clamped(new, match, bits))
+    else:
+        factor = new.constant(match.factor)
     new.replace("Mul", x, factor, T=match.dtype)
 
 
 def _shifted_right(new: Lowering, match: _Match) -> None:
     """Signed: rounds down, as FloorDiv does. By computed bits in two steps: int32 has no 2³¹."""
     x, bits = match.node.inputs
-    if match.bits is not None:
-        new.replace("FloorDiv", x, new.constant(1 << match.bits), T=match.dtype)
+    if match.factor is not None:
+        new.replace("FloorDiv", x, new.constant(match.factor), T=match.dtype)
         return
     bits = _clamped(new, match, bits)
     half = new.add("FloorDiv", bits, new.constant(2, match.dtype), T=match.dtype)
@@ -181,9 +190,13 @@ def _squared(new: Lowering, match: _Match) -> None:
 
 
 def _clipped(new: Lowering, match: _Match) -> None:
-    """Clip in two steps: in one, wasm reads integers as floats, and everything takes the first value of a bound."""
+    """Clip in two steps, the lower bound last, as TensorFlow does where it is above the upper one.
+
+    In one step wasm reads integers as floats, everything takes the first value of a bound, and bounds in the wrong
+    order are refused.
+    """
     x, least, most = match.node.inputs
-    new.replace("Minimum", new.add("Maximum", x, least, T=match.dtype), most, T=match.dtype)
+    new.replace("Maximum", new.add("Minimum", x, most, T=match.dtype), least, T=match.dtype)
 
 
 def _counted_once(new: Lowering, match: _Match) -> None:
@@ -209,16 +222,34 @@ def _euclidean_norm(new: Lowering, match: _Match) -> None:
 
 
 def _truncated(new: Lowering, match: _Match) -> None:
-    """Cut towards zero: sign(x) · sign(y) · (|x| // |y|)."""
-    quotient = new.add("FloorDiv", *(new.add("Abs", x, T=match.dtype) for x in match.node.inputs), T=match.dtype)
-    sign = new.add("Mul", *(_sign(new, x, match.dtype) for x in match.node.inputs), T=match.dtype)
-    new.replace("Mul", sign, quotient, T=match.dtype)
+    """Cut towards zero: x // y, and 1 more where that is negative and leaves a rest; -2³¹ has no absolute value."""
+    operands, zero = match.node.inputs, new.constant(0, match.dtype)
+    quotient, rest = (new.add(op, *operands, T=match.dtype) for op in ("FloorDiv", "FloorMod"))
+    less, left = new.add("Less", quotient, zero, T=match.dtype), new.add("NotEqual", rest, zero, T=match.dtype)
+    more = new.add("Cast", new.add("LogicalAnd", less, left), SrcT=BOOL, DstT=match.dtype)
+    new.replace("AddV2", quotient, more, T=match.dtype)
 
 
 def _remainder(new: Lowering, match: _Match) -> None:
-    """Take the dividend's sign: sign(x) · (|x| mod |y|)."""
+    """Take the dividend's sign: sign(x) · (|x| mod |y|); of integers, which -2³¹ is among, r or r - y."""
+    if match.dtype in _INTEGERS:
+        _integer_remainder(new, match)
+        return
     rest = new.add("FloorMod", *(new.add("Abs", x, T=match.dtype) for x in match.node.inputs), T=match.dtype)
     new.replace("Mul", _sign(new, match.node.inputs[0], match.dtype), rest, T=match.dtype)
+
+
+def _integer_remainder(new: Lowering, match: _Match) -> None:
+    """R = x mod y has y's sign: where x has the other one, r - y."""
+    (x, y), zero = match.node.inputs, new.constant(0, match.dtype)
+    rest = new.add("FloorMod", x, y, T=match.dtype)
+    ways = (("Less", "Greater"), ("Greater", "Less"))
+    unlike = (
+        new.add("LogicalAnd", new.add(one, x, zero, T=match.dtype), new.add(other, rest, zero, T=match.dtype))
+        for one, other in ways
+    )
+    other = new.add("Sub", rest, y, T=match.dtype)
+    new.replace("SelectV2", new.add("LogicalOr", *unlike), other, rest, T=match.dtype)
 
 
 def _sign(new: Lowering, ref: Ref, dtype: DType) -> Ref:
