@@ -20,6 +20,17 @@ def test_chances(tfjs_node: TfjsNode, size: int | None) -> None:
     check_lowering(tfjs_node, [lower_cross_entropy.PASS], function, *specs, feeds=feeds)
 
 
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("shape", [(4, 1), (1, 1), (1, 3)])
+def test_logits_that_are_repeated(tfjs_node: TfjsNode, shape: tuple[int, int], *, free: bool) -> None:
+    function = lambda x, y: tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=x, labels=y).loss  # noqa: E731
+    sizes = ((None, None), (None, None)) if free else (shape, (4, 3))
+    specs = [tf.TensorSpec(size, name=name) for size, name in zip(sizes, "xy", strict=True)]
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.random(shape, np.float32), "y": rng.random((4, 3), np.float32)} for _ in range(2)]
+    check_lowering(tfjs_node, [lower_cross_entropy.PASS], function, *specs, feeds=feeds)
+
+
 @pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
 def test_classes(tfjs_node: TfjsNode, dtype: tf.DType) -> None:
     function = lambda x: tf.nn.sparse_softmax_cross_entropy_with_logits(tf.constant([0, 2, 1], dtype), x)  # noqa: E731

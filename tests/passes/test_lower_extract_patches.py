@@ -35,3 +35,9 @@ def test_refuses_unknown_sizes() -> None:
     function = lambda x: _patches(x, (3, 2), (3, 2), (1, 1), "VALID")  # noqa: E731
     reasons = refusals([lower_extract_patches.PASS], function, tf.TensorSpec((None, None, 8, 3), name="x"))
     assert reasons == {"a size is unknown"}
+
+
+def test_refuses_patches_that_do_not_fit() -> None:
+    function = lambda x: _patches(x, (5, 2), (1, 1), (1, 1), "VALID")  # noqa: E731
+    reasons = refusals([lower_extract_patches.PASS], function, tf.TensorSpec((None, 4, 8, 3), name="x"))
+    assert reasons == {"no patch fits in"}

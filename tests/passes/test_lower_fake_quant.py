@@ -23,6 +23,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "per-channel": lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
         x, [-1.0, -0.2, 0.0], [0.5, 2.0, 1.0]
     ),
+    "per-channel-one-of-nothing": lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        x, [-1.0, 0.0, 0.0], [0.5, 0.0, 1.0]
+    ),
     "two-way": lambda x: _two_way(input=x, input_min=-1.0, input_max=2.0, range_given=True, num_bits=6),
     "two-way-unsigned": lambda x: _two_way(
         input=x, input_min=0.0, input_max=2.0, signed_input=False, range_given=True, round_mode="HALF_UP"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import GPU_BACKENDS, TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tfjs_magic.passes import lower_roll
 
@@ -44,6 +45,14 @@ def test_takes_shifts_in_the_browser(tfjs_node: TfjsNode, *, free: bool) -> None
         for seed, n in enumerate(([1, 2], [-1, 0], [0, -9], [7, 5]))
     ]
     function = lambda x, n: {"both": tf.roll(x, n, [0, 1]), "one": tf.roll(x, n[1], -1)}  # noqa: E731
+    check_lowering(tfjs_node, [lower_roll.PASS], function, *specs, feeds=feeds)
+
+
+@pytest.mark.skipif(bool({*GPU_BACKENDS}.intersection(BACKENDS)), reason="no rows are nothing to a GPU")
+def test_no_rows_stay_none(tfjs_node: TfjsNode) -> None:
+    function = lambda x, n: [tf.roll(x, 1, 0), tf.roll(x, n, 0)]  # noqa: E731
+    specs = tf.TensorSpec((None, 3), name="x"), tf.TensorSpec((), tf.int32, name="n")
+    feeds = [{"x": np.ones((rows, 3), np.float32), "n": np.int32(2)} for rows in (0, 4)]
     check_lowering(tfjs_node, [lower_roll.PASS], function, *specs, feeds=feeds)
 
 

@@ -51,6 +51,19 @@ def test_sorted(tfjs_node: TfjsNode, op: str) -> None:
     check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((8, 3), name="x"), feeds=FEEDS)
 
 
+@pytest.mark.skipif("Max" not in OPS, reason="webgl has no maxima beyond -1e20")
+def test_infinities_are_values(tfjs_node: TfjsNode) -> None:
+    """An unsorted maximum begins with the least number, a sorted one with nothing."""
+
+    def function(x: tf.Tensor) -> list[tf.Tensor]:
+        ids = tf.zeros_like(x, tf.int32)
+        extremes = [tf.math.segment_max(-x, ids), tf.math.segment_min(x, ids), tf.math.segment_max(-x, [0, 2])]
+        return [*extremes, _unsorted("Max")(-x, ids, 1), _unsorted("Min")(x, ids, 2)]
+
+    feeds = [{"x": np.float32(x)} for x in ([np.inf, np.inf], [1, 2])]
+    check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((2,), name="x"), feeds=feeds)
+
+
 def test_refuses() -> None:
     spec = tf.TensorSpec((3,), tf.int32, name="x")
     function = lambda x: tf.math.segment_mean(x, [0, 0, 1])  # noqa: E731

@@ -5,6 +5,8 @@ Result:  loss = Neg(Sum(Mul(labels, LogSoftmax(x)), 1))
 Given:   loss, _ = SparseSoftmaxCrossEntropyWithLogits(x, labels)    labels (N,)
 Result:  loss = Neg(Sum(SelectV2(Equal(labels[:, None], 0 … C - 1), LogSoftmax(x), 0), 1))
 
+One logit for all classes is repeated first: SelectV2(true, x, labels).
+
 Refuses: the gradient is used.
 Source: TensorFlow ``core/kernels/xent_op.h`` and ``sparse_xent_op.h``.
 """
@@ -12,6 +14,7 @@ Source: TensorFlow ``core/kernels/xent_op.h`` and ``sparse_xent_op.h``.
 from __future__ import annotations
 
 from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -22,8 +25,16 @@ def _match(graph: Graph, node: Node) -> Node | Miss:
     return node
 
 
+def _may_be_broadcast(graph: Graph, logits: Ref, labels: Ref) -> bool:
+    """Whether one logit may stand for all classes of the labels."""
+    given, other = (None if shape is None else shape[1] for shape in map(graph.shape, (logits, labels)))
+    return given in {None, 1} and other != 1
+
+
 def _apply(graph: Graph, node: Node) -> None:
     new, (logits, labels), dtype = Lowering(graph, node), node.inputs, node.attrs["T"]
+    if node.op == "SoftmaxCrossEntropyWithLogits" and _may_be_broadcast(graph, logits, labels):
+        logits = new.add("SelectV2", new.constant(1, "bool"), logits, labels, T=dtype)
     chances = new.add("LogSoftmax", logits, T=dtype)
     if node.op == "SoftmaxCrossEntropyWithLogits":
         terms = new.add("Mul", labels, chances, T=dtype)

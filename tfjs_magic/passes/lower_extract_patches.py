@@ -4,7 +4,7 @@ Given:   y = ExtractImagePatches(x)                  x (N, H, W, C), patches (h,
 Result:  y = Reshape(Transpose(Reshape(x)))          where the patches tile the image: (N·H/h, h, W/w, w·C), exchanged
          y = Reshape(GatherV2(Reshape(Pad(x))))      else: (N, H·W, C), by the places of each patch
 
-Refuses: a size is unknown.
+Refuses: a size is unknown; no patch fits in.
 Source: TensorFlow ``core/ops/array_ops.cc``, ``ExtractImagePatches``.
 """
 
@@ -59,6 +59,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     given, made = graph.shape(node.inputs[0]), graph.shape(node.ref())
     if given is None or made is None or None in (*given[1:], *made[1:]):
         return Miss("a size is unknown")
+    if 0 in made[1:]:
+        return Miss("no patch fits in")
     steps = zip(*(axis_sizes(node, key) for key in ("ksizes", "strides", "rates")), strict=True)
     axes = [_Axis(given[i] or 0, made[i] or 0, *step) for i, step in enumerate(steps, start=1)]
     return _Match(node, axes, given[3] or 0)

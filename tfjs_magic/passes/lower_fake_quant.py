@@ -62,11 +62,13 @@ def _faked(node: Node, least: Array, most: Array) -> _Match:
     assert isinstance(bits, int)
     first = np.float32(1 if node.attrs.get("narrow_range", False) else 0)
     last = np.float32((1 << bits) - 1)
-    scale = (most - least) / (last - first)
+    nothing = (least == 0) & (most == 0)
+    scale = np.where(nothing, np.float32(1), (most - least) / (last - first))
     exact = first - least / scale
     zero = np.clip(np.floor(exact + np.float32(0.5)), first, last)
     least, most, inverse = (first - zero) * scale, (last - zero) * scale, np.float32(1) / scale
     shift = np.floor(-least * inverse + np.float32(0.5))
+    scale = np.where(nothing, np.float32(0), scale)
     return _Match(node, least, most, scale, inverse, shift, least, half_to_even=False)
 
 

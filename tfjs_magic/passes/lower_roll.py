@@ -68,7 +68,11 @@ def _cut(graph: Graph, new: Lowering, match: _Match, place: int) -> int | Ref:
         if len(match.axes) > 1:
             one = new.add("Slice", one, new.constant([place]), new.constant([1]), T=INT32, Index=INT32)
         less = new.add("Sub", new.constant(0), new.reshape(one, [], INT32), T=INT32)
-    return new.add("FloorMod", less, new.size(x, match.axes[place]), T=INT32)
+    if size is None:  # no value has a remainder by 0, for which wasm stops
+        length = new.add("Maximum", new.size(x, match.axes[place]), new.constant(1), T=INT32)
+    else:
+        length = new.constant(max(size, 1))
+    return new.add("FloorMod", less, length, T=INT32)
 
 
 PASS = Rewrite(__name__, frozenset({"Roll"}), _match, _apply)

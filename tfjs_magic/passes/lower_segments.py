@@ -14,6 +14,7 @@ Source: TensorFlow ``core/kernels/segment_reduction_ops_impl.h``.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -100,22 +101,28 @@ def _chosen(new: Lowering, match: _Match, operands: tuple[Ref, Ref, Ref]) -> Non
     mask = belongs
     for _ in range(rest):
         mask = new.expand(mask, -1, DType("bool"))
-    neutral = new.constant(_neutral(match.reduction, dtype), str(dtype))
+    is_unsorted = match.node.op.startswith("Unsorted")
+    neutral = new.constant(_neutral(match.reduction, dtype, is_unsorted=is_unsorted), str(dtype))
     chosen = new.add("SelectV2", mask, data, neutral, T=dtype)
     attrs: dict[str, Attr] = {"Tidx": INT32, "keep_dims": False}
-    if match.node.op.startswith("Unsorted") or match.reduction == "Prod":
+    if match.reduction == "Prod":
         new.replace(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
         return
     reduced = new.add(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
+    if is_unsorted:  # it begins with the neutral number, also where it is not among the values
+        new.replace(f"{match.reduction}imum", reduced, neutral, T=dtype)
+        return
     found = new.add("Any", belongs, new.constant([1]), **attrs)
     for _ in range(rest):
         found = new.expand(found, -1, DType("bool"))
     new.replace("SelectV2", found, reduced, new.constant(0, str(dtype)), T=dtype)
 
 
-def _neutral(reduction: str, dtype: DType) -> float:
+def _neutral(reduction: str, dtype: DType, *, is_unsorted: bool) -> float:
     if reduction == "Prod":
         return 1
+    if dtype == "float32" and not is_unsorted:
+        return -math.inf if reduction == "Max" else math.inf
     limits = np.finfo(np.float32) if dtype == "float32" else np.iinfo(np.int32)
     return float(limits.min if reduction == "Max" else limits.max)
 
