@@ -33,6 +33,7 @@ CONSTANTS = {
             id="indices-from-the-end",
         ),
         pytest.param("y = NotEqual(i, ten) T=int32", [], id="compared-with-a-small-number"),
+        pytest.param("y = Equal(i, big) T=int32", ["y"], id="compared-with-2^24"),
         pytest.param("y = Equal(i, i) T=int32", ["y"], id="compared-with-each-other"),
         pytest.param("c = Cast(x) SrcT=float32 DstT=int32\ny = Mul(c, ten) T=int32", ["y"], id="of-floats"),
         pytest.param("c = Cast(u) SrcT=uint8 DstT=int32\ny = Mul(c, ten) T=int32", [], id="bytes"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfjs_magic.graph.index_bounds import index_bounds
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, node_of
-from tfjs_magic.graph.value_ranges import computed, handed_on, is_small
+from tfjs_magic.graph.value_ranges import EXACT, computed, handed_on, is_small, largest
 
 _WIDE = frozenset({"int32", "int64", "uint32", "uint64"})
 _COMPARISONS = frozenset({"Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual"})
@@ -47,5 +47,5 @@ def large_integers(graph: Graph) -> list[Node]:
 
 def _may_be_large(graph: Graph, node: Node, operands: list[Ref]) -> bool:
     if node.op in _COMPARISONS:
-        return not any(is_small(graph, ref) for ref in node.inputs)
+        return not any(largest(graph, ref) < EXACT for ref in node.inputs)  # 2²⁴ + 1 is rounded to 2²⁴
     return not all(is_small(graph, ref) for ref in (*operands, *computed(node)))
