@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +20,7 @@ SPEC = tf.TensorSpec((3, 4), name="x")
 MASKS = {
     "minimum": np.float32(np.finfo(np.float32).min),
     "keras": np.float32(-0.7 * np.finfo(np.float32).max),
-    "per-column": np.array([-3e38, -1e30, -2e25, 0.5], np.float32),
+    "per-column": np.array([-3e38, -1e9, -3e38, 0.5], np.float32),
 }
 
 
@@ -54,6 +57,27 @@ def test_leaves_other_masks(mask: float) -> None:
     """A row of infinities gives NaN, which a finite number would not."""
     graph = traced(lambda x: tf.nn.softmax(tf.where(x > 0, x, mask)), SPEC)
     assert not run_passes(graph, [PASS])[0].applied
+
+
+@pytest.mark.parametrize(
+    "chosen_from",
+    [
+        lambda x: tf.where(x < 2.5, x, MASKS["minimum"]),
+        lambda x: x + tf.where(x < 2.5, 0.0, MASKS["minimum"])[:, :],
+        lambda x: x - tf.cast(x > 2.5, tf.float32) * 1e30,
+    ],
+    ids=["masked-before", "added", "multiplied"],
+)
+def test_refuses_what_is_masked_twice(chosen_from: Callable[[Any], Any]) -> None:
+    """In a row that the two masks cover together their numbers are compared."""
+    function = lambda x: tf.nn.softmax(tf.where(x > 0, chosen_from(x), MASKS["minimum"]))  # noqa: E731
+    assert refusals([PASS], function, SPEC) == {"what it chooses from is made of huge numbers, too"}
+
+
+@pytest.mark.parametrize("mask", [[-3e38, -1e30, -2e25, 0.5], [-3e38, -np.inf, -3e38, -np.inf]])
+def test_refuses_several_huge_numbers(mask: list[float]) -> None:
+    function = lambda x: tf.nn.softmax(tf.where(x > 0, x, mask))  # noqa: E731
+    assert refusals([PASS], function, SPEC) == {"it masks with several huge numbers"}
 
 
 def test_refuses_a_choice_with_another_use() -> None:
