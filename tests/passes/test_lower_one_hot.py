@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.compare import assert_matches
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import GPU_BACKENDS, TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
 from tests.traced import converted, python_outputs
 from tfjs_magic.passes import lower_one_hot
@@ -41,6 +42,22 @@ CASES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_lowers(tfjs_node: TfjsNode, case: str, shape: Any) -> None:
     check_lowering(tfjs_node, [lower_one_hot.PASS], CASES[case], tf.TensorSpec(shape, name="x"))
+
+
+@pytest.mark.parametrize("dtype", [tf.int32, tf.float32, tf.bool])
+def test_a_depth_that_is_computed(tfjs_node: TfjsNode, dtype: tf.DType) -> None:
+    """TF.js refuses 0 and 1."""
+    function = lambda x, n: [tf.one_hot(x, n, tf.cast(2, dtype), tf.cast(0, dtype), axis=a) for a in (-1, 1)]  # noqa: E731
+    specs = tf.TensorSpec((None, 3), tf.int64, name="x"), tf.TensorSpec((), tf.int32, name="n")
+    feeds = [{"x": np.array([[0, 1, -1], [2, 0, 7]]), "n": np.int32(n)} for n in (1, 3)]
+    check_lowering(tfjs_node, [lower_one_hot.PASS], function, *specs, feeds=feeds)
+
+
+@pytest.mark.skipif(bool({*GPU_BACKENDS}.intersection(BACKENDS)), reason="GPUs keep all integers as float32")
+def test_large_integers(tfjs_node: TfjsNode) -> None:
+    function = lambda x: tf.one_hot(x, 3, 2**31 - 1, -(2**24) - 1)  # noqa: E731
+    feeds = [{"x": np.int32(x)} for x in ([0, 2, 1], [5, 1, 0])]
+    check_lowering(tfjs_node, [lower_one_hot.PASS], function, tf.TensorSpec((3,), tf.int32, name="x"), feeds=feeds)
 
 
 def test_refuses_an_axis_of_an_unknown_rank() -> None:
