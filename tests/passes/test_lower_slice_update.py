@@ -51,3 +51,8 @@ def test_refuses_an_unknown_rank() -> None:
     assert refusals([lower_slice_update.PASS], function, spec, tf.TensorSpec((1, 2), name="u")) == {
         "the rank is unknown"
     }
+
+
+def test_an_update_of_nothing_changes_nothing(tfjs_node: TfjsNode) -> None:
+    function = lambda x, u: keras.ops.slice_update(x, (0, 2, 1), u[:, :0]) * 2.0  # noqa: E731
+    check_lowering(tfjs_node, [lower_slice_update.PASS], function, X, U)

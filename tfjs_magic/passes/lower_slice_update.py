@@ -40,6 +40,9 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 def _apply(graph: Graph, match: _Match) -> None:
     node, dtype, new = match.node, match.dtype, Lowering(graph, match.node)
     x, taken, start = node.inputs
+    if 0 in match.update:
+        new.replace("Identity", x, T=dtype)
+        return
     if node.attrs["Tindices"] != "int32":
         start = new.add("Cast", start, SrcT=node.attrs["Tindices"], DstT=INT32)
     inside: Ref | None = None
