@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
-from tests.passes.checks import check_lowering, refusals
+from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tfjs_magic.passes import split_strided_slice
 
 CASES: dict[str, Callable[[Any], Any]] = {
@@ -27,6 +27,13 @@ def test_splits(tfjs_node: TfjsNode, case: str, shape: Any) -> None:
     spec = tf.TensorSpec(shape, name="x")
     feeds = [{"x": tf.random.stateless_normal((2, 4, 6), [seed, 0]).numpy()} for seed in (1, 2)]
     check_lowering(tfjs_node, [split_strided_slice.PASS], CASES[case], spec, feeds=feeds)
+
+
+@pytest.mark.parametrize("side", [2, None])
+def test_steps_over_five_axes_that_are_left_on_the_gpu(tfjs_node: TfjsNode, side: int | None) -> None:
+    function = lambda x: (x[0, ::2, ..., ::-1], x[::-1, ..., 1, :])  # noqa: E731
+    feeds = [{"x": tf.random.stateless_normal((2, 3, 2, 2, 3, 2), [seed, 0]).numpy()} for seed in (1, 2)]
+    check_on_gpu(tfjs_node, function, tf.TensorSpec((side, 3, 2, 2, 3, 2), name="x"), feeds=feeds)
 
 
 def test_refuses_a_computed_slice() -> None:

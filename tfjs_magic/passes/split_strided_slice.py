@@ -13,7 +13,7 @@ import dataclasses
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array
+from tfjs_magic.artifacts import Array, Dims
 from tfjs_magic.graph.conditions import drops_and_steps
 from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.passes.lowering import Lowering
@@ -62,10 +62,24 @@ def _apply(graph: Graph, match: _Match) -> None:
         **types,
         **{key: _bits(value, kept) for key, value in first.items()},
     )
+    graph.set_shape(part, _without(graph, match, dropped))
     rest = [i for i in specs if i not in dropped]
     vectors = [new.constant(vector[rest], dtype) for vector in (match.begin, match.end, match.strides)]
     second = {key: _bits(value, rest) for key, value in masks.items() if key != "shrink_axis_mask"}
     new.replace("StridedSlice", part, *vectors, **types, **second, shrink_axis_mask=0)
+
+
+def _without(graph: Graph, match: _Match, dropped: list[int]) -> Dims | None:
+    """Return the shape without the dropped axes; None if the rank is unknown. An ellipsis moves those after it."""
+    shape, masks = graph.shape(match.node.inputs[0]), match.masks
+    if shape is None:
+        return None
+    added, ellipsis = masks["new_axis_mask"], masks["ellipsis_mask"]
+    counted = [i for i in range(len(match.begin)) if not added >> i & 1]
+    wide = len(shape) - len(counted)
+    axes = {i: place + (wide if 0 < ellipsis < 1 << i else 0) for place, i in enumerate(counted)}
+    gone = {axes[i] for i in dropped}
+    return tuple(side for axis, side in enumerate(shape) if axis not in gone)
 
 
 def _bits(mask: int, kept: list[int]) -> int:
