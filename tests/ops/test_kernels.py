@@ -30,6 +30,7 @@ CASES = {
     "attribute": ("x: float32[3,3]\ny = GatherV2(x, ids, axis) batch_dims=1\nreturn y", {"wasm"}),
     "attribute at its default": ("x: float32[3,3]\ny = GatherV2(x, ids, axis) batch_dims=0\nreturn y", set()),
     "large": ("x: int32[3]\ny = AddV2(x, large) T=int32\nreturn y", GPU),
+    "large and moved": ("x: int32[3]\ny = GatherV2(large, x, i) Tparams=int32\nreturn y", GPU),
     "not large": ("x: int32[3]\ny = AddV2(x, i) T=int32\nreturn y", set()),
     "output": (
         "x: float32[2,3,3,3]\ny = FusedBatchNormV3(x, f, f, f, f) is_training=False\nreturn y=y:1",

@@ -43,7 +43,10 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "AddN": lambda x: [raw.AddN(inputs=[x * i for i in range(n)]) for n in (8, 13, 14, 23)],
     "AdjustContrastv2": lambda x: tf.image.adjust_contrast(x, 2.0),
     "Bincount": lambda x: raw.Bincount(arr=_integers(x) + 9, size=20, weights=tf.math.abs(x)),
-    "DenseBincount": lambda x: tf.math.bincount(tf.reshape(_integers(x) + 4, [-1]), binary_output=True, minlength=30),
+    "DenseBincount": lambda x: (
+        tf.math.bincount(tf.reshape(_integers(x) + 4, [-1]), binary_output=True, minlength=30),
+        raw.DenseBincount(input=_integers(x[:, 0]) + 4, size=9, weights=x[:, 0] - 3, binary_output=True),
+    ),
     "Div": lambda x: raw.Div(x=_integers(x), y=_integers(x) * 0 - 3),
     "Erfc": tf.math.erfc,
     "ClipByValue": lambda x: (

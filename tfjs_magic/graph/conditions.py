@@ -123,10 +123,11 @@ def writes_into_operand(graph: Graph, node: Node) -> bool:
     return copy.op not in {"LogicalOr", "Mul"} or graph.only_consumer(copy.name) is not node
 
 
-def finds_values_of_vector(graph: Graph, node: Node) -> bool:
-    """Whether a count only says which values a vector holds."""
-    shape = graph.shape(node.inputs[0])
-    return node.attrs.get("binary_output", False) is True and (shape is None or len(shape) == 1)
+def finds_values_wrongly(graph: Graph, node: Node) -> bool:
+    """Whether a count only says which values are there, of a vector, or has weights beside; TF.js then counts."""
+    shape, weights = (graph.shape(ref) for ref in node.inputs[::2])
+    is_vector = shape is None or len(shape) == 1
+    return node.attrs.get("binary_output", False) is True and (is_vector or weights != (0,))
 
 
 def crops_from_any_image(graph: Graph, node: Node) -> bool:
@@ -417,7 +418,7 @@ def meets_large_integer(graph: Graph, node: Node) -> bool:
 
     What is only moved may be one that float32 has.
     """
-    if not takes_integers(graph, node):
+    if node.attrs.get("T", node.attrs.get("Tparams")) not in _INTEGERS:
         return False
     values = [value.astype(np.int64) for ref in node.inputs if (value := graph.constant(ref)) is not None]
     if node.op in _MOVES:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.graph.conditions import finds_values_of_vector, takes_vector
+from tfjs_magic.graph.conditions import finds_values_wrongly, takes_vector
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.value_ranges import is_small
@@ -69,7 +69,7 @@ def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
         return least is not None and most is not None and least.ndim == most.ndim == 0 and bool(least <= most)
     if node.op == "Bincount":
         return takes_vector(graph, node)
-    return node.op == "DenseBincount" and not finds_values_of_vector(graph, node)
+    return node.op == "DenseBincount" and not finds_values_wrongly(graph, node)
 
 
 def _apply(graph: Graph, match: _Match) -> None:
