@@ -48,4 +48,4 @@ def large_integers(graph: Graph) -> list[Node]:
 def _may_be_large(graph: Graph, node: Node, operands: list[Ref]) -> bool:
     if node.op in _COMPARISONS:
         return not any(largest(graph, ref) < EXACT for ref in node.inputs)  # 2²⁴ + 1 is rounded to 2²⁴
-    return not all(is_small(graph, ref) for ref in (*operands, *computed(node)))
+    return not all(is_small(graph, ref) for ref in (*operands, *computed(graph, node)))

@@ -18,10 +18,13 @@ Range = tuple[float, float]
 #: float32 has every integer up to here.
 EXACT = 2**24
 _UNKNOWN: Range = (-math.inf, math.inf)
+_BITS = 31
 #: Beyond these integers wrap.
 _INT32: Range = (-(2**31), 2**31 - 1)
 #: What an integer without a bound may be beyond int32 after; a product is of no known range then anyway.
-_WRAPPING = frozenset({"Abs", "AddV2", "Neg", "Sub"})
+_WRAPPING = frozenset({"Abs", "AddN", "AddV2", "Neg", "Sub"})
+#: What adds or multiplies the values of its first operand, along axes.
+_REPEATED = frozenset({"Cumprod", "Cumsum", "Prod", "Sum"})
 _FLOATS = frozenset({"float16", "float32", "float64"})
 #: How far to look back.
 _FARTHEST = 50
@@ -34,6 +37,7 @@ _HANDS_ON = {
     **dict.fromkeys("Fill Split".split(), slice(1, 2)),
     **dict.fromkeys("Select SelectV2".split(), slice(1, 3)),
     "ConcatV2": slice(-1),
+    **dict.fromkeys("Cumprod Cumsum Prod Sum".split(), slice(1)),
     "OneHot": slice(2, 4),
     "Pack": slice(None),
     "PadV2": slice(0, 3, 2),
@@ -60,9 +64,10 @@ def handed_on(node: Node) -> list[Ref]:
     return node.inputs[_HANDS_ON.get(node.op, slice(None))]
 
 
-def computed(node: Node) -> list[Ref]:
+def computed(graph: Graph, node: Node) -> list[Ref]:
     """Return the outputs that it computes with arithmetic, as far as the range of the result is known."""
-    return [node.ref()] if node.op in _ARITHMETIC else []
+    is_known = node.op in _ARITHMETIC or (node.op in _REPEATED and _terms(graph, node) is not None)
+    return [node.ref()] if is_known else []
 
 
 def _range(graph: Graph, ref: Ref, known: dict[Ref, Range], far: int) -> Range:
@@ -87,13 +92,14 @@ def _found(graph: Graph, ref: Ref, known: dict[Ref, Range], far: int) -> Range:
         return _of_places(graph, node)
     if (narrow := _DTYPES.get(node.attrs.get({"Cast": "DstT", "Placeholder": "dtype"}.get(node.op, "")))) is not None:
         return narrow
-    if node.op not in _HANDS_ON and node.op not in _ARITHMETIC:
+    if node.op not in _HANDS_ON and node.op not in _ARITHMETIC and node.op not in _REPEATED:
         return _UNKNOWN
     ranges = [_range(graph, given, known, far - 1) for given in handed_on(node)]
     if node.op in _ARITHMETIC:
         wraps = node.op in _WRAPPING and node.attrs.get("T") not in _FLOATS
         return _UNKNOWN if wraps and not _is_bounded(ranges) else _ARITHMETIC[node.op](*ranges)
-    return _hull([*ranges, (0, 0)] if node.op == "Pad" else ranges)
+    handed = [*ranges, (0, 0)] if node.op == "Pad" else ranges
+    return _repeated(graph, node, ranges[0]) if node.op in _REPEATED else _hull(handed)
 
 
 def _of_constant(value: Array) -> Range:
@@ -114,6 +120,25 @@ def _is_bounded(ranges: Iterable[Range]) -> bool:
     return all(math.isfinite(end) for ends in ranges for end in ends)
 
 
+def _terms(graph: Graph, node: Node) -> int | None:
+    """Return how many values at most a sum or a product is made of; None if a size is unknown."""
+    shape = graph.shape(node.inputs[0])
+    return None if shape is None or None in shape else math.prod(side or 0 for side in shape)
+
+
+def _repeated(graph: Graph, node: Node, given: Range) -> Range:
+    """Return the range of a sum or a product of up to as many values, or of none."""
+    terms, size = _terms(graph, node), max(map(abs, given))
+    if terms is None or not _is_bounded([given]):
+        return _UNKNOWN
+    if node.op in {"Cumsum", "Sum"}:
+        return terms * min(given[0], 0), terms * max(given[1], 0)
+    if size > 1 and terms * math.log2(size) >= _BITS:
+        return _UNKNOWN
+    most = max(size, 1) ** terms
+    return -most, most
+
+
 def _hull(ranges: Iterable[Range]) -> Range:
     lows, highs = zip(*ranges, strict=True)
     return min(lows), max(highs)
@@ -132,6 +157,7 @@ def _sizes(x: Range) -> Range:
 
 _ARITHMETIC: dict[str, Callable[..., Range]] = {
     "Abs": _sizes,
+    "AddN": lambda *each: (sum(x[0] for x in each), sum(x[1] for x in each)),
     "AddV2": lambda x, y: (x[0] + y[0], x[1] + y[1]),
     "Sub": lambda x, y: (x[0] - y[1], x[1] - y[0]),
     "Mul": _product,
@@ -140,4 +166,6 @@ _ARITHMETIC: dict[str, Callable[..., Range]] = {
     "Neg": lambda x: (-x[1], -x[0]),
     "Maximum": lambda x, y: (max(x[0], y[0]), max(x[1], y[1])),
     "Minimum": lambda x, y: (min(x[0], y[0]), min(x[1], y[1])),
+    "Square": lambda x: _product(x, x),
+    "SquaredDifference": lambda x, y: _product(*[(x[0] - y[1], x[1] - y[0])] * 2),
 }
