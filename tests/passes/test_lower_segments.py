@@ -45,6 +45,13 @@ def test_ids_of_two_axes_and_integers(tfjs_node: TfjsNode, op: str) -> None:
     check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((2, 3, 2), name="x"))
 
 
+@pytest.mark.skipif("Max" not in OPS, reason="no rows are nothing to a GPU")
+def test_no_values_have_no_sum(tfjs_node: TfjsNode) -> None:
+    function = lambda x: _unsorted("Sum")(x, tf.zeros_like(x[:, 0], tf.int32), 2)  # noqa: E731
+    feeds = [{"x": np.ones((rows, 3), np.float32)} for rows in (0, 2)]
+    check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((None, 3), name="x"), feeds=feeds)
+
+
 @pytest.mark.parametrize("op", [*OPS, "Mean"])
 def test_sorted(tfjs_node: TfjsNode, op: str) -> None:
     function = lambda x: getattr(tf.math, f"segment_{op.lower()}")(x, [0, 0, 1, 3, 3, 3, 4, 6])  # noqa: E731

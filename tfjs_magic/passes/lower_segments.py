@@ -84,8 +84,9 @@ def _flat(new: Lowering, match: _Match, data: Ref, ids: Ref) -> tuple[Ref, Ref]:
 def _summed(new: Lowering, operands: tuple[Ref, Ref, Ref], sizes: list[Ref], dtype: DType) -> Ref:
     """Scatter into one row more than there are segments, and leave it out."""
     data, ids, count = operands
-    less = new.add("Less", ids, new.constant(0), T=INT32)
-    places = new.expand(new.add("SelectV2", less, count, ids, T=INT32), 1, INT32)
+    # Of no ids, TF.js's choice has the shape of what it chooses first.
+    counts = new.add("GreaterEqual", ids, new.constant(0), T=INT32)
+    places = new.expand(new.add("SelectV2", counts, ids, count, T=INT32), 1, INT32)
     more = new.add("AddV2", count, new.constant(1), T=INT32)
     attrs: dict[str, Attr] = {"axis": 0, "N": len(sizes) + 1, "T": INT32}
     scattered = new.add("ScatterNd", places, data, new.add("Pack", more, *sizes, **attrs), T=dtype, Tindices=INT32)
