@@ -51,7 +51,8 @@ def convert(
         signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
         tags: Tags of the SavedModel's meta graph.
         inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
-            static dimensions remove shape arithmetic.
+            static dimensions remove shape arithmetic. The name of a Keras layer or of a tensor inside, as messages
+            call it, lets the model begin there; None keeps its shape.
         outputs: Names of the outputs to keep, in this order; all of them otherwise.
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
             weight's name or what follows a slash in it; a pattern takes biases too.

@@ -17,10 +17,11 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import on_any_cpu
-from tfjs_magic.sources.function import traced_source
+from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras import keras_source
 from tfjs_magic.sources.source import FunctionSource, KerasSource
-from tfjs_magic.sources.tensors import change_detector, check_names, dims, unique_names, wanted_shape
+from tfjs_magic.sources.tensors import change_detector, dims, unique_names, wanted_shape
+from tfjs_magic.sources.traced import traced_source
 
 
 def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | KerasSource:
@@ -99,7 +100,6 @@ def _alike(one: Any, other: Any) -> bool:
 def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
     description = f"Keras 2 model '{model.name}'"
     specs = _specs(model, description)
-    check_names(description, list(specs), options.inputs)
     specs = {
         name: tf.TensorSpec(wanted_shape(name, dims(spec), options.inputs), spec.dtype) for name, spec in specs.items()
     }
@@ -110,7 +110,8 @@ def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
         return tf.nest.flatten(model(given, training=False))
 
     names = unique_names(list(model.output_names)) if getattr(model, "output_names", None) else None
-    return traced_source(run, specs, description=description, output_names=names, dict_output=False)
+    source = traced_source(run, specs, description=description, output_names=names, dict_output=False)
+    return starting_inside(source, options.inputs)
 
 
 def _input_structure(model: Any) -> Any:
