@@ -55,7 +55,7 @@ def convert(
             call it, lets the model begin there; None keeps its shape.
         outputs: Names of the outputs to keep, in this order; all of them otherwise.
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
-            weight's name or what follows a slash in it; a pattern takes biases too.
+            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight.
         weight_shard_size_bytes: Length of the weight files.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.

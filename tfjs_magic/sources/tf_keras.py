@@ -5,8 +5,10 @@ They become layers models through the Keras 3 model that computes the same, if t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,35 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     return KerasSource(
         twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
     )
+
+
+def keras_2_model(topology: Mapping[str, Any], twin: Any) -> Any | None:
+    """Build the Keras 2 model of a layers model; None where Keras 2 reads its configs otherwise, or not at all.
+
+    Args:
+        topology: ``modelTopology``, whose configs are those of Keras 2.
+        twin: The Keras 3 model of it, whose weights it gets. They are compared on numbers.
+    """
+    import tf_keras  # noqa: PLC0415 - an extra
+
+    with contextlib.suppress(Exception):  # whatever Keras 2 says of options that it does not have
+        model = tf_keras.models.model_from_json(json.dumps(topology.get("model_config", topology)))
+        ours = dict(_leaves(model))
+        for name, layer in _leaves(twin):
+            values = [variable.numpy() for variable in layer.weights if "seed" not in variable.path]
+            ours[name].set_weights(values)
+        if _computes_the_same(model, twin, _specs(model, "it")):
+            return model
+    return None
+
+
+def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield name and layer of a model, and of the models in it."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _leaves(layer)
+        else:
+            yield layer.name, layer
 
 
 def _twin(model: Any, specs: dict[str, Any]) -> Any:

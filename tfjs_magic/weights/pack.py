@@ -43,6 +43,18 @@ def pack_weights(
     return ManifestGroup(tuple(spec for spec, _ in packed), tuple(part for _, part in packed), shard_size_bytes)
 
 
+def split_by_layer(groups: Sequence[ManifestGroup]) -> tuple[ManifestGroup, ...]:
+    """Return one group per layer: what stands before the first slash of a weight's name."""
+    layers: dict[str, list[tuple[WeightSpec, memoryview]]] = {}
+    for group in groups:
+        for spec, part in zip(group.specs, group.parts, strict=True):
+            layers.setdefault(spec.name.partition("/")[0], []).append((spec, part))
+    return tuple(
+        ManifestGroup(tuple(spec for spec, _ in rows), tuple(part for _, part in rows), groups[0].shard_size_bytes, i)
+        for i, rows in enumerate(layers.values(), start=1)
+    )
+
+
 def unpack_weights(group: ManifestGroup) -> Iterator[WeightEntry]:
     """Yield the group's weights as TF.js will hold them; views of the group's bytes where nothing is decoded."""
     for spec, part in zip(group.specs, group.parts, strict=True):

@@ -41,11 +41,6 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     if not inputs and not shapes:
         needed = _needed(nodes, outputs.values())
         shapes = {name: None for name in default_values(nodes) if name in needed}
-        if not shapes:
-            raise UnsupportedModelError(
-                f"The outputs {quoted_list(outputs)} of {description} need no placeholder, so they are constant; "
-                "expected outputs that depend on an input."
-            )
     types = {name: (nodes[name].attr["dtype"].type, nodes[name].attr["shape"].shape) for name in inputs}
     endpoints = Endpoints(description=description, inputs=inputs, outputs=outputs, types=types)
 
@@ -59,7 +54,8 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     source = graph_source(
         graph_def, endpoints, values=no_value, tables=contents, shapes=shapes, feed="name it in inputs="
     )
-    return dataclasses.replace(source, notes=(*source.notes, *(() if options.outputs else (note,))))
+    constant = () if source.inputs else ("It needs no input: its outputs are always the same.",)
+    return dataclasses.replace(source, notes=(*source.notes, *constant, *(() if options.outputs else (note,))))
 
 
 def _without_assets(graph_def: Any) -> Any:
