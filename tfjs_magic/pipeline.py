@@ -18,6 +18,7 @@ from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
@@ -84,7 +85,7 @@ def convert(
         trust=trust,
         progress=progress,
     )
-    return _converted(source, options, _Clock(options))
+    return eagerly(lambda: _converted(source, options, _Clock(options)))
 
 
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:

@@ -32,8 +32,9 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     Inputs and outputs keep Keras 2's names and order.
 
     Raises:
-        UnsupportedModelError: Its inputs are unknown.
+        UnsupportedModelError: Its inputs are unknown, or its weights live in a session and it has code of its own.
     """
+    model = _out_of_session(model)
     if options.format == "graph" or options.inputs or options.outputs is not None:
         return _function_source(model, options)
     description = f"Keras 2 model '{model.name}'"
@@ -47,6 +48,24 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     return KerasSource(
         twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
     )
+
+
+def _out_of_session(model: Any) -> Any:
+    """Return the model itself, or its copy if it was built in a graph of TensorFlow 1, with the session's weights."""
+    try:
+        graph = model.weights[0].graph
+    except (AttributeError, IndexError, ValueError):  # eager variables have none; there may be no variables
+        return model
+    if type(model).__name__ not in {"Functional", "Sequential"} or not _is_builtin(model):
+        raise UnsupportedModelError(
+            f"The weights of the Keras 2 model '{model.name}' live in a session of TensorFlow 1. Build it outside "
+            "tf.Graph().as_default(), or save it and convert the file."
+        )
+    with graph.as_default():
+        weights = model.get_weights()
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(weights)
+    return copy
 
 
 def keras_2_model(topology: Mapping[str, Any], twin: Any) -> Any | None:
