@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph import grappler
 from tfjs_magic.sources.source import FunctionSource
-from tfjs_magic.sources.tensors import check_names, dims, op_name, wanted_shape
+from tfjs_magic.sources.tensors import check_names, dims, is_random_state, op_name, wanted_shape
 from tfjs_magic.sources.traced import traced_source
 from tfjs_magic.sources.v1.nodes import begins_inside, inner_refs, node_and_port, part_of, reachable
 
@@ -48,7 +48,7 @@ def starting_inside(
     inner = inner_refs(nodes, {name: (layers or {}).get(name) or _found(nodes, name) for name in asked}, outputs)
     check_names(source.description, public, wanted, inside=[*inner, *(f"{name}:0" for name in inner)])
     shapes = {name.removesuffix(":0"): shape for name, shape in asked.items()}
-    if written := {node.op for node in _all_nodes(graph_def) if _WRITES.match(node.op)}:
+    if written := set(_written(source.function, graph_def, captured)):
         raise UnsupportedModelError(
             f"{source.description} writes variables ({quoted_list(written)}), so it cannot begin at "
             f"{quoted_list(inner)}: what is left out might write what the rest reads.",
@@ -97,10 +97,19 @@ def _found(nodes: Mapping[str, Any], ref: str) -> str:
     return f"{behind_calls[0]}:{port}" if len(behind_calls) == 1 else ref
 
 
-def _all_nodes(graph_def: Any) -> Iterator[Any]:
-    yield from graph_def.node
-    for function in part_of(graph_def, {node.name for node in graph_def.node}).library.function:
-        yield from function.node_def
+def _written(function: Any, graph_def: Any, captured: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ops that write a variable; random states do not count, since TF.js draws from its own."""
+    states = {id(variable.handle) for variable in function.graph.variables if is_random_state(variable)}
+    nodes = {node.name: node for node in graph_def.node}
+    for node in graph_def.node:
+        if _WRITES.match(node.op):
+            handle = nodes[node_and_port(node.input[0])[0]]
+            while handle.op == "Identity":  # of a call that was inlined
+                handle = nodes[node_and_port(handle.input[0])[0]]
+            if id(captured.get(handle.name)) not in states:
+                yield node.op
+    for body in part_of(graph_def, {node.name for node in graph_def.node}).library.function:
+        yield from (node.op for node in body.node_def if _WRITES.match(node.op))
 
 
 def _full(ref: str) -> str:

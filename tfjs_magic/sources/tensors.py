@@ -66,11 +66,12 @@ def change_detector(variables: Iterable[Any], read: Callable[[Any], Array]) -> C
         variables: Keras's or TensorFlow's.
         read: Gives the value of one, which a later assignment must not change.
     """
-    taken = [(variable, read(variable)) for variable in variables if not _is_random_state(variable)]
+    taken = [(variable, read(variable)) for variable in variables if not is_random_state(variable)]
     return lambda: not all(_same(array, read(variable)) for variable, array in taken)
 
 
-def _is_random_state(variable: Any) -> bool:
+def is_random_state(variable: Any) -> bool:
+    """Tell the state of one of Keras's seed generators."""
     return str(variable.name).rpartition("/")[2].removesuffix(":0") == "seed_generator_state"
 
 
