@@ -192,7 +192,7 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
         reasons=(source.reason,),
         trainable=layers,
         backends=model.report.backends,
-        notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_PACKED_AGAIN,))),
+        notes=(*model.report.notes, *decoded_notes(model.groups, group), *(() if layers else (_PACKED_AGAIN,))),
         advice=advise(group, graph=None, inputs=model.inputs),
         seconds=clock.seconds,
     )
@@ -220,7 +220,9 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)
-        entries = [WeightEntry(name, array) for part in graphs for name, array in graph_constants(part)]
+        codes = {id(entry.data): entry.codes for entry in source.weights}
+        constants = [row for part in graphs for row in graph_constants(part)]
+        entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     bounds = index_bounds(graph)
     inputs = tuple(dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs)
@@ -245,7 +247,12 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
             ops=count_ops(graph),
             backends=missing_per_backend(graph),
             passes=passes,
-            notes=(*source.notes, *_lossy_notes(entries), *_graph_notes(graph)),
+            notes=(
+                *source.notes,
+                *decoded_notes(source.groups, group),
+                *_lossy_notes(entries),
+                *_graph_notes(graph),
+            ),
             advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.artifacts import Artifacts, Reference, TensorInfo
+from tfjs_magic.artifacts import Artifacts, ManifestGroup, Reference, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.tensors import kept_outputs
@@ -35,6 +35,8 @@ class GraphSource:
         metadata: ``userDefinedMetadata`` before the caller's own.
         structured_keys: Keys of the dict that TF.js's ``predict`` returns, one per output; None for no dict.
         notes: For the report.
+        weights: Those that were decoded from codes; a constant that is still the same array keeps them.
+        groups: What they were decoded from.
     """
 
     graph: Graph
@@ -46,6 +48,8 @@ class GraphSource:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     structured_keys: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    weights: Sequence[WeightEntry] = ()
+    groups: Sequence[ManifestGroup] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
