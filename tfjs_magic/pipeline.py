@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, model_header
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
@@ -94,15 +94,21 @@ def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsMo
         resolved = resolve(source, options)
     if isinstance(resolved, FixedSource):
         return _packed_again(resolved, options, clock)
-    reasons = _why_graph(resolved, options)
+    reasons, tried_layers = _why_graph(resolved, options), False
     if not reasons and isinstance(resolved, KerasSource):
         found = _layers_model(resolved, options, clock)
         if isinstance(found, TfjsModel):
             return found
         reasons = found
+        tried_layers = True
     if options.format == "layers":
         raise UnsupportedModelError(" ".join(reasons), stage="layers")
-    return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+    try:
+        return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+    except ConversionError as error:
+        if tried_layers:
+            error.args = (f"{error} {' '.join(reasons)}",)
+        raise
 
 
 def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: ConvertOptions) -> tuple[str, ...]:
@@ -212,11 +218,12 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph
+    named = {node.name for node in graph} if source.may_begin_inside else set()
     with clock.stage("passes"):
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()
     if not options.skip_op_check:
-        check_ops(graph, passes)
+        check_ops(graph, passes, named=named)
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)

@@ -48,13 +48,13 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
     specs, structure = _remembered_inputs(model, options)
 
     def to_function() -> FunctionSource:
-        _check_backend(description)
+        _check_backend(description, options)
         import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
         from tfjs_magic.sources.inside import starting_inside  # noqa: PLC0415
         from tfjs_magic.sources.traced import traced_source  # noqa: PLC0415
 
-        _check_traceable(model)
+        _check_traceable(model, options)
         variables = len(model.variables)
         tensor_specs = {name: tf.TensorSpec(shape, dtype) for name, (shape, dtype) in specs.items()}
         source = starting_inside(traced_source(run, tensor_specs, description=description), options.inputs)
@@ -192,14 +192,14 @@ def _view(variable: Any) -> Array:
 
 
 def _function_source(model: Any, options: ConvertOptions, description: str) -> FunctionSource:
-    _check_backend(description)
+    _check_backend(description, options)
     import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
     from tfjs_magic.sources.inside import starting_inside  # noqa: PLC0415
     from tfjs_magic.sources.traced import traced_source  # noqa: PLC0415
 
     names, outputs = input_names(model), output_names(model)
-    _check_traceable(model)
+    _check_traceable(model, options)
     layers = _named_layers(model, [name for name in options.inputs or () if name not in names])
     traced = keras.Model(_input_structure(model), [*model.outputs, *layers.values()]) if layers else model
     specs = {
@@ -243,21 +243,34 @@ def _named_layers(model: Any, names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _check_backend(description: str) -> None:
+def _check_backend(description: str, options: ConvertOptions) -> None:
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
-            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Restart "
-            "with KERAS_BACKEND=tensorflow, or convert it with format='layers'."
+            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Save it "
+            f"as a .keras file and convert that with KERAS_BACKEND=tensorflow{_or_layers(options)}."
         )
 
 
-def _check_traceable(model: Any) -> None:
+def _or_layers(options: ConvertOptions) -> str:
+    """Return the advice to try layers, where that was not tried and may help."""
+    asked = options.format == "graph" and not options.inputs and options.outputs is None
+    return ", or convert it with format='layers'" if asked else ""
+
+
+def _check_traceable(model: Any, options: ConvertOptions) -> None:
     """Refuse layer names that TensorFlow cannot use as scopes, before it fails on the first one."""
     layers = {layer.name for layer in model._flatten_layers()}  # noqa: SLF001 - none is public
     if bad := [name for name in layers if not _OP_NAME.fullmatch(name)]:
         raise UnsupportedModelError(
             f"TensorFlow cannot trace layers named {quoted_list(bad)}: names may hold letters, digits and _.\\/>- "
-            "only. Rename them, or convert with format='layers'.",
+            f"only. Rename them{_or_layers(options)}.",
+            stage="trace",
+        )
+    packed = [layer.name for layer in model._flatten_layers() if getattr(layer, "quantization_mode", "") == "int4"]  # noqa: SLF001 - as above
+    if packed:
+        raise UnsupportedModelError(
+            f"Keras quantized the layers {quoted_list(packed)} to int4, and TF.js cannot take apart the bytes that "
+            "hold two numbers each. Convert the model before model.quantize(), with quantize='uint8'.",
             stage="trace",
         )
 

@@ -37,6 +37,7 @@ class GraphSource:
         notes: For the report.
         weights: Those that were decoded from codes; a constant that is still the same array keeps them.
         groups: What they were decoded from.
+        may_begin_inside: Whether ``inputs=`` may name a tensor inside it.
     """
 
     graph: Graph
@@ -50,6 +51,7 @@ class GraphSource:
     notes: tuple[str, ...] = ()
     weights: Sequence[WeightEntry] = ()
     groups: Sequence[ManifestGroup] = ()
+    may_begin_inside: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ class FunctionSource:
             generated_by=tf.__version__,
             structured_keys=tuple(end.info.name for end in outputs) if self.dict_output else None,
             notes=(*self.notes, *unrolled),
+            may_begin_inside=True,
         )
 
 
