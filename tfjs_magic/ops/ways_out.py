@@ -10,10 +10,13 @@ from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
 #: Op → what its user can do.
 _HINTS = {
     "CombinedNonMaxSuppression": (
-        "tf.image.non_max_suppression_padded, class by class, converts; or let outputs= end before it, and suppress in "
-        "JavaScript."
+        "Instead, tf.image.non_max_suppression_padded converts, class by class; or let outputs= end before it, and "
+        "suppress in JavaScript."
     ),
-    "CudnnRNN": "It was exported on a GPU: export it with CUDA_VISIBLE_DEVICES=-1, or convert the .keras file.",
+    "CudnnRNN": (
+        "Instead, export it without the GPU (CUDA_VISIBLE_DEVICES=-1), which alone has this op, or convert its .keras "
+        "file."
+    ),
 }
 _TEXTS = ("AsString", "DecodeBase64", "ReadFile", "ReduceJoin", "Regex", "StaticRegex", "String", "Substr", "Unicode")
 #: A model cannot begin in a loop or a branch, and a graph does not tell where those of a function were.
