@@ -42,6 +42,10 @@ def saved_model(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) ->
     return directory
 
 
+_EVERY = dict.fromkeys(["body/kernel", "body/bias", "head/kernel", "head/bias"], "uint8")
+_HEAD_IN_FLOAT16 = {"head/kernel": "float16", "head/bias": "float16"}
+
+
 def _quantized(directory: Path) -> dict[str, str]:
     groups = tfjs_magic.load(directory).groups
     return {spec.name: spec.quantization.dtype for group in groups for spec in group.specs if spec.quantization}
@@ -93,7 +97,10 @@ def test_saved_model_with_every_flag_of_a_script(saved_model: Path, tmp_path: Pa
             ["--quantize-uint8=head/kernel", "--quantize_float16=body/kernel", "IN", "OUT"],
             {"head/kernel": "uint8", "body/kernel": "float16"},
         ),
-        (["--quantization_bytes", "1", "IN", "OUT"], {"body/kernel": "uint8", "head/kernel": "uint8"}),
+        (["--quantization_bytes", "1", "IN", "OUT"], _EVERY),
+        (["--quantize_uint8", "*", "IN", "OUT"], _EVERY),
+        (["--quantize_uint8=*", "IN", "OUT"], _EVERY),
+        (["--quantize_uint8=*", "--quantize_float16=head/*", "IN", "OUT"], {**_EVERY, **_HEAD_IN_FLOAT16}),
         (
             ["--quantize_float16", "body/kernel", "--quantize_uint8=head*", "IN", "OUT"],
             {"body/kernel": "float16", "head/kernel": "uint8", "head/bias": "uint8"},
@@ -168,11 +175,18 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["convert"], 2, "lacks its INPUT"),
-        (["convert", "IN"], 2, "lacks its OUTPUT"),
+        (["convert"], 2, "lacks its INPUT (input_path)"),
+        (["convert", "IN"], 2, "lacks its OUTPUT (output_path)"),
         (["convert", "IN", "OUT", "more"], 2, "found also 'more'"),
-        (["convert", "--no_such_flag", "IN", "OUT"], 2, "--no-such-flag"),
-        (["convert", "--input_format=onnx", "IN", "OUT"], 2, "--input-format is 'onnx'; expected one of keras,"),
+        (["convert", "--no_such_flag", "IN", "OUT"], 2, "--no_such_flag"),
+        (["convert", "--input_format=onnx", "IN", "OUT"], 2, "--input_format is 'onnx'; expected one of keras,"),
+        (["convert", "--input-format=onnx", "IN", "OUT"], 2, "--input-format is 'onnx'; expected one of keras,"),
+        (
+            ["convert", "--input_format=keras", "--signature_name=f", "nowhere.h5", "OUT"],
+            2,
+            "The --signature_name flag is applicable only to tf_saved_model, keras_saved_model, tf_hub, and",
+        ),
+        (["convert", "--saved_model_tags=serve", "IN", "OUT"], 2, "applicable only to tf_saved_model"),
         (["convert", "--strip_debug_ops=maybe", "IN", "OUT"], 2, "'maybe' is neither true nor false"),
         (["convert", "--input", "x", "IN", "OUT"], 2, "--input is 'x'; expected NAME=SHAPE"),
         (["convert", "--metadata", "a:nowhere.json", "IN", "OUT"], 2, "'nowhere.json' cannot be read"),
@@ -207,6 +221,26 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "web").exists()
+
+
+def test_a_directory_is_no_keras_file(saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "--input_format=keras", str(saved_model), str(tmp_path / "web")]) == 2
+    assert "Expected path to point to an HDF5 file, but it points to a directory: " in capsys.readouterr().err
+
+
+def test_a_weight_file_for_each_layer(
+    tfjs_node: TfjsNode, model: keras.Model, keras_file: Path, *, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = tmp_path / "web"
+    words = ["convert", "--split_weights_by_layer", str(keras_file), str(web)]
+    assert main([*words, "--output_format=tfjs_layers_model"]) == 0
+    assert sorted(path.name for path in web.glob("*.bin")) == ["group1-shard1of1.bin", "group2-shard1of1.bin"]
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    for backend in ("cpu", "wasm"):
+        (got,) = tfjs_node.run(tfjs_magic.load(web), {"x": x}, backend).values()
+        assert np.allclose(got, model(x), atol=1e-6)
+    assert main([*words, "--output_format=tfjs_graph_model", "--overwrite"]) == 0
+    assert "--split_weights_by_layer has no effect" in capsys.readouterr().err
 
 
 def test_an_existing_model_is_replaced_only_on_request(keras_file: Path, tmp_path: Path) -> None:
@@ -350,6 +384,9 @@ def test_a_layers_model_goes_back_to_keras(
     else:
         got = keras.models.load_model(target)(x)
     assert np.allclose(got, original(x), atol=1e-6)
+    if output_format == "keras":
+        tf_keras = pytest.importorskip("tf_keras", reason="tf_keras, the extra keras2, is not installed")
+        assert np.allclose(tf_keras.models.load_model(target)(x), original(x), atol=1e-6)
     assert main([*words, str(target)]) == 1
     assert "exists. Choose another path, or pass --overwrite" in capsys.readouterr().err
     assert main([*words, "--overwrite", str(target)]) == 0

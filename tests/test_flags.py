@@ -35,7 +35,7 @@ def test_rows_are_arguments(rows: Any, twin: Any, options: Any) -> None:
         ("--input x", "--input is 'x'; expected NAME=SHAPE, for example image=1,224,224,3"),
         ("--metadata card", "--metadata is 'card'; expected KEY:FILE.json"),
         ("--unroll some", "--unroll is 'some'; expected one of auto, all, none"),
-        ("--weight_shard_size_bytes many", "--weight-shard-size-bytes is 'many'; expected a whole number"),
+        ("--weight-shard-size-bytes many", "--weight-shard-size-bytes is 'many'; expected a whole number"),
         ("--signature_name", "expected one argument"),
     ],
 )

@@ -37,14 +37,6 @@ class TensorInfo:
     upper_bound: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class WeightEntry:
-    """A weight in memory. ``data`` may be a read-only view of the source's own buffer."""
-
-    name: str
-    data: Array
-
-
 @dataclasses.dataclass(frozen=True)
 class Quantization:
     """How stored integers (or float16) become float32: ``stored * scale + min``; float16 has neither."""
@@ -52,6 +44,19 @@ class Quantization:
     dtype: Literal["float16", "uint8", "uint16"]
     scale: float | None = None
     min: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WeightEntry:
+    """A weight in memory. ``data`` may be a read-only view of the source's own buffer.
+
+    Attributes:
+        codes: The stored integers (or float16) that ``data`` was decoded from, with how they are read.
+    """
+
+    name: str
+    data: Array
+    codes: tuple[memoryview, Quantization] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 import os
@@ -50,6 +51,12 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
 }
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
+_VERSION = f"tfjs-magic {__version__} (flags of tensorflowjs 4.22.0)"
+#: What stands for a --quantize_… flag without patterns, which no shell can give.
+_BARE = "\n"
+#: Flags that only a SavedModel has, by argument.
+_OF_SAVED_MODELS = {"signature": "--signature_name", "tags": "--saved_model_tags"}
+_SAVED_MODELS = ("tf_saved_model", "keras_saved_model", "tf_hub")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 _EXAMPLES = """examples:
@@ -122,6 +129,7 @@ def _in_flags(message: str) -> str:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
+    _check_flags(arguments)
     _check_input(arguments.input_path, arguments.input_format)
     wanted = _wanted_format(arguments)
     if wanted is None:
@@ -147,6 +155,10 @@ def _convert(arguments: argparse.Namespace) -> None:
         progress=_show_step if sys.stderr is not None and sys.stderr.isatty() else None,
         **_given(arguments),
     )
+    if arguments.split_weights_by_layer and model.format == "layers-model":
+        from tfjs_magic.weights.pack import split_by_layer  # noqa: PLC0415 - imports numpy
+
+        model = dataclasses.replace(model, groups=split_by_layer(model.groups))
     target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
     _print_report(model, target, as_json=arguments.json)
 
@@ -172,10 +184,15 @@ def _convert_back(arguments: argparse.Namespace) -> None:
     if not arguments.dry_run:
         check_keras_target(arguments.output_path, overwrite=arguments.overwrite)
     model = load(arguments.input_path)
-    keras_model = model.to_keras()
-    target = None
+    keras_model, older, target = model.to_keras(), None, None
     if not arguments.dry_run:
-        target = write_keras(keras_model, arguments.output_path, arguments.output_format, overwrite=arguments.overwrite)
+        if arguments.output_format == "keras" and importlib.util.find_spec("tf_keras") is not None:
+            from tfjs_magic.sources.tf_keras import keras_2_model  # noqa: PLC0415 - an extra
+
+            older = keras_2_model(model.topology, keras_model)
+        target = write_keras(
+            keras_model, arguments.output_path, arguments.output_format, overwrite=arguments.overwrite, older=older
+        )
     _print_report(model, target, as_json=arguments.json)
 
 
@@ -234,8 +251,25 @@ def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
 def _check_input(path: str, input_format: str | None) -> None:
     """Refuse a path that is plainly not what ``--input_format`` says; what is not there is the conversion's to say."""
     kind = kind_of(path)
+    if input_format in {"keras", "keras_keras"} and kind is not None and Path(path).is_dir():
+        file = "an HDF5 file" if input_format == "keras" else "a .keras file"
+        raise OptionError(
+            f"Expected path to point to {file}, but it points to a directory: '{path}' is a {kind}; leave "
+            f"--input_format={input_format} out."
+        )
     if input_format is not None and kind is not None and input_format not in _KINDS[kind]:
         raise OptionError(f"'{path}' is a {kind}; --input_format={input_format} reads another. Leave the flag out.")
+
+
+def _check_flags(arguments: argparse.Namespace) -> None:
+    """Refuse flags that mean nothing for what is converted."""
+    kind = kind_of(arguments.input_path)
+    given = arguments.input_format
+    formats = (given,) if given else _KINDS[kind] if kind else _SAVED_MODELS
+    for argument, flag in _OF_SAVED_MODELS.items():
+        if getattr(arguments, argument) is not None and not set(formats) & set(_SAVED_MODELS):
+            found = f"--input_format is {given}" if given else f"'{arguments.input_path}' is a {kind}"
+            raise OptionError(f"The {flag} flag is applicable only to {', '.join(_SAVED_MODELS)}, and {found}.")
 
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
@@ -255,8 +289,8 @@ def _wanted_format(arguments: argparse.Namespace) -> Any:
 
 
 def _without_effect(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.split_weights_by_layer:
-        yield "--split_weights_by_layer has no effect: the weights are one group, cut by size."
+    if arguments.split_weights_by_layer and arguments.output_format in {"tfjs_graph_model", "graph"}:
+        yield "--split_weights_by_layer has no effect: the weights of a graph are one group, cut by size."
     if arguments.control_flow_v2:
         yield "--control_flow_v2 has no effect: loops and conditions are always lowered, as TF.js runs them best."
 
@@ -269,8 +303,8 @@ def _quantize(arguments: argparse.Namespace) -> dict[Any, tuple[str, ...]] | Non
     if arguments.quantization_bytes is not None:
         if wanted:
             raise OptionError("--quantization_bytes and --quantize_… exclude each other; keep the latter.")
-        wanted = {"uint8" if arguments.quantization_bytes == 1 else "uint16": ("*",)}
-    if sum(patterns == ("*",) for patterns in wanted.values()) > 1:
+        wanted = {"uint8" if arguments.quantization_bytes == 1 else "uint16": ("**",)}
+    if sum(patterns in {("*",), ("**",)} for patterns in wanted.values()) > 1:
         raise OptionError("two --quantize_… flags without patterns take the same weights; keep one.")
     return wanted or None
 
@@ -279,25 +313,32 @@ def _quantize(arguments: argparse.Namespace) -> dict[Any, tuple[str, ...]] | Non
 
 
 class _Parser(argparse.ArgumentParser):
+    #: Flag as it is known → as the user typed it.
+    typed: Mapping[str, str] = {}
+
     def error(self, message: str) -> NoReturn:
+        for known, typed in self.typed.items():
+            message = message.replace(known, typed)
         self.exit(2, f"tfjs-magic: error: {sentence(message).rstrip('.?')}. '{self.prog} --help' shows how.\n")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     if argv[:1] == ["convert"]:
-        return _parse_convert([hyphenated(word) for word in argv[1:]])
+        flags = [word.partition("=")[0] for word in argv[1:] if word.startswith("--")]
+        parser = _convert_parser()
+        parser.typed = {hyphenated(flag): flag for flag in flags}
+        return _parse_convert(parser, [hyphenated(word) for word in argv[1:]])
     if argv[:1] == ["inspect"]:
         return _inspect_parser().parse_args(argv[1:])
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
-    parser.add_argument("--version", "-v", action="version", version=f"tfjs-magic {__version__}")
+    parser.add_argument("--version", "-v", action="version", version=_VERSION)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("convert", help="convert a model; takes the flags of tensorflowjs_converter")
     commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
     return parser.parse_args(argv)
 
 
-def _parse_convert(words: list[str]) -> argparse.Namespace:
-    parser = _convert_parser()
+def _parse_convert(parser: _Parser, words: list[str]) -> argparse.Namespace:
     needed = 1 if "--dry-run" in words else 2
     for i, word in reversed(list(enumerate(words))):
         following = words[i + 1] if i + 1 < len(words) else ""
@@ -305,18 +346,18 @@ def _parse_convert(words: list[str]) -> argparse.Namespace:
             words[i] = f"{word}=true"
         # A bare --quantize-uint8 must not take the path that follows for its patterns.
         elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
-            words[i] = f"{word}=*"
+            words[i] = f"{word}={_BARE}"
     arguments = parser.parse_intermixed_args(words)
     paths = arguments.paths
     if not paths:
         parser.error(
-            "convert lacks its INPUT: a .keras or .h5 file, a SavedModel directory, a frozen .pb, a TF Hub archive or "
-            "handle, or a model.json"
+            "convert lacks its INPUT (input_path): a .keras or .h5 file, a SavedModel directory, a frozen .pb, a TF "
+            "Hub archive or handle, or a model.json"
         )
     if len(paths) > 2:
         parser.error(f"convert takes INPUT and OUTPUT; found also '{paths[2]}'. Quote a path with blanks")
     if len(paths) < needed:
-        parser.error("convert lacks its OUTPUT: the directory to write, or --dry-run")
+        parser.error("convert lacks its OUTPUT (output_path): the directory to write, or --dry-run")
     arguments.input_path, arguments.output_path = paths[0], paths[-1]
     return arguments
 
@@ -339,7 +380,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from, and TensorFlow's log")
 
 
-def _convert_parser() -> argparse.ArgumentParser:
+def _convert_parser() -> _Parser:
     parser = _Parser(
         "tfjs-magic convert",
         usage="tfjs-magic convert [options] INPUT OUTPUT",
@@ -349,7 +390,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.set_defaults(run=_convert)
-    parser.add_argument("--version", "-v", action="version", version=f"tfjs-magic {__version__}")
+    parser.add_argument("--version", "-v", action="version", version=_VERSION)
     parser.add_argument(
         "paths", nargs="*", metavar="INPUT OUTPUT", help="the model, and the directory (or Keras file) to write"
     )
@@ -365,16 +406,16 @@ def _convert_parser() -> argparse.ArgumentParser:
     )
     result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS)), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
-        some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights"
-        result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=names, help=some)
+        some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights; with '*': all"
+        result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_patterns, help=some)
     result("--quantization-bytes", type=int, choices=(1, 2), help="deprecated: 1 is uint8, 2 is uint16")
     for row in RESULT:
         row.add_to(result)
+    result("--split-weights-by-layer", action="store_true", help="a weight file of its own for each layer")
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
     _add_output(parser)
     same = parser.add_argument_group("taken for compatibility, without effect").add_argument
-    same("--split-weights-by-layer", action="store_true", help="the weights are one group")
     for flag, default, why in (
         ("--strip-debug-ops", True, "assertions and prints are always dropped"),
         ("--use-structured-outputs-names", False, "outputs always have the source's names"),
@@ -383,6 +424,11 @@ def _convert_parser() -> argparse.ArgumentParser:
     ):
         same(flag, metavar="BOOL", type=_boolean, default=default, help=why)
     return parser
+
+
+def _patterns(word: str) -> tuple[str, ...]:
+    """Read patterns; '*' takes everything, as the official converter does, where a bare flag takes kernels."""
+    return ("*",) if word == _BARE else tuple("**" if name == "*" else name for name in names(word))
 
 
 def _boolean(word: str) -> bool:

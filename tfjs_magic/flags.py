@@ -193,7 +193,10 @@ def _warmup(word: str) -> Any:
 
 # ---------------------------------------------------------------------- rows
 
-_SHAPE = "fix an input's shape: image=1,224,224,3 (? for a free side); may be repeated"
+_SHAPE = (
+    "fix an input's shape: image=1,224,224,3 (? for a free side); of a layer or a tensor inside: begin there; may be "
+    "repeated"
+)
 #: What the source is.
 SOURCE = (
     Flag("signature", "--signature --signature-name", "signature of a SavedModel", "NAME"),

@@ -11,6 +11,7 @@ from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.ops.check import count_ops, missing_per_backend
 from tfjs_magic.options import BenchmarkOptions
+from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.tfjs import DAMAGES, read_tfjs
 from tfjs_magic.sources.tfjs_graph import graphs_of
 from tfjs_magic.weights.pack import unpack_weights
@@ -51,7 +52,7 @@ class TfjsModel(Artifacts):
         from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
 
         self._check_layers("become a Keras model")
-        return keras_model(self.topology, self.weights)
+        return eagerly(lambda: keras_model(self.topology, self.weights))
 
     def weights_into(self, model: Any) -> None:
         """Load the weights of a layers model, trained in TF.js, into the Keras 3 model that it was converted from.

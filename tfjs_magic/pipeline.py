@@ -11,13 +11,14 @@ from typing import Any, Literal
 import numpy as np
 
 from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, model_header
-from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
@@ -51,10 +52,11 @@ def convert(
         signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
         tags: Tags of the SavedModel's meta graph.
         inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
-            static dimensions remove shape arithmetic.
+            static dimensions remove shape arithmetic. The name of a Keras layer or of a tensor inside, as messages
+            call it, lets the model begin there; None keeps its shape.
         outputs: Names of the outputs to keep, in this order; all of them otherwise.
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
-            weight's name or what follows a slash in it; a pattern takes biases too.
+            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight.
         weight_shard_size_bytes: Length of the weight files.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
@@ -83,7 +85,7 @@ def convert(
         trust=trust,
         progress=progress,
     )
-    return _converted(source, options, _Clock(options))
+    return eagerly(lambda: _converted(source, options, _Clock(options)))
 
 
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:
@@ -92,15 +94,21 @@ def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsMo
         resolved = resolve(source, options)
     if isinstance(resolved, FixedSource):
         return _packed_again(resolved, options, clock)
-    reasons = _why_graph(resolved, options)
+    reasons, tried_layers = _why_graph(resolved, options), False
     if not reasons and isinstance(resolved, KerasSource):
         found = _layers_model(resolved, options, clock)
         if isinstance(found, TfjsModel):
             return found
         reasons = found
+        tried_layers = True
     if options.format == "layers":
         raise UnsupportedModelError(" ".join(reasons), stage="layers")
-    return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+    try:
+        return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+    except ConversionError as error:
+        if tried_layers:
+            error.args = (f"{error} {' '.join(reasons)}",)
+        raise
 
 
 def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: ConvertOptions) -> tuple[str, ...]:
@@ -190,7 +198,7 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
         reasons=(source.reason,),
         trainable=layers,
         backends=model.report.backends,
-        notes=(*model.report.notes, *decoded_notes(model.groups), *(() if layers else (_PACKED_AGAIN,))),
+        notes=(*model.report.notes, *decoded_notes(model.groups, group), *(() if layers else (_PACKED_AGAIN,))),
         advice=advise(group, graph=None, inputs=model.inputs),
         seconds=clock.seconds,
     )
@@ -210,15 +218,18 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph
+    named = {node.name for node in graph} if source.may_begin_inside else set()
     with clock.stage("passes"):
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()
     if not options.skip_op_check:
-        check_ops(graph, passes)
+        check_ops(graph, passes, named=named)
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)
-        entries = [WeightEntry(name, array) for part in graphs for name, array in graph_constants(part)]
+        codes = {id(entry.data): entry.codes for entry in source.weights}
+        constants = [row for part in graphs for row in graph_constants(part)]
+        entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     bounds = index_bounds(graph)
     inputs = tuple(dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs)
@@ -243,7 +254,12 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
             ops=count_ops(graph),
             backends=missing_per_backend(graph),
             passes=passes,
-            notes=(*source.notes, *_lossy_notes(entries), *_graph_notes(graph)),
+            notes=(
+                *source.notes,
+                *decoded_notes(source.groups, group),
+                *_lossy_notes(entries),
+                *_graph_notes(graph),
+            ),
             advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),

@@ -25,7 +25,7 @@ def test_folds_a_batch_norm_down_to_one_factor(tfjs_node: TfjsNode) -> None:
         y = AddV2(scaled, offset)
         return y
     """
-    after = "x: float32[4,6]\nscaled = Mul(x, factor/value)\ny = AddV2(scaled, offset/value)\nreturn y"
+    after = "x: float32[4,6]\nscaled = Mul(x, factor)\ny = AddV2(scaled, offset)\nreturn y"
     constants = operands(gamma=(6,), beta=(6,), mean=(6,), variance=(6,))
     constants["variance"] = np.abs(constants["variance"])
     constants["epsilon"] = np.array(1e-3, np.float32)

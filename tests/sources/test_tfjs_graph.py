@@ -74,22 +74,36 @@ def test_converting_again_changes_no_number(
     _check_same_outputs(tfjs_node, model, again)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8", "uint16"])
 @pytest.mark.parametrize("form", ["graph", "layers"])
-def test_quantized_weights_are_decoded_and_the_report_says_how_far_off_they_are(
+def test_quantized_weights_keep_their_codes(tfjs_node: TfjsNode, tmp_path: Path, form: Any, dtype: Any) -> None:
+    model = convert(models.dense(), format=form, quantize=dtype)
+    saved = model.save(tmp_path / "web") / "model.json"
+    for again in (convert(saved), convert(saved, quantize=dtype), convert(saved, weight_shard_size_bytes=50)):
+        assert again.groups[0].specs == model.groups[0].specs
+        assert again.read_weights(0, again.nbytes) == model.read_weights(0, model.nbytes)
+        assert f"2 weights keep the {dtype} codes that they had." in again.report.notes
+        _check_same_outputs(tfjs_node, model, again)
+
+
+@pytest.mark.parametrize("form", ["graph", "layers"])
+def test_quantized_weights_are_decoded_for_another_dtype_and_the_report_says_how_far_off_they_are(
     tfjs_node: TfjsNode, tmp_path: Path, form: Any
 ) -> None:
     source = models.dense()
     exact = convert(source, format=form)
     model = convert(source, format=form, quantize="uint8")
-    again = convert(model.save(tmp_path / "web") / "model.json")
-    assert (again.nbytes, [spec.quantization for spec in again.groups[0].specs]) == (exact.nbytes, [None] * 4)
-    assert _same_weights(model, again)
-    (note,) = again.report.notes
-    assert note.startswith("2 weights had been quantized to uint8, which put them up to ")
-    bound = float(note.split("up to ")[1].split(" off")[0])
-    worst = max(float(np.abs(exact.weights[name] - array).max()) for name, array in again.weights.items())
+    first = next(spec.name for spec in model.groups[0].specs if spec.quantization)
+    again = convert(model.save(tmp_path / "web") / "model.json", quantize={"uint16": first})
+    assert sorted(spec.quantization.dtype for spec in again.groups[0].specs if spec.quantization) == ["uint16", "uint8"]
+    assert np.allclose(again.weights[first], model.weights[first], atol=1e-4)
+    kept, decoded = again.report.notes
+    assert kept == "1 weights keep the uint8 codes that they had."
+    assert decoded.startswith("1 weights had been quantized to uint8, which put them up to ")
+    bound = float(decoded.split("up to ")[1].split(" off")[0])
+    worst = float(np.abs(exact.weights[first] - model.weights[first]).max())
     assert bound / 2 < worst <= bound * 1.05
-    _check_same_outputs(tfjs_node, model, again)
+    _check_same_outputs(tfjs_node, model, again, tolerance=1e-3)
 
 
 @pytest.mark.parametrize("form", ["graph", "layers"])

@@ -13,7 +13,7 @@ from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, parse_graph, tfjs_model
 from tfjs_magic.artifacts import Array, WeightEntry
 from tfjs_magic.errors import WeightError
-from tfjs_magic.weights.pack import pack_weights, unpack_weights
+from tfjs_magic.weights.pack import pack_weights, split_by_layer, unpack_groups, unpack_weights
 
 INT32 = np.iinfo(np.int32)
 DTYPES = st.sampled_from([np.float32, np.float64, np.float16, np.int32, np.int64, np.uint8, np.bool_, np.complex64])
@@ -148,3 +148,16 @@ def test_tfjs_reads_every_dtype(tfjs_node: TfjsNode, value: Array) -> None:
     for backend in BACKENDS[: 1 if value.dtype.kind == "c" else 2]:
         result = tfjs_node.run(tfjs_model(graph), {}, backend)
         assert_matches(result, {"a": filler, "b": expected, "c": -filler}, tolerance=0)
+
+
+def test_one_group_per_layer() -> None:
+    names = ["a/kernel", "b/kernel", "a/cell/bias", "c"]
+    entries = [WeightEntry(name, np.full(3, i, np.float32)) for i, name in enumerate(names)]
+    groups = split_by_layer([pack_weights(entries, shard_size_bytes=8)])
+    assert [[spec.name for spec in group.specs] for group in groups] == [
+        ["a/kernel", "a/cell/bias"],
+        ["b/kernel"],
+        ["c"],
+    ]
+    assert [group.index for group in groups] == [1, 2, 3]
+    assert {entry.name: entry.data[0] for entry in unpack_groups(groups)} == dict(zip(names, range(4), strict=True))

@@ -88,6 +88,8 @@ def test_values_beyond_float16_are_refused() -> None:
         pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("*",)}, "uint8", id="matrix"),
         pytest.param("d/bias", _uniform(3), {"uint8": ("*",)}, None, id="vector-by-star"),
         pytest.param("d/bias", _uniform(3), {"uint8": ("d/*",)}, "uint8", id="vector-by-name"),
+        pytest.param("d/bias", _uniform(3), {"uint8": ("**",)}, "uint8", id="vector-by-two-stars"),
+        pytest.param("d/bias", _uniform(3), {"uint8": ("**",), "float16": ("d/*",)}, "float16", id="name-before-stars"),
         pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("*",), "float16": ("d/*",)}, "float16", id="name-wins"),
         pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("e/*",)}, None, id="no-match"),
         pytest.param("d/kernel", np.zeros((3, 3), np.int32), {"uint8": ("*",)}, None, id="integers"),

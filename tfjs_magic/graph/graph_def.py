@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Attr, DType, FunctionRef, Graph, Node, Scalar, Shape
+from tfjs_magic.graph.random_draws import draw_from_own_state
 from tfjs_magic.graph.refs import NodeName, read_ref
-from tfjs_magic.graph.resources import Handle, bind_reads, users_of
+from tfjs_magic.graph.resources import Handle, assigned_handles, bind_reads, users_of
 from tfjs_magic.graph.tables import TableReader, bind_tables
 
 
@@ -33,10 +34,17 @@ def graph_from_graph_def(
         inputs={name: NodeName(placeholder) for name, placeholder in inputs.items()},
         outputs={name: read_ref(ref) for name, ref in outputs.items()},
     )
-    bind_reads(graph, {NodeName(name): handle for name, handle in handles.items()})
+    bound = {NodeName(name): handle for name, handle in handles.items()}
+    draw_from_own_state(graph, states=assigned_handles(graph, bound) | _seeds(bound))
+    bind_reads(graph, bound)
     bind_tables(graph, tables, users_of)
     _refuse_other_resources(graph)
     return graph
+
+
+def _seeds(handles: Mapping[NodeName, Handle]) -> set[NodeName]:
+    """Return the states of Keras's seed generators, also where what writes them is left out."""
+    return {name for name, handle in handles.items() if handle.label.rpartition("/")[2] == "seed_generator_state"}
 
 
 def graph_node(node_def: Any) -> Node:

@@ -17,6 +17,16 @@ from tensorflow.python.grappler import tf_optimizer
 _OPTIMIZERS = ("function", "pruning", "constfold", "dependency", "pruning", "constfold", "dependency")
 
 
+def inline(graph_def: Any, *, keep: Iterable[str]) -> Any:
+    """Inline every call and leave all else as it is: nodes have the names by which messages call them.
+
+    Args:
+        graph_def: A ``GraphDef``; its attributes are edited in place.
+        keep: Names of the nodes that must survive.
+    """
+    return _run(graph_def, keep, ("function",), lower=False)
+
+
 def optimize(graph_def: Any, *, keep: Iterable[str], lower: bool = True) -> Any:
     """Inline every call, lower control flow to v1 ops, fold constants and shapes, prune.
 
@@ -28,6 +38,10 @@ def optimize(graph_def: Any, *, keep: Iterable[str], lower: bool = True) -> Any:
     Returns:
         The optimised ``GraphDef``, without function calls.
     """
+    return _run(graph_def, keep, _OPTIMIZERS, lower=lower)
+
+
+def _run(graph_def: Any, keep: Iterable[str], optimizers: Iterable[str], *, lower: bool) -> Any:
     _inline_everything(graph_def, lower=lower)
     meta_graph = tf.compat.v1.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(graph_def)
@@ -37,7 +51,7 @@ def optimize(graph_def: Any, *, keep: Iterable[str], lower: bool = True) -> Any:
     rewrites = config.graph_options.rewrite_options
     rewrites.min_graph_nodes = -1  # the default leaves graphs of fewer than four nodes alone
     rewrites.function_optimization = type(rewrites).AGGRESSIVE  # also calls inside loop bodies
-    rewrites.optimizers.extend(_OPTIMIZERS)
+    rewrites.optimizers.extend(optimizers)
     return tf_optimizer.OptimizeGraph(config, meta_graph, verbose=False, graph_id=b"tfjs_magic")
 
 

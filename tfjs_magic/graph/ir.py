@@ -169,9 +169,7 @@ class Graph:
 
     def add_constant(self, base: str, value: Array) -> Ref:
         """Add a ``Const`` under a fresh name derived from ``base``; return its ref."""
-        dtype = DType("string" if value.dtype == object else value.dtype.name)
-        node = Node(self.fresh_name(base), "Const", attrs={"dtype": dtype}, value=value)
-        return self.add(node).ref()
+        return self.add(constant_node(self.fresh_name(base), value)).ref()
 
     def set_shape(self, ref: Ref, dims: Dims | None) -> None:
         """Say what is known of a tensor's shape."""
@@ -281,6 +279,12 @@ class Graph:
     def _has(self, ref: Ref) -> bool:
         node = self._nodes.get(node_of(ref))
         return node is not None and port_of(ref) < node.outputs
+
+
+def constant_node(name: NodeName, value: Array) -> Node:
+    """Return a ``Const``."""
+    dtype = DType("string" if value.dtype == object else value.dtype.name)
+    return Node(name, "Const", attrs={"dtype": dtype}, value=value)
 
 
 def _sources(node: Node) -> list[NodeName]:

@@ -18,6 +18,8 @@ from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
 FORWARDS = frozenset("Identity Enter Exit Switch _SwitchN Merge NextIteration".split())
 #: Ops that only look at a resource. Any other consumer may assign it.
 READS = frozenset("ReadVariableOp ResourceGather ResourceGatherNd VariableShape VarIsInitializedOp".split())
+#: How ops are called that draw numbers from a given seed.
+_DRAWS = ("StatelessRandom", "StatelessMultinomial")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ def bind_reads(graph: Graph, handles: Mapping[NodeName, Handle]) -> None:
     Raises:
         UnsupportedModelError: A variable is assigned on the way to an output, or a read is not of one variable.
     """
-    assigned = {name for name in handles if name in graph and any(n.op not in READS for n in users_of(graph, name))}
+    assigned = assigned_handles(graph, handles)
     _refuse_reads_of_assigned(graph, assigned, handles)
     weights: dict[NodeName, Ref] = {}
     for node in graph:
@@ -68,6 +70,11 @@ def bind_reads(graph: Graph, handles: Mapping[NodeName, Handle]) -> None:
             weights[name] = graph.add_constant(handles[name].label, handles[name].array)
         _replace_read(graph, node, weights[name])
     graph.remove_unused()
+
+
+def assigned_handles(graph: Graph, handles: Iterable[NodeName]) -> set[NodeName]:
+    """Return the handles of variables that the graph may write."""
+    return {name for name in handles if name in graph and any(n.op not in READS for n in users_of(graph, name))}
 
 
 def users_of(graph: Graph, handle: NodeName) -> list[Node]:
@@ -125,6 +132,13 @@ def _handles_behind(graph: Graph, ref: Ref) -> set[NodeName]:
 
 def _refuse_reads_of_assigned(graph: Graph, assigned: set[NodeName], handles: Mapping[NodeName, Handle]) -> None:
     needed = closure(map(node_of, graph.outputs.values()), lambda name: map(node_of, graph[name].inputs))
+    if draws := sorted(name for name in needed if assigned and graph[name].op.startswith(_DRAWS)):
+        ops = quoted_list({graph[name].op for name in draws})
+        msg = (
+            f"The model draws random numbers with {ops} (node '{draws[0]}'), which TensorFlow.js does not have. Let it "
+            f"take them as an input, inputs={{'{draws[0]}': shape}}, or leave out what needs them with outputs=."
+        )
+        raise UnsupportedModelError(msg, stage="trace", node=draws[0])
     if stateful := sorted(handles[name].label for name in assigned & needed):
         msg = (
             f"The model writes the variable {quoted_list(stateful)} while it computes its outputs, and TF.js graph "

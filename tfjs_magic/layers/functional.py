@@ -176,6 +176,19 @@ def _operations(model: Any) -> Sequence[Any]:
     return list(functional.operations)
 
 
+def tensors_of(model: Any, layer: Any) -> list[Any]:
+    """Return the tensors of a model that a layer gives and an output needs: one per call and output of the layer."""
+    found: dict[tuple[int, int, int], Any] = {}
+    todo = list(model.outputs)
+    while todo:
+        tensor = todo.pop()
+        operation, *place = tensor._keras_history  # noqa: SLF001
+        if (key := (id(operation), *place)) not in found:
+            found[key] = tensor
+            todo += _node(tensor).input_tensors
+    return [tensor for tensor in found.values() if tensor._keras_history[0] is layer]  # noqa: SLF001
+
+
 class _Reader:
     """Walks backwards from the outputs, so that what no output needs is never seen."""
 

@@ -66,6 +66,10 @@ WITHOUT_EFFECT = frozenset(
 )
 
 
+#: Options that Keras 2 writes and never asks for: these layers have kernels of other names.
+UNUSED = frozenset({("SeparableConv1D", "kernel_initializer"), ("SeparableConv2D", "kernel_initializer")})
+
+
 def activation_of(name: str, value: Any) -> Any:
     """Return an activation as Keras takes it."""
     if value is None:

@@ -24,6 +24,7 @@ from tfjs_magic.layers.keras_options import (
     EXACT_VALUES,
     RENAMED,
     TFJS_DEFAULTS,
+    UNUSED,
     WITHOUT_EFFECT,
     Config,
     activation_of,
@@ -196,7 +197,11 @@ class _Builder:
             config = {key: config[key] for key in config if key == "cell" or key not in config["cell"]["config"]}
         for key, value in config.items():
             option = renamed.get(key, key)
-            if key in WITHOUT_EFFECT or (value is None and key != "merge_mode" and not key.endswith("activation")):
+            if (
+                key in WITHOUT_EFFECT
+                or (class_name, key) in UNUSED
+                or (value is None and key != "merge_mode" and not key.endswith("activation"))
+            ):
                 continue
             only = EXACT_VALUES.get((class_name, key)) if self.from_tfjs else None
             if only is not None and value not in only:

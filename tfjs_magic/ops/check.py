@@ -6,14 +6,16 @@ import collections
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from tfjs_magic.artifacts import PassReport
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph import conditions
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.refs import NodeName
 from tfjs_magic.ops.kernels import failing_calls
+from tfjs_magic.ops.ways_out import ways_out
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -27,7 +29,7 @@ def supported() -> dict[str, Any]:
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-def check_ops(graph: Graph, passes: Sequence[PassReport] = ()) -> None:
+def check_ops(graph: Graph, passes: Sequence[PassReport] = (), *, named: Collection[str] = ()) -> None:
     """Refuse a graph that TF.js cannot run, or would run wrongly on every backend.
 
     What only some backends lack or compute wrongly is no reason: :func:`missing_per_backend` says it.
@@ -35,6 +37,7 @@ def check_ops(graph: Graph, passes: Sequence[PassReport] = ()) -> None:
     Args:
         graph: After the passes.
         passes: What they did: why they left an op is said with it.
+        named: The nodes at which the model could begin, as its source calls them.
 
     Raises:
         UnsupportedOpsError: Names every such op at once, with its nodes.
@@ -57,6 +60,8 @@ def check_ops(graph: Graph, passes: Sequence[PassReport] = ()) -> None:
         sentences.append(f"TensorFlow.js {version} does not have {_listed(unknown, passes)}.")
     if wrong:
         sentences += [f"It would compute {_listed(wrong, passes)} wrongly.", *sorted(reasons)]
+    bad = [NodeName(name) for names in (*unknown.values(), *wrong.values()) for name in names]
+    sentences += ways_out(graph, bad, named)
     sentences.append(
         "Replace the layers that these nodes are named after, or ask for the ops at " + _REQUESTS + "; skip_op_check "
         "writes the model all the same."

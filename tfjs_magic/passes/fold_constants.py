@@ -1,7 +1,7 @@
 """Evaluate what depends on weights alone.
 
 Given:   y = Op(c1, c2, …)      all inputs constant, Op pure (``graph/evaluate.py``)
-Result:  y a constant
+Result:  y a constant, under its name if it is one tensor
 
 Stays as it is: a result larger than its inputs by more than 1 KB, because it would be downloaded.
 """
@@ -9,7 +9,7 @@ Stays as it is: a result larger than its inputs by more than 1 KB, because it wo
 from __future__ import annotations
 
 from tfjs_magic.graph.evaluate import evaluate
-from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.graph.ir import Graph, Node, constant_node
 from tfjs_magic.passes.rewrite import GraphPass
 
 
@@ -25,6 +25,9 @@ def _fold(graph: Graph, node: Node) -> bool:
         return False
     if graph.is_output(node.name):
         return False  # stays computed: TF.js does not return a weight as an output
+    if len(outputs) == 1:
+        graph.replace_node(node.name, constant_node(node.name, outputs[0]))
+        return True
     for port, array in enumerate(outputs):
         graph.replace_uses(node.ref(port), graph.add_constant(f"{node.name}/value", array))
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -13,7 +14,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.layers.functional import input_names, output_names
+from tfjs_magic.layers.functional import input_names, output_names, tensors_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import on_any_cpu
 from tfjs_magic.sources.source import FunctionSource, KerasSource
@@ -47,15 +48,16 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
     specs, structure = _remembered_inputs(model, options)
 
     def to_function() -> FunctionSource:
-        _check_backend(description)
+        _check_backend(description, options)
         import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
-        from tfjs_magic.sources.function import traced_source  # noqa: PLC0415
+        from tfjs_magic.sources.inside import starting_inside  # noqa: PLC0415
+        from tfjs_magic.sources.traced import traced_source  # noqa: PLC0415
 
-        _check_traceable(model)
+        _check_traceable(model, options)
         variables = len(model.variables)
         tensor_specs = {name: tf.TensorSpec(shape, dtype) for name, (shape, dtype) in specs.items()}
-        source = traced_source(run, tensor_specs, description=description)
+        source = starting_inside(traced_source(run, tensor_specs, description=description), options.inputs)
         if len(model.variables) != variables:
             raise UnsupportedModelError(
                 f"{description} made new weights while it was traced: it was never called. Call it on an example, "
@@ -98,7 +100,8 @@ def _remembered_inputs(model: Any, options: ConvertOptions) -> tuple[_Specs, Cal
         return wanted, lambda tensors: ((), dict(zip(wanted, tensors, strict=True)))
     if wanted and not leaves:
         return wanted, lambda tensors: ((dict(zip(wanted, tensors, strict=True)),), {})
-    check_names(f"Keras model '{model.name}'", leaves, wanted)
+    if set(wanted) & {*leaves, *parameters}:
+        check_names(f"Keras model '{model.name}'", leaves, wanted)
     if not leaves:
         raise UnsupportedModelError(
             f"The Keras model '{model.name}' is subclassed and Keras remembers no input shapes of it. Pass "
@@ -189,14 +192,16 @@ def _view(variable: Any) -> Array:
 
 
 def _function_source(model: Any, options: ConvertOptions, description: str) -> FunctionSource:
-    _check_backend(description)
+    _check_backend(description, options)
     import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
-    from tfjs_magic.sources.function import traced_source  # noqa: PLC0415
+    from tfjs_magic.sources.inside import starting_inside  # noqa: PLC0415
+    from tfjs_magic.sources.traced import traced_source  # noqa: PLC0415
 
-    names = input_names(model)
-    _check_traceable(model)
-    check_names(description, names, options.inputs)
+    names, outputs = input_names(model), output_names(model)
+    _check_traceable(model, options)
+    layers = _named_layers(model, [name for name in options.inputs or () if name not in names])
+    traced = keras.Model(_input_structure(model), [*model.outputs, *layers.values()]) if layers else model
     specs = {
         name: tf.TensorSpec(wanted_shape(name, tuple(tensor.shape), options.inputs), tensor.dtype)
         for name, tensor in zip(names, model.inputs, strict=True)
@@ -204,33 +209,68 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     structure = _input_structure(model)
 
     def run(tensors: Sequence[Any]) -> Any:
-        return keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
+        return keras.tree.flatten(traced(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
 
-    return traced_source(
+    source = traced_source(
         run,
         specs,
         description=description,
-        output_names=output_names(model),
+        output_names=[*outputs, *layers],
         dict_output=isinstance(_output_structure(model), dict),
         remedy="Keras itself fails on it: mend the layer that it names.",
     )
+    whole = dataclasses.replace(source, outputs=source.outputs[: len(outputs)])
+    tensors = source.function.outputs[len(outputs) :]  # behind an identity of ours and one of TensorFlow's
+    refs = {name: tensor.op.inputs[0].op.inputs[0].name for name, tensor in zip(layers, tensors, strict=True)}
+    return starting_inside(whole, options.inputs, refs)
 
 
-def _check_backend(description: str) -> None:
+def _named_layers(model: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return the output tensors of the layers with these names; other names are left to the graph.
+
+    Raises:
+        UnsupportedModelError: A layer is called several times, or gives several tensors.
+    """
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        tensors = tensors_of(model, layer) if layer.name in names else []
+        if len(tensors) > 1:
+            raise UnsupportedModelError(
+                f"inputs names the layer '{layer.name}' of Keras model '{model.name}', which does not give one tensor: "
+                "it is called several times, or gives several. Name a layer behind it."
+            )
+        found |= dict(zip([layer.name], tensors, strict=False))
+    return found
+
+
+def _check_backend(description: str, options: ConvertOptions) -> None:
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
-            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Restart "
-            "with KERAS_BACKEND=tensorflow, or convert it with format='layers'."
+            f"{description} runs on the {keras.backend.backend()} backend; a graph model needs TensorFlow's. Save it "
+            f"as a .keras file and convert that with KERAS_BACKEND=tensorflow{_or_layers(options)}."
         )
 
 
-def _check_traceable(model: Any) -> None:
+def _or_layers(options: ConvertOptions) -> str:
+    """Return the advice to try layers, where that was not tried and may help."""
+    asked = options.format == "graph" and not options.inputs and options.outputs is None
+    return ", or convert it with format='layers'" if asked else ""
+
+
+def _check_traceable(model: Any, options: ConvertOptions) -> None:
     """Refuse layer names that TensorFlow cannot use as scopes, before it fails on the first one."""
     layers = {layer.name for layer in model._flatten_layers()}  # noqa: SLF001 - none is public
     if bad := [name for name in layers if not _OP_NAME.fullmatch(name)]:
         raise UnsupportedModelError(
             f"TensorFlow cannot trace layers named {quoted_list(bad)}: names may hold letters, digits and _.\\/>- "
-            "only. Rename them, or convert with format='layers'.",
+            f"only. Rename them{_or_layers(options)}.",
+            stage="trace",
+        )
+    packed = [layer.name for layer in model._flatten_layers() if getattr(layer, "quantization_mode", "") == "int4"]  # noqa: SLF001 - as above
+    if packed:
+        raise UnsupportedModelError(
+            f"Keras quantized the layers {quoted_list(packed)} to int4, and TF.js cannot take apart the bytes that "
+            "hold two numbers each. Convert the model before model.quantize(), with quantize='uint8'.",
             stage="trace",
         )
 

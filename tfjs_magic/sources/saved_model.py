@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.function import function_source, module_source
+from tfjs_magic.sources.function import module_source, whole_function_source
+from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras_file import keras_2_saved_model_source
 from tfjs_magic.sources.paths import holds_layers, saved_model_in
 from tfjs_magic.sources.source import FunctionSource, KerasSource
@@ -41,8 +42,10 @@ def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSour
     name = chosen_signature(f"The SavedModel '{path}'", loaded.signatures, options.signature)
     description = f"SavedModel '{path.name}', signature '{name}'"
     function = loaded.signatures[name]
-    source = function_source(function, options, description, owner=loaded)
-    return source if options.inputs else _with_own_graph(source, function)
+    source = whole_function_source(function, options, description, owner=loaded)
+    if not any(end.info.name in (options.inputs or {}) for end in source.inputs):
+        source = _with_own_graph(source, function)
+    return starting_inside(source, options.inputs)
 
 
 def _with_own_graph(source: FunctionSource, function: Any) -> FunctionSource:

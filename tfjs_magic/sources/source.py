@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.artifacts import Artifacts, Reference, TensorInfo
+from tfjs_magic.artifacts import Artifacts, ManifestGroup, Reference, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.tensors import kept_outputs
@@ -35,6 +35,9 @@ class GraphSource:
         metadata: ``userDefinedMetadata`` before the caller's own.
         structured_keys: Keys of the dict that TF.js's ``predict`` returns, one per output; None for no dict.
         notes: For the report.
+        weights: Those that were decoded from codes; a constant that is still the same array keeps them.
+        groups: What they were decoded from.
+        may_begin_inside: Whether ``inputs=`` may name a tensor inside it.
     """
 
     graph: Graph
@@ -46,6 +49,9 @@ class GraphSource:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     structured_keys: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    weights: Sequence[WeightEntry] = ()
+    groups: Sequence[ManifestGroup] = ()
+    may_begin_inside: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,6 +104,7 @@ class FunctionSource:
             generated_by=tf.__version__,
             structured_keys=tuple(end.info.name for end in outputs) if self.dict_output else None,
             notes=(*self.notes, *unrolled),
+            may_begin_inside=True,
         )
 
 

@@ -66,11 +66,12 @@ def change_detector(variables: Iterable[Any], read: Callable[[Any], Array]) -> C
         variables: Keras's or TensorFlow's.
         read: Gives the value of one, which a later assignment must not change.
     """
-    taken = [(variable, read(variable)) for variable in variables if not _is_random_state(variable)]
+    taken = [(variable, read(variable)) for variable in variables if not is_random_state(variable)]
     return lambda: not all(_same(array, read(variable)) for variable, array in taken)
 
 
-def _is_random_state(variable: Any) -> bool:
+def is_random_state(variable: Any) -> bool:
+    """Tell the state of one of Keras's seed generators."""
     return str(variable.name).rpartition("/")[2].removesuffix(":0") == "seed_generator_state"
 
 
@@ -123,12 +124,12 @@ def wanted_shape(name: str, shape: Dims | None, wanted: Mapping[str, Any] | None
     Args:
         name: The input's public name.
         shape: The model's own shape; None for an unknown rank.
-        wanted: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``.
+        wanted: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``; None for its own shape.
 
     Raises:
         UnsupportedModelError: The wish does not fit the model.
     """
-    if wanted is None or name not in wanted:
+    if wanted is None or wanted.get(name) is None:
         return shape
     asked = getattr(wanted[name], "shape", wanted[name])
     fixed = tuple(None if size is None or int(size) == -1 else int(size) for size in asked)
@@ -140,12 +141,23 @@ def wanted_shape(name: str, shape: Dims | None, wanted: Mapping[str, Any] | None
     return fixed
 
 
-def check_names(description: str, names: Iterable[str], wanted: Mapping[str, Any] | None) -> None:
+def check_names(
+    description: str, names: Iterable[str], wanted: Mapping[str, Any] | None, *, inside: Iterable[str] | None = None
+) -> None:
     """Refuse a wish for an input that the model does not have.
+
+    Args:
+        description: The source, for the message.
+        names: Its inputs.
+        wanted: What the user wishes, by name.
+        inside: What may be named as well, where the model may begin inside.
 
     Raises:
         UnsupportedModelError: Names every such input.
     """
     known = list(names)
-    if unknown := set(wanted or ()) - set(known):
-        raise UnsupportedModelError(f"inputs names {quoted_list(unknown)}; {description} has {quoted_list(known)}.")
+    if unknown := set(wanted or ()) - {*known, *(inside or ())}:
+        hint = "" if inside is None else ", and its outputs are computed from no tensor of that name"
+        raise UnsupportedModelError(
+            f"inputs names {quoted_list(unknown)}; {description} has {quoted_list(known)}{hint}."
+        )

@@ -5,8 +5,10 @@ They become layers models through the Keras 3 model that computes the same, if t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,11 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import on_any_cpu
-from tfjs_magic.sources.function import traced_source
+from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras import keras_source
 from tfjs_magic.sources.source import FunctionSource, KerasSource
-from tfjs_magic.sources.tensors import change_detector, check_names, dims, unique_names, wanted_shape
+from tfjs_magic.sources.tensors import change_detector, dims, unique_names, wanted_shape
+from tfjs_magic.sources.traced import traced_source
 
 
 def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | KerasSource:
@@ -29,8 +32,9 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     Inputs and outputs keep Keras 2's names and order.
 
     Raises:
-        UnsupportedModelError: Its inputs are unknown.
+        UnsupportedModelError: Its inputs are unknown, or its weights live in a session and it has code of its own.
     """
+    model = _out_of_session(model)
     if options.format == "graph" or options.inputs or options.outputs is not None:
         return _function_source(model, options)
     description = f"Keras 2 model '{model.name}'"
@@ -44,6 +48,53 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     return KerasSource(
         twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
     )
+
+
+def _out_of_session(model: Any) -> Any:
+    """Return the model itself, or its copy if it was built in a graph of TensorFlow 1, with the session's weights."""
+    try:
+        graph = model.weights[0].graph
+    except (AttributeError, IndexError, ValueError):  # eager variables have none; there may be no variables
+        return model
+    if type(model).__name__ not in {"Functional", "Sequential"} or not _is_builtin(model):
+        raise UnsupportedModelError(
+            f"The weights of the Keras 2 model '{model.name}' live in a session of TensorFlow 1. Build it outside "
+            "tf.Graph().as_default(), or save it and convert the file."
+        )
+    with graph.as_default():
+        weights = model.get_weights()
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(weights)
+    return copy
+
+
+def keras_2_model(topology: Mapping[str, Any], twin: Any) -> Any | None:
+    """Build the Keras 2 model of a layers model; None where Keras 2 reads its configs otherwise, or not at all.
+
+    Args:
+        topology: ``modelTopology``, whose configs are those of Keras 2.
+        twin: The Keras 3 model of it, whose weights it gets. They are compared on numbers.
+    """
+    import tf_keras  # noqa: PLC0415 - an extra
+
+    with contextlib.suppress(Exception):  # whatever Keras 2 says of options that it does not have
+        model = tf_keras.models.model_from_json(json.dumps(topology.get("model_config", topology)))
+        ours = dict(_leaves(model))
+        for name, layer in _leaves(twin):
+            values = [variable.numpy() for variable in layer.weights if "seed" not in variable.path]
+            ours[name].set_weights(values)
+        if _computes_the_same(model, twin, _specs(model, "it")):
+            return model
+    return None
+
+
+def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield name and layer of a model, and of the models in it."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _leaves(layer)
+        else:
+            yield layer.name, layer
 
 
 def _twin(model: Any, specs: dict[str, Any]) -> Any:
@@ -99,7 +150,6 @@ def _alike(one: Any, other: Any) -> bool:
 def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
     description = f"Keras 2 model '{model.name}'"
     specs = _specs(model, description)
-    check_names(description, list(specs), options.inputs)
     specs = {
         name: tf.TensorSpec(wanted_shape(name, dims(spec), options.inputs), spec.dtype) for name, spec in specs.items()
     }
@@ -110,7 +160,8 @@ def _function_source(model: Any, options: ConvertOptions) -> FunctionSource:
         return tf.nest.flatten(model(given, training=False))
 
     names = unique_names(list(model.output_names)) if getattr(model, "output_names", None) else None
-    return traced_source(run, specs, description=description, output_names=names, dict_output=False)
+    source = traced_source(run, specs, description=description, output_names=names, dict_output=False)
+    return starting_inside(source, options.inputs)
 
 
 def _input_structure(model: Any) -> Any:

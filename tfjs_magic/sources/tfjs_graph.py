@@ -5,6 +5,7 @@ Source: tfjs-converter ``src/executor/graph_model.ts`` and ``src/operations/oper
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import re
@@ -136,7 +137,8 @@ def _function_graph(function: Mapping[str, Any], weights: Iterable[WeightEntry])
 
 def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> GraphSource:
     outputs = tuple(model.outputs[i] for i in kept)
-    graph = graph_of(model, outputs, unpack_groups(model.groups))
+    weights = [*unpack_groups(model.groups)]
+    graph = graph_of(model, outputs, weights)
     refuse_unnamed_inputs(graph)
     metadata = dict(model.header.get("userDefinedMetadata") or {})
     metadata.pop("signature", None)  # TF.js would take it for the one that is written
@@ -155,7 +157,8 @@ def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> Grap
         generated_by=str(model.header.get("generatedBy") or "unknown"),
         metadata=metadata,
         structured_keys=None if keys is None else tuple(keys[i] for i in kept),
-        notes=tuple(decoded_notes(model.groups)),
+        weights=[entry for entry in weights if entry.codes is not None],
+        groups=model.groups,
     )
 
 
@@ -166,16 +169,28 @@ def _ref(name: str, row: Mapping[str, Any]) -> str:
     return ref
 
 
-def decoded_notes(groups: Sequence[ManifestGroup]) -> Iterator[str]:
-    """Say how far the weights that were quantized may be from what they were before: half a step."""
+def decoded_notes(groups: Sequence[ManifestGroup], packed: ManifestGroup) -> Iterator[str]:
+    """Say which weights keep their codes, and how far others may be from what they were before: half a step.
+
+    Args:
+        groups: With quantized weights.
+        packed: What was made of them.
+    """
+    kept = set(map(id, packed.parts))
     errors: dict[str, list[float]] = {}
+    codes: collections.Counter[str] = collections.Counter()
     for group in groups:
-        for spec, entry in zip(group.specs, unpack_weights(group), strict=True):
+        for spec, part, entry in zip(group.specs, group.parts, unpack_weights(group), strict=True):
             if spec.quantization is None or not entry.data.size:
+                continue
+            if id(part) in kept:
+                codes[spec.quantization.dtype] += 1
                 continue
             scale = spec.quantization.scale
             error = float(np.abs(entry.data).max()) * _FLOAT16_HALF_STEP if scale is None else scale / 2
             errors.setdefault(spec.quantization.dtype, []).append(error)
+    for dtype, count in sorted(codes.items()):
+        yield f"{count} weights keep the {dtype} codes that they had."
     for dtype, found in sorted(errors.items()):
         yield (
             f"{len(found)} weights had been quantized to {dtype}, which put them up to {max(found):.2g} off; they were "

@@ -27,6 +27,8 @@ def pack_weights(
 ) -> ManifestGroup:
     """Make the one manifest group of a model. Arrays that are stored as they are are not copied.
 
+    What was decoded from codes keeps them, unless a pattern asks for another dtype.
+
     Raises:
         WeightError: A dtype or value that TF.js cannot store, a duplicate name, patterns that conflict or match
             nothing.
@@ -43,10 +45,23 @@ def pack_weights(
     return ManifestGroup(tuple(spec for spec, _ in packed), tuple(part for _, part in packed), shard_size_bytes)
 
 
+def split_by_layer(groups: Sequence[ManifestGroup]) -> tuple[ManifestGroup, ...]:
+    """Return one group per layer: what stands before the first slash of a weight's name."""
+    layers: dict[str, list[tuple[WeightSpec, memoryview]]] = {}
+    for group in groups:
+        for spec, part in zip(group.specs, group.parts, strict=True):
+            layers.setdefault(spec.name.partition("/")[0], []).append((spec, part))
+    return tuple(
+        ManifestGroup(tuple(spec for spec, _ in rows), tuple(part for _, part in rows), groups[0].shard_size_bytes, i)
+        for i, rows in enumerate(layers.values(), start=1)
+    )
+
+
 def unpack_weights(group: ManifestGroup) -> Iterator[WeightEntry]:
     """Yield the group's weights as TF.js will hold them; views of the group's bytes where nothing is decoded."""
     for spec, part in zip(group.specs, group.parts, strict=True):
-        yield WeightEntry(spec.name, _unpack(spec, part))
+        codes = None if spec.quantization is None else (part, spec.quantization)
+        yield WeightEntry(spec.name, _unpack(spec, part), codes)
 
 
 def unpack_groups(groups: Sequence[ManifestGroup]) -> Iterator[WeightEntry]:
@@ -70,7 +85,11 @@ def _pack(entry: WeightEntry, patterns: Mapping[QuantizationDtype, tuple[str, ..
         return WeightSpec(entry.name, data.shape, "string"), memoryview(_pack_strings(data))
     dtype = data.dtype.name
     quantization: Quantization | None = None
-    if (target := quantization_of(entry.name, data, patterns)) is not None:
+    target = quantization_of(entry.name, data, patterns)
+    if entry.codes is not None and target in {None, entry.codes[1].dtype}:
+        part, quantization = entry.codes
+        return WeightSpec(entry.name, data.shape, dtype, quantization), part
+    if target is not None:
         data, quantization = quantize(entry.name, data, target)
     contiguous = np.ascontiguousarray(data)
     return WeightSpec(entry.name, data.shape, dtype, quantization), contiguous.reshape(-1).view(np.uint8).data

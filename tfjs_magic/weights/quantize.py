@@ -26,14 +26,17 @@ def quantization_of(
     """Decide how a weight is quantized.
 
     The bare pattern "*" takes matrices and kernels (rank 2 and up) only: biases and batch-norm statistics are under one
-    percent of the bytes, and rounding a variance near zero ruins a model. A pattern that names a weight takes it.
+    percent of the bytes, and rounding a variance near zero ruins a model. "**" takes all of
+    them, and a pattern that names a weight takes it.
 
     Raises:
         WeightError: Patterns of two dtypes match the weight.
     """
     if data.dtype != np.float32 or not data.size:
         return None
-    named = [dtype for dtype, globs in patterns.items() if any(glob != "*" and _matches(name, glob) for glob in globs)]
+    named = [
+        dtype for dtype, globs in patterns.items() if any(glob.strip("*") and _matches(name, glob) for glob in globs)
+    ]
     if len(named) > 1:
         raise WeightError(
             f"Weight '{name}' matches the patterns of {' and '.join(sorted(named))}; expected one dtype. Narrow them.",
@@ -41,20 +44,20 @@ def quantization_of(
         )
     if named:
         return named[0]
-    bare = [dtype for dtype, globs in patterns.items() if "*" in globs]
+    bare = [dtype for dtype, globs in patterns.items() if {"*", "**"} & set(globs)]
     if len(bare) > 1:
         raise WeightError(
             f"Weight '{name}' matches the pattern '*' of {' and '.join(sorted(bare))}; expected one. Name the weights "
             "of one of them.",
             node=name,
         )
-    return bare[0] if bare and data.ndim >= 2 else None
+    return bare[0] if bare and (data.ndim >= 2 or "**" in patterns[bare[0]]) else None
 
 
 def unmatched_patterns(names: Iterable[str], patterns: Mapping[QuantizationDtype, tuple[str, ...]]) -> list[str]:
-    """Return the patterns, except "*", that match none of the names."""
+    """Return the patterns that match none of the names, except those that take any."""
     known = list(names)
-    globs = {glob for group in patterns.values() for glob in group if glob != "*"}
+    globs = {glob for group in patterns.values() for glob in group if glob.strip("*")}
     return sorted(glob for glob in globs if not any(_matches(name, glob) for name in known))
 
 

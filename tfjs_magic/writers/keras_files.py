@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from tfjs_magic.errors import SaveError, reason_of
 from tfjs_magic.writers.staging import staged, writable
@@ -28,7 +34,9 @@ def check_keras_target(path: str | Path, *, overwrite: bool = False) -> Path:
     return target
 
 
-def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, overwrite: bool = False) -> Path:
+def write_keras(
+    model: Any, path: str | Path, keras_format: KerasFormat, *, overwrite: bool = False, older: Any = None
+) -> Path:
     """Write a Keras 3 model; return the absolute path.
 
     Args:
@@ -37,6 +45,7 @@ def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, over
         keras_format: "keras" for legacy HDF5, "keras_keras" for ``.keras``, "keras_saved_model" for a SavedModel to
             serve (``model.export``).
         overwrite: Replace what is there.
+        older: The same model of Keras 2, whose HDF5 is written if Keras 3 reads it alike: then both do.
 
     Raises:
         SaveError: See :func:`check_keras_target`; or Keras cannot write it.
@@ -46,7 +55,7 @@ def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, over
         try:
             if keras_format == "keras_saved_model":
                 model.export(str(place), verbose=False)
-            else:
+            elif older is None or not _written_for_both(older, model, place):
                 model.save(place)
         except OSError:
             raise
@@ -54,3 +63,73 @@ def write_keras(model: Any, path: str | Path, keras_format: KerasFormat, *, over
             msg = f"'{target}' was not written: {reason_of(error)}. What was there before is unchanged."
             raise SaveError(msg) from error
     return target
+
+
+def _written_for_both(older: Any, model: Any, path: Path) -> bool:
+    """Write a file of Keras 2, and tell whether Keras 3 reads the same model from it."""
+    import keras  # noqa: PLC0415 - heavy
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras 2 calls the format legacy
+            older.save(path)
+            _leave_defaults_out(path)
+            return _compute_alike(model, keras.models.load_model(path, compile=False))
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever Keras says of an option, or of numbers that a model does not take
+        return False
+
+
+def _compute_alike(model: Any, other: Any) -> bool:
+    """Run both on two examples; an unknown side gets 32."""
+    rng = np.random.default_rng(0)
+    shapes = [(tensor.shape[0] or 2, *(side or 32 for side in tensor.shape[1:])) for tensor in model.inputs]
+    drawn = [
+        rng.uniform(0, 2, shape).astype(str(tensor.dtype)) for shape, tensor in zip(shapes, model.inputs, strict=True)
+    ]
+    results = [one(drawn if len(drawn) > 1 else drawn[0], training=False) for one in (model, other)]
+    pairs = zip(*(one if isinstance(one, (list, tuple)) else [one] for one in results), strict=True)
+    return all(np.allclose(one, other, rtol=1e-4, atol=1e-5) for one, other in pairs)
+
+
+def _leave_defaults_out(path: Path) -> None:
+    """Take options that Keras 3 does not have any more out of a file of Keras 2, where they have their defaults."""
+    import h5py  # type: ignore[import-untyped]  # noqa: PLC0415 - Keras brings it along
+
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = json.dumps(_without_defaults(json.loads(file.attrs["model_config"])))
+
+
+def _without_defaults(entry: Any) -> Any:
+    if isinstance(entry, list):
+        return [_without_defaults(one) for one in entry]
+    if not isinstance(entry, Mapping):
+        return entry
+    found = {key: _without_defaults(value) for key, value in entry.items()}
+    if isinstance(found.get("config"), Mapping):
+        config = {k: v for k, v in found["config"].items() if not _is_old_default(found["class_name"], k, v)}
+        for ends in ("input_layers", "output_layers"):
+            if len(config.get(ends, ())) == 1:  # Keras 3 would take a list of one for a list of inputs
+                (config[ends],) = config[ends]
+        found["config"] = config
+    return found
+
+
+def _is_old_default(class_name: str, key: str, value: Any) -> bool:
+    """Whether an option of a layer is one that Keras 3 would refuse, and says nothing."""
+    import keras  # noqa: PLC0415 - heavy
+    import tf_keras  # noqa: PLC0415 - an extra
+
+    new, old = getattr(keras.layers, class_name, None), getattr(tf_keras.layers, class_name, None)
+    if new is None or old is None or key in _OF_EVERY_LAYER or key in inspect.signature(new.__init__).parameters:
+        return False
+    if (class_name, key) in _UNUSED:
+        return True
+    default = inspect.signature(old.__init__).parameters.get(key)
+    return value in (None, False, 1) if default is None else bool(value == default.default)
+
+
+_OF_EVERY_LAYER = frozenset({"name", "trainable", "dtype", "batch_input_shape"})
+#: What Keras 2 writes and never asks for: these layers have kernels of other names.
+_UNUSED = frozenset({("SeparableConv1D", "kernel_initializer"), ("SeparableConv2D", "kernel_initializer")})

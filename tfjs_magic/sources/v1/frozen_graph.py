@@ -14,7 +14,7 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
-from tfjs_magic.sources.v1.nodes import closure, data_inputs, node_and_port
+from tfjs_magic.sources.v1.nodes import closure, data_inputs, default_values, node_and_port
 from tfjs_magic.sources.v1.tables import table_contents
 
 #: Nodes that nothing consumes and that are no result.
@@ -25,7 +25,8 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     """Read a frozen graph and take the part that the wanted outputs need.
 
     Its inputs are the placeholders on the way, by their node names. A placeholder with a default keeps its default,
-    unless ``inputs=`` names it. The output need not be named where only one node is consumed by nothing.
+    unless ``inputs=`` names it or there is no other input. The output need not be named where only one node is
+    consumed by nothing.
 
     Raises:
         UnsupportedModelError: The file holds no graph, or the outputs are not named or not in it.
@@ -35,9 +36,11 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
     description = f"Frozen graph '{path.name}'"
     outputs = _outputs(description, nodes, options.outputs)
     note = f"{quoted_list(outputs)} is its output: the one node that nothing consumes. outputs= names others."
-    inputs = {name: name for name in _placeholders(nodes, outputs.values(), options.inputs or {})}
-    if not inputs:
-        raise UnsupportedModelError(_without_input(description, nodes, outputs))
+    inputs = {name: name for name in _placeholders(nodes, outputs.values())}
+    shapes = options.inputs
+    if not inputs and not shapes:
+        needed = _needed(nodes, outputs.values())
+        shapes = {name: None for name in default_values(nodes) if name in needed}
     types = {name: (nodes[name].attr["dtype"].type, nodes[name].attr["shape"].shape) for name in inputs}
     endpoints = Endpoints(description=description, inputs=inputs, outputs=outputs, types=types)
 
@@ -49,22 +52,10 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
 
     contents = table_contents(path.parent, _without_assets(graph_def), description)
     source = graph_source(
-        graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs, feed="name it in inputs="
+        graph_def, endpoints, values=no_value, tables=contents, shapes=shapes, feed="name it in inputs="
     )
-    return dataclasses.replace(source, notes=(*source.notes, *(() if options.outputs else (note,))))
-
-
-def _without_input(description: str, nodes: Mapping[str, Any], outputs: Mapping[str, str]) -> str:
-    found = _needed(nodes, outputs.values())
-    if defaults := [name for name in found if nodes[name].op == "PlaceholderWithDefault"]:
-        return (
-            f"The outputs {quoted_list(outputs)} of {description} need no input but {quoted_list(defaults)}, which has "
-            f"a default. Name it as inputs={{'{min(defaults)}': shape}}."
-        )
-    return (
-        f"The outputs {quoted_list(outputs)} of {description} need no placeholder, so they are constant; expected "
-        "outputs that depend on an input."
-    )
+    constant = () if source.inputs else ("It needs no input: its outputs are always the same.",)
+    return dataclasses.replace(source, notes=(*source.notes, *constant, *(() if options.outputs else (note,))))
 
 
 def _without_assets(graph_def: Any) -> Any:
@@ -124,11 +115,11 @@ def _ends(nodes: Mapping[str, Any]) -> list[str]:
     return [name for name, node in nodes.items() if name not in used and node.op not in _NO_RESULTS]
 
 
-def _placeholders(nodes: Mapping[str, Any], refs: Any, named: Mapping[str, Any]) -> Iterator[str]:
+def _placeholders(nodes: Mapping[str, Any], refs: Any) -> Iterator[str]:
     """Yield the placeholders that the outputs need, in the order of the file."""
     found = _needed(nodes, refs)
     for name, node in nodes.items():
-        if name in found and (node.op == "Placeholder" or (node.op == "PlaceholderWithDefault" and name in named)):
+        if name in found and node.op == "Placeholder":
             yield name
 
 

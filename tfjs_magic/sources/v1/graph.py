@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,18 @@ from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
-from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
+from tfjs_magic.sources.v1.nodes import (
+    begins_inside,
+    closure,
+    control_inputs,
+    data_inputs,
+    default_values,
+    depth,
+    inner_refs,
+    node_and_port,
+    part_of,
+    reachable,
+)
 from tfjs_magic.sources.v1.tables import TableContents, is_table
 from tfjs_magic.sources.v1.variables import (
     CALLS,
@@ -71,10 +82,14 @@ def graph_source(
     Raises:
         UnsupportedModelError: An endpoint is no tensor that TF.js has, or an output needs what the graph does not tell.
     """
-    check_names(endpoints.description, endpoints.inputs, shapes)
+    endpoints, inner = _starting_inside(graph_def, endpoints, shapes)
+    shapes = {
+        name.removesuffix(":0") if name not in endpoints.inputs else name: row for name, row in (shapes or {}).items()
+    }
     nodes = {node.name: node for node in graph_def.node}
+    fed_defaults = {name: value for name, value in default_values(nodes).items() if name in inner}
     _check_endpoints(nodes, endpoints)
-    whole = _part(graph_def, _reachable(nodes, endpoints))
+    whole = part_of(graph_def, _reachable(nodes, endpoints))
     placeholders = _cut(whole, endpoints)
     fetches = {name: _full(ref, placeholders, endpoints) for name, ref in endpoints.outputs.items()}
     kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
@@ -105,7 +120,11 @@ def graph_source(
         reference=_reference(feeds, tensors, functools.partial(_session, graph, handles, contents)),
         description=endpoints.description,
         dict_output=dict_output,
-        notes=tuple(f"'{name}' keeps its default; to make it an input, {feed}." for name in defaults),
+        notes=(
+            *begins_inside(name for name in inner if name not in fed_defaults),
+            *(f"'{name}' is an input; its default was {value}." for name, value in fed_defaults.items()),
+            *(f"'{name}' keeps its default {value}; to make it an input, {feed}." for name, value in defaults.items()),
+        ),
     )
 
 
@@ -139,49 +158,43 @@ def _check_endpoints(nodes: Mapping[str, Any], endpoints: Endpoints) -> None:
 # ---------------------------------------------------------------------- which nodes
 
 
+def _starting_inside(
+    graph_def: Any, endpoints: Endpoints, wanted: Mapping[str, Any] | None
+) -> tuple[Endpoints, tuple[str, ...]]:
+    """Let the graph begin at the tensors inside it that the user names as inputs; what leads to them is left out.
+
+    Returns:
+        The endpoints, of which those inputs stay that the outputs still need; and the names of the new ones.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    others = {name: name for name in wanted or () if name not in endpoints.inputs}
+    inner = inner_refs(nodes, others, endpoints.outputs.values())
+    check_names(endpoints.description, endpoints.inputs, wanted, inside=[*inner, *inner.values()])
+    if not inner:
+        return endpoints, ()
+    if held := [name for name, ref in inner.items() if depth(nodes, node_and_port(ref)[0])]:
+        raise UnsupportedModelError(
+            f"{quoted_list(held)} lies in a loop or a branch of {endpoints.description}, where no model can begin. "
+            "Name a tensor before or behind it."
+        )
+    starts = [node_and_port(ref)[0] for ref in inner.values()]
+    before = closure(nodes, starts, lambda node: [*data_inputs(node), *control_inputs(node)])
+    imported = _imported(part_of(graph_def, before), endpoints)
+    tensors = {name: _output(imported, endpoints, name, ref, "Input") for name, ref in inner.items()}
+    types = {name: (tensor.dtype.as_datatype_enum, tensor.shape.as_proto()) for name, tensor in tensors.items()}
+    fed = set(map(node_and_port, inner.values()))
+    needed = reachable(nodes, fed, endpoints.outputs.values(), controls=False)
+    left = {name: ref for name, ref in endpoints.inputs.items() if node_and_port(ref)[0] in needed}
+    part = dataclasses.replace(endpoints, inputs={**left, **inner}, types={**endpoints.types, **types})
+    return part, tuple(inner)
+
+
 def _reachable(nodes: Mapping[str, Any], endpoints: Endpoints) -> set[str]:
-    """Return what the outputs need, through data and control inputs; nothing behind an input."""
+    """Return what the outputs need; nothing behind an input."""
     fed = {node_and_port(ref) for ref in endpoints.inputs.values()}
-
-    def step(node: Any) -> Iterator[str]:
-        for ref in node.input:
-            if ref.startswith("^"):
-                yield ref[1:]
-            elif node_and_port(ref) not in fed:
-                yield node_and_port(ref)[0]
-
-    outputs = [node_and_port(ref) for ref in endpoints.outputs.values()]
-    return closure(nodes, [name for name, port in outputs if (name, port) not in fed], step) | {
+    return reachable(nodes, fed, endpoints.outputs.values()) | {
         name for name, _ in fed if nodes[name].op == "Placeholder"
     }
-
-
-def _part(graph_def: Any, names: set[str]) -> Any:
-    """Copy the nodes of these names and the functions that they call; devices and colocation mean nothing here."""
-    part = tf.compat.v1.GraphDef(versions=graph_def.versions)
-    for node in graph_def.node:
-        if node.name in names:
-            copy = part.node.add()
-            copy.CopyFrom(node)
-            copy.device = ""
-            for key in ("_class", "_output_shapes"):
-                copy.attr.pop(key, None)
-    functions = {function.signature.name: function for function in graph_def.library.function}
-    stack = list(part.node)
-    called: set[str] = set()
-    while stack:
-        node = stack.pop()
-        found = {node.op, *(name for value in node.attr.values() for name in _function_names(value))}
-        for name in (found & functions.keys()) - called:
-            called.add(name)
-            stack += functions[name].node_def
-    part.library.function.extend(functions[name] for name in sorted(called))
-    part.library.gradient.extend(row for row in graph_def.library.gradient if row.function_name in called)
-    return part
-
-
-def _function_names(value: Any) -> list[str]:
-    return [value.func.name, *(function.name for function in value.list.func)]
 
 
 def _cut(graph_def: Any, endpoints: Endpoints) -> dict[str, str]:
@@ -239,7 +252,7 @@ def _without_writes(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str],
         )
     pivots = telling_branches(nodes)
     kept = closure(nodes, start, lambda n: [*data_inputs(n), *(c for c in control_inputs(n) if c in pivots)])
-    part = _part(graph_def, kept)
+    part = part_of(graph_def, kept)
     for node in part.node:
         refs = [ref for ref in node.input if not ref.startswith("^") or ref[1:] in kept & pivots]
         del node.input[:]
@@ -247,8 +260,8 @@ def _without_writes(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str],
     return part
 
 
-def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> list[str]:
-    """Refuse placeholders that nobody feeds; return those with a default, which become their defaults."""
+def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) -> dict[str, str]:
+    """Refuse placeholders that nobody feeds; return those with a default, which become their defaults, as text."""
     known = set(inputs)
     if unfed := [node.name for node in graph_def.node if node.op == "Placeholder" and node.name not in known]:
         raise UnsupportedModelError(
@@ -257,13 +270,14 @@ def _check_sources(graph_def: Any, endpoints: Endpoints, inputs: Iterable[str]) 
             stage="trace",
             node=unfed[0],
         )
-    defaults = [node for node in graph_def.node if node.op == "PlaceholderWithDefault"]
-    for node in defaults:
-        dtype = node.attr["dtype"].type
-        node.op = "Identity"
-        node.attr.clear()
-        node.attr["T"].type = dtype
-    return [node.name for node in defaults]
+    defaults = default_values({node.name: node for node in graph_def.node})
+    for node in graph_def.node:
+        if node.name in defaults:
+            dtype = node.attr["dtype"].type
+            node.op = "Identity"
+            node.attr.clear()
+            node.attr["T"].type = dtype
+    return defaults
 
 
 # ---------------------------------------------------------------------- tensors and the reference
@@ -281,12 +295,12 @@ def _imported(graph_def: Any, endpoints: Endpoints) -> Any:
     return graph
 
 
-def _output(graph: Any, endpoints: Endpoints, name: str, ref: str) -> Any:
+def _output(graph: Any, endpoints: Endpoints, name: str, ref: str, what: str = "Output") -> Any:
     node, port = node_and_port(ref)
     tensors = graph.get_operation_by_name(node).outputs
     if port >= len(tensors):
         raise UnsupportedModelError(
-            f"Output '{name}' of {endpoints.description} is tensor '{ref}'; the node has {len(tensors)} outputs, "
+            f"{what} '{name}' of {endpoints.description} is tensor '{ref}'; the node has {len(tensors)} outputs, "
             "counted from 0. Name one of them.",
             stage="trace",
             node=node,

@@ -1,0 +1,69 @@
+"""What to do about an op that TF.js cannot run: where the model could begin instead, and what else computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from tfjs_magic.graph.ir import DType, Graph, Node
+from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
+
+#: Op → what its user can do.
+_HINTS = {
+    "CombinedNonMaxSuppression": (
+        "Instead, tf.image.non_max_suppression_padded converts, class by class; or let outputs= end before it, and "
+        "suppress in JavaScript."
+    ),
+    "CudnnRNN": (
+        "Instead, export it without the GPU (CUDA_VISIBLE_DEVICES=-1), which alone has this op, or convert its .keras "
+        "file."
+    ),
+}
+_TEXTS = ("AsString", "DecodeBase64", "ReadFile", "ReduceJoin", "Regex", "StaticRegex", "String", "Substr", "Unicode")
+#: A model cannot begin in a loop or a branch, and a graph does not tell where those of a function were.
+_CONTROL_FLOW = frozenset("Enter Switch _SwitchN While StatelessWhile If StatelessIf Case StatelessCase".split())
+#: Nobody waits for a refusal while every tensor of a long graph is tried.
+_MOST_TRIED = 100
+
+
+def ways_out(graph: Graph, bad: Collection[NodeName], named: Collection[str]) -> Iterator[str]:
+    """Yield sentences.
+
+    Args:
+        graph: After the passes, in order.
+        bad: Names of the nodes that TF.js cannot run.
+        named: The nodes that the source knows by the same names; empty if a model cannot begin inside it.
+    """
+    for op in sorted({graph[name].op for name in bad}):
+        yield from (hint for start, hint in _HINTS.items() if op.startswith(start))
+    if (beginning := _beginning(graph, set(bad), named)) is not None:
+        dims = graph.shape(beginning.ref())
+        shape = "shape" if dims is None else str(tuple(dims))
+        yield f"To begin behind what it lacks, pass inputs={{'{beginning.name}': {shape}}}."
+
+
+def _beginning(graph: Graph, bad: set[NodeName], named: Collection[str]) -> Node | None:
+    """Return the first node that all ways from the bad nodes to the outputs lead through, if it gives numbers."""
+    ends = set(map(node_of, graph.outputs.values()))
+    if any(node.op in _CONTROL_FLOW for node in graph):
+        return None
+    behind = _behind(graph, bad, without=None)
+    tried = [node for node in graph if node.name in behind and node.name in named and not _is_text(node)]
+    for node in tried[:_MOST_TRIED]:
+        rest = _behind(graph, [node.name], without=None) - {node.name}
+        refs = [ref for user in graph.consumers(node.name) for ref in user.inputs]
+        ports = {port_of(ref) for ref in refs if node_of(ref) == node.name}
+        useful = any(graph[name].op != "Identity" for name in rest)
+        if ports == {0} and useful and not ends & _behind(graph, bad - {node.name}, without=node.name):
+            return node
+    return None
+
+
+def _behind(graph: Graph, start: Iterable[NodeName], *, without: NodeName | None) -> set[NodeName]:
+    def step(name: NodeName) -> list[NodeName]:
+        return [user.name for user in graph.consumers(name) if user.name != without]
+
+    return closure(start, step)
+
+
+def _is_text(node: Node) -> bool:
+    return node.op.startswith(_TEXTS) or DType("string") in node.attrs.values()
