@@ -81,6 +81,11 @@ class Lowering:
         zero, place = self.constant(0), self.constant(axis if axis >= 0 else axis + len(shape or ()))
         return self.add("GatherV2", sizes, place, zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
 
+    def integer(self, op: str, one: int | Ref, other: int | Ref) -> Ref:
+        """Add arithmetic of two int32 scalars."""
+        operands = (ref if isinstance(ref, str) else self.constant(ref) for ref in (one, other))
+        return self.add(op, *operands, T=INT32)
+
     def range(self, size: Ref) -> Ref:
         """Return 0, 1 … size - 1 as int32."""
         known = self._graph.constant(size)
