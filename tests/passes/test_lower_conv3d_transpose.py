@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -66,20 +67,47 @@ def test_dilations_spread_the_kernel(tfjs_node: TfjsNode, padding: str) -> None:
     )
 
 
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize(
-    ("shape", "kernel", "reason"),
+    ("strides", "window", "more"),
     [
-        ((2, 2, 2, 2, 2), (2, 2, 2, 3, 2), "the weights are computed, or the channels are not last"),
-        ((None, None, 2, 2, 2), None, "the size of the data is unknown"),
+        pytest.param((1, 1, 1), (3, 3, 3), (0, 0, 0), id="one"),
+        pytest.param((2, 2, 2), (3, 2, 3), (1, 0, 1), id="two"),
+        pytest.param((1, 3, 2), (2, 3, 4), (0, 2, 1), id="mixed"),
+        pytest.param((3, 3, 3), (2, 2, 1), (2, 0, 1), id="long"),
     ],
 )
-def test_refuses(shape: Any, kernel: Any, reason: str) -> None:
-    x = tf.TensorSpec(shape, name="x")
-    if kernel is not None:
-        function: Any = lambda x, w: _transposed(x, w, [2, 4, 4, 4, 3], strides=[1, 2, 2, 2, 1])  # noqa: E731
-        assert refusals([lower_conv3d_transpose.PASS], function, x, tf.TensorSpec(kernel, name="w")) == {reason}
-        return
-    weights = random_array("w", 2, 2, 2, 3, 2)
-    sides = lambda x: tf.concat([tf.shape(x)[:-1] * [1, 2, 2, 2], [3]], 0)  # noqa: E731
+def test_lowers_what_is_known_only_in_the_browser(
+    tfjs_node: TfjsNode, strides: Any, window: Any, more: Any, padding: str
+) -> None:
+    """The result may be longer than the least that gives the data: by less than a stride."""
+    weights = random_array("w", *window, 3, 2)
+
+    def function(x: Any) -> Any:
+        sides = (tf.shape(x)[1:4] - 1) * strides + (window if padding == "VALID" else [1, 1, 1]) + more
+        sizes = tf.concat([tf.shape(x)[:1], sides, [3]], 0)
+        return _transposed(x, weights, sizes, strides=[1, *strides, 1], padding=padding)
+
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=shape).astype(np.float32)} for shape in ((2, 3, 4, 2, 2), (1, 4, 2, 3, 2))]
+    spec = tf.TensorSpec((None, None, None, None, 2), name="x")
+    check_lowering(tfjs_node, [lower_conv3d_transpose.PASS], function, spec, feeds=feeds)
+
+
+def test_sizes_of_64_bits_beside_known_ones(tfjs_node: TfjsNode) -> None:
+    weights = random_array("w", 2, 3, 2, 3, 2)
+    sides = lambda x: tf.concat([tf.shape(x, tf.int64)[:-1] * [1, 2, 2, 2], [3]], 0)  # noqa: E731
     function = lambda x: _transposed(x, weights, sides(x), strides=[1, 2, 2, 2, 1])  # noqa: E731
-    assert refusals([lower_conv3d_transpose.PASS], function, x) == {reason}
+    spec = tf.TensorSpec((None, 3, None, 2, 2), name="x")
+    check_lowering(tfjs_node, [lower_conv3d_transpose.PASS], function, spec)
+
+
+def test_refuses() -> None:
+    x, w = tf.TensorSpec((2, 2, 2, 2, 2), name="x"), tf.TensorSpec((2, 2, 2, 3, 2), name="w")
+    function: Any = lambda x, w: _transposed(x, w, [2, 4, 4, 4, 3], strides=[1, 2, 2, 2, 1])  # noqa: E731
+    reasons = refusals([lower_conv3d_transpose.PASS], function, x, w)
+    assert reasons == {"the weights are computed, or the channels are not last"}
+    function = lambda x, n: _transposed(x, random_array("w", 2, 2, 2, 3, 2), n, strides=[1, 2, 2, 2, 1])  # noqa: E731
+    n = tf.TensorSpec((5,), tf.int32, name="n")
+    reasons = refusals([lower_conv3d_transpose.PASS], function, tf.TensorSpec(None, name="x"), n)
+    assert reasons == {"the rank of the data is unknown"}

@@ -4,9 +4,10 @@ Given:   y = Conv3DBackpropInputV2(size, W, x)    W (D, H, W, C_out, C_in); x (N
 Result:  y = Conv3D(Pad(spread(x)), W')           W' (D, H, W, C_in, C_out), flipped; spread: s - 1 zeros after each
 
 Per axis, O long in y: SAME has p = max((I - 1)·s + K - O, 0) // 2 in front, VALID 0; the data get K - 1 - p zeros in
-front, and behind what makes the result O long. Dilations spread the kernel.
+front, and behind what makes the result O long. Dilations spread the kernel. Where a size is known only in the browser,
+the data get K - 1 zeros on each side, of which the O + K - 1 from the place p on are taken.
 
-Refuses: the weights are computed; a size is unknown; the channels are not last.
+Refuses: the weights are computed; the channels are not last; the rank is unknown.
 Source: TensorFlow ``core/kernels/conv_grad_shape_utils.cc``.
 """
 
@@ -29,14 +30,23 @@ from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """The flipped kernel; per axis: length, stride, zeros in front and behind (negative: cut off)."""
+    """The flipped kernel; per axis: stride, and the sizes of the data and of the result, or None."""
 
     node: Node
     kernel: Array
-    lengths: list[int]
     strides: Sequence[int]
-    front: list[int]
-    behind: list[int]
+    given: Sequence[int | None]
+    made: Sequence[int | None]
+
+    @property
+    def channels(self) -> int:
+        """How many the data have."""
+        return int(self.kernel.shape[3])
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether padding is SAME."""
+        return self.node.attrs["padding"] == b"SAME"
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -44,53 +54,90 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if weights is None or is_channels_first(graph, node):
         return Miss("the weights are computed, or the channels are not last")
     given, made = graph.shape(node.inputs[2]), graph.shape(node.ref())
-    if given is None or made is None or None in (*given[1:], *made[1:]):
-        return Miss("the size of the data is unknown")
+    if given is None or made is None:
+        return Miss("the rank of the data is unknown")
     strides = axis_sizes(node, "strides")
     rates = axis_sizes(node, "dilations") or (1,) * len(strides)
     kernel = spread(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
-    front, behind = [], []
-    for axis, (stride, k) in enumerate(zip(strides, kernel.shape[:3], strict=True)):
-        i, o = given[axis + 1] or 0, made[axis + 1] or 0
-        before = max((i - 1) * stride + k - o, 0) // 2 if node.attrs["padding"] == b"SAME" else 0
-        front.append(k - 1 - before)
-        behind.append(o + before - i * stride)
-    return _Match(node, np.ascontiguousarray(kernel), [side or 0 for side in given[1:]], strides, front, behind)
+    return _Match(node, np.ascontiguousarray(kernel), strides, given[1:4], made[1:4])
 
 
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
-    data = _spread(new, match)
-    sides = [n * s + min(b, 0) for n, s, b in zip(match.lengths, match.strides, match.behind, strict=False)]
-    if min(match.behind) < 0:
-        begin = new.constant([0] * 5)
-        data = new.add("Slice", data, begin, new.constant([-1, *sides, -1]), T=FLOAT32, Index=INT32)
-    if data != node.inputs[2]:
-        graph.set_shape(data, (None, *sides, match.lengths[-1]))
-    paddings = [[0, 0], *([f, max(b, 0)] for f, b in zip(match.front, match.behind, strict=True)), [0, 0]]
-    if np.any(paddings):
-        data = new.add("Pad", data, new.constant(paddings), T=FLOAT32, Tpaddings=INT32)
-        padded = [side + sum(pair) for side, pair in zip(sides, paddings[1:4], strict=True)]
-        graph.set_shape(data, (None, *padded, match.lengths[-1]))
+    if None in match.given or None in match.made:
+        data = _padded_in_the_browser(new, match)
+    else:
+        data = _padded(graph, new, match, [side or 0 for side in match.given], [side or 0 for side in match.made])
     kernel = graph.add_constant(node.inputs[1], match.kernel)
     ones = (1, 1, 1, 1, 1)
     new.replace("Conv3D", data, kernel, T=FLOAT32, strides=ones, dilations=ones, padding=b"VALID", data_format=b"NDHWC")
 
 
-def _spread(new: Lowering, match: _Match) -> Ref:
+def _padded(graph: Graph, new: Lowering, match: _Match, given: list[int], made: list[int]) -> Ref:
+    """Spread the data, and add the zeros around; what has no place behind is cut off."""
+    front, behind = [], []
+    for i, o, stride, k in zip(given, made, match.strides, match.kernel.shape[:3], strict=True):
+        before = max((i - 1) * stride + k - o, 0) // 2 if match.is_centred else 0
+        front.append(k - 1 - before)
+        behind.append(o + before - i * stride)
+    data = _spread(new, match, given)
+    sides = [n * s + min(b, 0) for n, s, b in zip(given, match.strides, behind, strict=True)]
+    if min(behind) < 0:
+        begin = new.constant([0] * 5)
+        data = new.add("Slice", data, begin, new.constant([-1, *sides, -1]), T=FLOAT32, Index=INT32)
+    if data != match.node.inputs[2]:
+        graph.set_shape(data, (None, *sides, match.channels))
+    paddings = [[0, 0], *([f, max(b, 0)] for f, b in zip(front, behind, strict=True)), [0, 0]]
+    if np.any(paddings):
+        data = new.add("Pad", data, new.constant(paddings), T=FLOAT32, Tpaddings=INT32)
+        padded = [side + sum(pair) for side, pair in zip(sides, paddings[1:4], strict=True)]
+        graph.set_shape(data, (None, *padded, match.channels))
+    return data
+
+
+def _padded_in_the_browser(new: Lowering, match: _Match) -> Ref:
+    """Spread the data, add as many zeros as there can be, and take what the result is made of."""
+    sizes, _, x = match.node.inputs
+    if match.node.attrs.get("Tshape", INT32) != "int32":
+        sizes = new.add("Cast", sizes, SrcT=match.node.attrs["Tshape"], DstT=INT32)
+    begin: list[int | Ref] = [0]
+    taken: list[int | Ref] = [-1]
+    for axis, (stride, k) in enumerate(zip(match.strides, match.kernel.shape[:3], strict=True), start=1):
+        o = new.element(sizes, axis)
+        before: int | Ref = 0
+        if match.is_centred:
+            last = new.integer("Mul", new.integer("Sub", new.size(x, axis), 1), stride)
+            more = new.integer("Sub", new.integer("AddV2", last, k), o)
+            before = new.integer("FloorDiv", new.integer("Maximum", more, 0), 2)
+        begin.append(before)
+        taken.append(new.integer("AddV2", o, k - 1))
+    data = _spread(new, match, [new.size(x, axis) if n is None else n for axis, n in enumerate(match.given, start=1)])
+    zeros = new.constant([[0, 0], *([k - 1, k - 1] for k in match.kernel.shape[:3]), [0, 0]])
+    data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
+    return new.add("Slice", data, new.dims([*begin, 0]), new.dims([*taken, -1]), T=FLOAT32, Index=INT32)
+
+
+def _spread(new: Lowering, match: _Match, sides: Sequence[int | Ref]) -> Ref:
     """Put stride - 1 zeros after each value, axis by axis: the axis is the second but one of (-1, length, 1, rest)."""
-    data, sides = match.node.inputs[2], list(match.lengths)
+    data, now = match.node.inputs[2], list(sides)
     for axis, stride in enumerate(match.strides):
         if stride == 1:
             continue
-        shape = [-1, sides[axis], 1, math.prod(sides[axis + 1 :])]
-        data = new.add("Reshape", data, new.constant(shape), T=FLOAT32, Tshape=INT32)
+        rest = _product(new, [*now[axis + 1 :], match.channels])
+        data = new.reshape(data, [-1, now[axis], 1, rest], FLOAT32)
         zeros = new.constant([[0, 0], [0, 0], [0, stride - 1], [0, 0]])
         data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
-        sides[axis] *= stride
-    if sides == match.lengths:
-        return data
-    return new.add("Reshape", data, new.constant([-1, *sides]), T=FLOAT32, Tshape=INT32)
+        now[axis] = _product(new, [now[axis], stride])
+    return data if now == list(sides) else new.reshape(data, [-1, *now, match.channels], FLOAT32)
+
+
+def _product(new: Lowering, sizes: Sequence[int | Ref]) -> int | Ref:
+    known = math.prod(size for size in sizes if not isinstance(size, str))
+    product: int | Ref = known
+    for size in sizes:
+        if isinstance(size, str):
+            product = new.integer("Mul", size, product)
+    return product
 
 
 PASS = Rewrite(__name__, frozenset({"Conv3DBackpropInputV2"}), _match, _apply)

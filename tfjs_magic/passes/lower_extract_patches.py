@@ -37,29 +37,36 @@ class _Steps:
         """How many values a patch spans."""
         return (self.patch - 1) * self.rate + 1
 
+    @property
+    def inner(self) -> Array:
+        """Where a patch takes its values, from its first on."""
+        return self.rate * np.arange(self.patch)
+
 
 @dataclasses.dataclass(frozen=True)
-class _Axis(_Steps):
+class _Axis:
     """An axis of the image; ``made`` is the number of patches."""
 
+    steps: _Steps
     size: int
     made: int
 
     @property
     def tiled(self) -> bool:
         """Whether the patches cover the axis without gap, overlap and rest."""
-        return self.rate == 1 and self.patch == self.stride and self.patch * self.made == self.size
+        steps = self.steps
+        return steps.rate == 1 and steps.patch == steps.stride and steps.patch * self.made == self.size
 
     @property
     def padding(self) -> tuple[int, int]:
         """Zeros in front and behind that the patches reach into."""
-        total = max((self.made - 1) * self.stride + self.reach - self.size, 0)
+        total = max((self.made - 1) * self.steps.stride + self.steps.reach - self.size, 0)
         return total // 2, total - total // 2
 
     @property
     def places(self) -> Array:
         """Where each patch (made, patch) is taken from, in the padded axis."""
-        return self.stride * np.arange(self.made)[:, None] + self.rate * np.arange(self.patch)
+        return self.steps.stride * np.arange(self.made)[:, None] + self.steps.inner
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +86,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     steps = _Steps(*first), _Steps(*second)
     if made is None or None in (*given[1:], *made[1:]):
         return _Match(node, steps, None)
-    sizes = [(given[i] or 0, made[i] or 0) for i in (1, 2)]
-    return _Match(node, steps, (_Axis(*first, *sizes[0]), _Axis(*second, *sizes[1])))
+    axes = [_Axis(each, given[i] or 0, made[i] or 0) for i, each in enumerate(steps, start=1)]
+    return _Match(node, steps, (axes[0], axes[1]))
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -90,10 +97,11 @@ def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
     (first, second), dtype = match.axes, node.attrs["T"]
     channels = (graph.shape(node.inputs[0]) or ())[3] or 0
-    made = new.constant([-1, first.made, second.made, first.patch * second.patch * channels])
+    patch, other = (steps.patch for steps in match.steps)
+    made = new.constant([-1, first.made, second.made, patch * other * channels])
     data = node.inputs[0]
     if first.tiled and second.tiled:
-        shape = new.constant([-1, first.patch, second.made, second.patch * channels])
+        shape = new.constant([-1, patch, second.made, other * channels])
         data = new.add("Reshape", data, shape, T=dtype, Tshape=INT32)
         data = new.add("Transpose", data, new.constant([0, 2, 1, 3]), T=dtype, Tperm=INT32)
         new.replace("Reshape", data, made, T=dtype, Tshape=INT32)
@@ -126,16 +134,17 @@ def _apply_to_any_size(graph: Graph, match: _Match) -> None:
         sides.append(new.integer("AddV2", side, new.integer("AddV2", front, behind)))
         numbers.append(made)
         first = new.add("Mul", new.range(made), new.constant(steps.stride), T=INT32)
-        inner = new.constant(steps.rate * np.arange(steps.patch))
+        inner = new.constant(steps.inner)
         places.append(new.add("AddV2", new.expand(first, 1, INT32), inner, T=INT32))
     if node.attrs["padding"] == b"SAME":
         data = new.add("Pad", data, new.reshape(new.dims([*zeros, 0, 0]), [4, 2], INT32), T=dtype, Tpaddings=INT32)
     data = new.reshape(data, [-1, new.integer("Mul", *sides), channels], dtype)
-    (rows, columns), (first, second) = places, match.steps
-    rows = new.add("Mul", new.reshape(rows, [numbers[0], 1, first.patch, 1], INT32), sides[1], T=INT32)
-    columns = new.reshape(columns, [1, numbers[1], 1, second.patch], INT32)
+    rows, columns = places
+    patch, other = (steps.patch for steps in match.steps)
+    rows = new.add("Mul", new.reshape(rows, [numbers[0], 1, patch, 1], INT32), sides[1], T=INT32)
+    columns = new.reshape(columns, [1, numbers[1], 1, other], INT32)
     everywhere = new.vector(new.add("AddV2", rows, columns, T=INT32), INT32)
-    depth = new.integer("Mul", channels, first.patch * second.patch)
+    depth = new.integer("Mul", channels, patch * other)
     _gather(new, node, data, everywhere, new.dims([-1, *numbers, depth]))
 
 

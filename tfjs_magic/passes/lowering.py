@@ -78,8 +78,12 @@ class Lowering:
             return self.constant(known)
         sizes = self.add("Shape", ref, out_type=INT32)
         assert axis >= 0 or shape is not None, "the rank must be known to count from the back"
-        zero, place = self.constant(0), self.constant(axis if axis >= 0 else axis + len(shape or ()))
-        return self.add("GatherV2", sizes, place, zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
+        return self.element(sizes, axis if axis >= 0 else axis + len(shape or ()))
+
+    def element(self, vector: Ref, place: int) -> Ref:
+        """Return one value of an int32 vector as a scalar."""
+        places = self.constant(place), self.constant(0)
+        return self.add("GatherV2", vector, *places, Tparams=INT32, Tindices=INT32, Taxis=INT32)
 
     def integer(self, op: str, one: int | Ref, other: int | Ref) -> Ref:
         """Add arithmetic of two int32 scalars."""
