@@ -27,6 +27,7 @@ from tfjs_magic.passes import (
     lower_explicit_pool,
     lower_extract_patches,
     lower_fake_quant,
+    lower_free_resize,
     lower_grouped_conv,
     lower_in_top_k,
     lower_integer_kernels,
@@ -158,8 +159,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         fold_scale,
         merge_offsets,
     ),
-    # After the folds, which see the weights of all groups at once.
-    "split groups": _passes(lower_grouped_conv),
+    # After the folds, which see the weights of all groups at once, and may make sizes known.
+    "split groups": _passes(lower_free_resize, lower_grouped_conv),
     # What webgl and webgpu cannot do as it is. After the folds, which know a bias by its form.
     "lower for the GPU": _passes(
         raise_masks,
