@@ -110,7 +110,7 @@ def _apply_spectrogram(graph: Graph, new: Lowering, node: Node) -> None:
     assert isinstance(stride, int)
     length, channels = graph.shape(node.inputs[0]) or ()
     if length is None:
-        number = new.integer("FloorDiv", new.integer("Sub", new.size(node.inputs[0], 0), window - stride), stride)
+        number = new.quotient(new.integer("Sub", new.size(node.inputs[0], 0), window - stride), stride)
     else:
         number = new.constant((length - window + stride) // stride)
     starts = new.expand(new.add("Mul", new.range(number), new.constant(stride), T=INT32), 1, INT32)

@@ -108,7 +108,7 @@ def _padded_in_the_browser(new: Lowering, match: _Match) -> Ref:
         if match.is_centred:
             last = new.integer("Mul", new.integer("Sub", new.size(x, axis), 1), stride)
             more = new.integer("Sub", new.integer("AddV2", last, k), o)
-            before = new.integer("FloorDiv", new.integer("Maximum", more, 0), 2)
+            before = new.quotient(new.integer("Maximum", more, 0), 2)
         begin.append(before)
         taken.append(new.integer("AddV2", o, k - 1))
     data = _spread(new, match, [new.size(x, axis) if n is None else n for axis, n in enumerate(match.given, start=1)])

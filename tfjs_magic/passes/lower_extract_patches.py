@@ -152,11 +152,11 @@ def _counted(new: Lowering, steps: _Steps, side: Ref, *, is_padded: bool) -> tup
     """Return how many patches there are along an axis, and the zeros in front and behind."""
     if not is_padded:
         fitting = new.integer("Sub", side, steps.reach - steps.stride)
-        return new.integer("FloorDiv", fitting, steps.stride), 0, 0
-    made = new.integer("FloorDiv", new.integer("AddV2", side, steps.stride - 1), steps.stride)
+        return new.quotient(fitting, steps.stride), 0, 0
+    made = new.quotient(new.integer("AddV2", side, steps.stride - 1), steps.stride)
     reached = new.integer("AddV2", new.integer("Mul", made, steps.stride), steps.reach - steps.stride)
     total = new.integer("Maximum", new.integer("Sub", reached, side), 0)
-    front = new.integer("FloorDiv", total, 2)
+    front = new.quotient(total, 2)
     return made, front, new.integer("Sub", total, front)
 
 

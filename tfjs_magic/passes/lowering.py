@@ -90,6 +90,16 @@ class Lowering:
         operands = (ref if isinstance(ref, str) else self.constant(ref) for ref in (one, other))
         return self.add(op, *operands, T=INT32)
 
+    def quotient(self, number: Ref, divisor: int) -> Ref:
+        """Divide an int32 scalar below 2²² by a positive number, and round down.
+
+        TF.js divides integers on the GPU, even sizes, and reads them back at once; this it leaves to the cpu.
+        """
+        as_float = self.add("Cast", number, SrcT=INT32, DstT=FLOAT32)
+        half = self.add("AddV2", as_float, self.constant(0.5, "float32"), T=FLOAT32)
+        exact = self.add("Mul", half, self.constant(1 / divisor, "float32"), T=FLOAT32)
+        return self.add("Cast", self.add("Floor", exact, T=FLOAT32), SrcT=FLOAT32, DstT=INT32)
+
     def range(self, size: Ref) -> Ref:
         """Return 0, 1 … size - 1 as int32."""
         known = self._graph.constant(size)
