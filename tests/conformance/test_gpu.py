@@ -129,6 +129,13 @@ def _images(x: Any) -> Any:
         "cubic": tf.image.resize(x, (9, 5), "bicubic"),
         "mask": tf.image.resize(_tokens(x), (3, 4), "nearest"),
         "contrast": tf.image.adjust_contrast(x, 1.5),
+        "warped": raw.ImageProjectiveTransformV3(
+            images=x,
+            transforms=[[0.8, -0.6, 1.3, 0.6, 0.8, -2.1, 0, 0]],
+            output_shape=[5, 9],
+            fill_value=0.7,
+            interpolation="BILINEAR",
+        ),
         "colors": (tf.image.rgb_to_hsv(x[..., :3]), tf.image.adjust_hue(x[..., 1:], 0.3)),
     }
 
@@ -326,6 +333,7 @@ def _chosen(x: Any) -> Any:
         "mask": tf.boolean_mask(x, x[:, 0] > 0),
         "boxes": tf.image.non_max_suppression(boxes, x[:, 2], 3),
         "scores": tf.image.non_max_suppression_with_scores(boxes, x[:, 2], 3, soft_nms_sigma=0.5),
+        "classes": tuple(tf.image.combined_non_max_suppression(boxes[None, :, None], x[None, :, 2:], 3, 4))[:3],
     }
 
 
