@@ -102,12 +102,37 @@ def test_sizes_of_64_bits_beside_known_ones(tfjs_node: TfjsNode) -> None:
     check_lowering(tfjs_node, [lower_conv3d_transpose.PASS], function, spec)
 
 
-def test_refuses() -> None:
-    x, w = tf.TensorSpec((2, 2, 2, 2, 2), name="x"), tf.TensorSpec((2, 2, 2, 3, 2), name="w")
-    function: Any = lambda x, w: _transposed(x, w, [2, 4, 4, 4, 3], strides=[1, 2, 2, 2, 1])  # noqa: E731
-    reasons = refusals([lower_conv3d_transpose.PASS], function, x, w)
-    assert reasons == {"the weights are computed, or the channels are not last"}
-    function = lambda x, n: _transposed(x, random_array("w", 2, 2, 2, 3, 2), n, strides=[1, 2, 2, 2, 1])  # noqa: E731
-    n = tf.TensorSpec((5,), tf.int32, name="n")
-    reasons = refusals([lower_conv3d_transpose.PASS], function, tf.TensorSpec(None, name="x"), n)
-    assert reasons == {"the rank of the data is unknown"}
+@pytest.mark.parametrize("spec", [(2, 3, 4, 2, 2), (None, None, None, None, 2)], ids=["static", "free"])
+def test_weights_are_computed(tfjs_node: TfjsNode, spec: Any) -> None:
+    def function(x: Any, w: Any) -> Any:
+        sizes = tf.concat([tf.shape(x)[:1], tf.shape(x)[1:4] * [1, 2, 3], [3]], 0)
+        return _transposed(x, 2 * w, sizes, strides=[1, 1, 2, 3, 1])
+
+    rng = np.random.default_rng(0)
+    feeds = [
+        {"x": rng.normal(size=(2, 3, 4, 2, 2)).astype(np.float32), "w": rng.normal(size=(2, 3, 2, 3, 2)).astype("f")}
+        for _ in range(2)
+    ]
+    specs = tf.TensorSpec(spec, name="x"), tf.TensorSpec((2, 3, 2, 3, 2), name="w")
+    check_lowering(tfjs_node, [lower_conv3d_transpose.PASS], function, *specs, feeds=feeds)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "kernel", "reason"),
+    [
+        (
+            {"dilations": (1, 2, 1, 1, 1)},
+            (2, 4, 4, 4, 2),
+            (2, 2, 2, 3, 2),
+            "the weights are computed, and have dilations",
+        ),
+        ({"data_format": "NCDHW"}, (2, 2, 4, 4, 4), (2, 2, 2, 4, 2), "the channels are not last"),
+        ({}, None, (2, 2, 2, 3, 2), "the rank of the data, or the size of the weights, is unknown"),
+        ({}, (2, 4, 4, 4, 2), None, "the rank of the data, or the size of the weights, is unknown"),
+    ],
+)
+def test_refuses(options: Any, shape: Any, kernel: Any, reason: str) -> None:
+    specs = tf.TensorSpec(shape, name="x"), tf.TensorSpec(kernel, name="w"), tf.TensorSpec((5,), tf.int32, name="n")
+    function = lambda x, w, n: _transposed(x, w, n, **options)  # noqa: E731
+    lacking = "data_format" not in options  # another pass puts the channels last
+    assert refusals([lower_conv3d_transpose.PASS], function, *specs, lacking=lacking) == {reason}

@@ -5,9 +5,10 @@ Result:  y = Conv3D(Pad(spread(x)), W')           W' (D, H, W, C_in, C_out), fli
 
 Per axis, O long in y: SAME has p = max((I - 1)·s + K - O, 0) // 2 in front, VALID 0; the data get K - 1 - p zeros in
 front, and behind what makes the result O long. Dilations spread the kernel. Where a size is known only in the browser,
-the data get K - 1 zeros on each side, of which the O + K - 1 from the place p on are taken.
+the data get K - 1 zeros on each side, of which the O + K - 1 from the place p on are taken. Weights that are computed
+are flipped there.
 
-Refuses: the weights are computed; the channels are not last; the rank is unknown.
+Refuses: the channels are not last; the rank, or the size of the weights, is unknown; computed weights have dilations.
 Source: TensorFlow ``core/kernels/conv_grad_shape_utils.cc``.
 """
 
@@ -30,10 +31,11 @@ from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """The flipped kernel; per axis: stride, and the sizes of the data and of the result, or None."""
+    """The flipped kernel, or None, and its shape; per axis: stride, and the sizes of data and result, or None."""
 
     node: Node
-    kernel: Array
+    kernel: Array | None
+    window: Sequence[int]
     strides: Sequence[int]
     given: Sequence[int | None]
     made: Sequence[int | None]
@@ -41,7 +43,7 @@ class _Match:
     @property
     def channels(self) -> int:
         """How many the data have."""
-        return int(self.kernel.shape[3])
+        return self.window[3]
 
     @property
     def is_centred(self) -> bool:
@@ -50,16 +52,24 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    weights = graph.constant(node.inputs[1])
-    if weights is None or is_channels_first(graph, node):
-        return Miss("the weights are computed, or the channels are not last")
-    given, made = graph.shape(node.inputs[2]), graph.shape(node.ref())
-    if given is None or made is None:
-        return Miss("the rank of the data is unknown")
-    strides = axis_sizes(node, "strides")
+    if is_channels_first(graph, node):
+        return Miss("the channels are not last")
+    given, made, window = graph.shape(node.inputs[2]), graph.shape(node.ref()), graph.shape(node.inputs[1])
+    if given is None or made is None or window is None or None in window:
+        return Miss("the rank of the data, or the size of the weights, is unknown")
+    weights, strides = graph.constant(node.inputs[1]), axis_sizes(node, "strides")
     rates = axis_sizes(node, "dilations") or (1,) * len(strides)
-    kernel = spread(weights, rates)[::-1, ::-1, ::-1].swapaxes(3, 4)
-    return _Match(node, np.ascontiguousarray(kernel), strides, given[1:4], made[1:4])
+    if weights is None and not {1}.issuperset(rates):
+        return Miss("the weights are computed, and have dilations")
+    kernel = None if weights is None else _flipped(spread(weights, rates))
+    *sides, out, channels = (side or 0 for side in window)
+    sides = [(side - 1) * rate + 1 for side, rate in zip(sides, rates, strict=True)]
+    return _Match(node, kernel, [*sides, channels, out], strides, given[1:4], made[1:4])
+
+
+def _flipped(kernel: Array) -> Array:
+    """Flip (D, H, W, C_out, C_in) to (D, H, W, C_in, C_out)."""
+    return np.ascontiguousarray(kernel[::-1, ::-1, ::-1].swapaxes(3, 4))
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -68,15 +78,24 @@ def _apply(graph: Graph, match: _Match) -> None:
         data = _padded_in_the_browser(new, match)
     else:
         data = _padded(graph, new, match, [side or 0 for side in match.given], [side or 0 for side in match.made])
-    kernel = graph.add_constant(node.inputs[1], match.kernel)
+    kernel = _computed(new, match) if match.kernel is None else graph.add_constant(node.inputs[1], match.kernel)
     ones = (1, 1, 1, 1, 1)
     new.replace("Conv3D", data, kernel, T=FLOAT32, strides=ones, dilations=ones, padding=b"VALID", data_format=b"NDHWC")
+
+
+def _computed(new: Lowering, match: _Match) -> Ref:
+    """Flip weights in the browser: all three axes at once, as one."""
+    *sides, channels, out = match.window
+    flat = new.reshape(match.node.inputs[1], [math.prod(sides), out, channels], FLOAT32)
+    turned = new.add("ReverseV2", flat, new.constant([0]), T=FLOAT32, Tidx=INT32)
+    turned = new.add("Transpose", turned, new.constant([0, 2, 1]), T=FLOAT32, Tperm=INT32)
+    return new.reshape(turned, match.window, FLOAT32)
 
 
 def _padded(graph: Graph, new: Lowering, match: _Match, given: list[int], made: list[int]) -> Ref:
     """Spread the data, and add the zeros around; what has no place behind is cut off."""
     front, behind = [], []
-    for i, o, stride, k in zip(given, made, match.strides, match.kernel.shape[:3], strict=True):
+    for i, o, stride, k in zip(given, made, match.strides, match.window[:3], strict=True):
         before = max((i - 1) * stride + k - o, 0) // 2 if match.is_centred else 0
         front.append(k - 1 - before)
         behind.append(o + before - i * stride)
@@ -102,7 +121,7 @@ def _padded_in_the_browser(new: Lowering, match: _Match) -> Ref:
         sizes = new.add("Cast", sizes, SrcT=match.node.attrs["Tshape"], DstT=INT32)
     begin: list[int | Ref] = [0]
     taken: list[int | Ref] = [-1]
-    for axis, (stride, k) in enumerate(zip(match.strides, match.kernel.shape[:3], strict=True), start=1):
+    for axis, (stride, k) in enumerate(zip(match.strides, match.window[:3], strict=True), start=1):
         o = new.element(sizes, axis)
         before: int | Ref = 0
         if match.is_centred:
@@ -112,7 +131,7 @@ def _padded_in_the_browser(new: Lowering, match: _Match) -> Ref:
         begin.append(before)
         taken.append(new.integer("AddV2", o, k - 1))
     data = _spread(new, match, [new.size(x, axis) if n is None else n for axis, n in enumerate(match.given, start=1)])
-    zeros = new.constant([[0, 0], *([k - 1, k - 1] for k in match.kernel.shape[:3]), [0, 0]])
+    zeros = new.constant([[0, 0], *([k - 1, k - 1] for k in match.window[:3]), [0, 0]])
     data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
     return new.add("Slice", data, new.dims([*begin, 0]), new.dims([*taken, -1]), T=FLOAT32, Index=INT32)
 
