@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
-from tests.passes.checks import check_lowering, refusals
+from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tests.passes.operands import random_array
 from tests.reference_kernels import spread
 from tfjs_magic.passes import lower_conv3d_transpose
@@ -100,6 +100,13 @@ def test_sizes_of_64_bits_beside_known_ones(tfjs_node: TfjsNode) -> None:
     function = lambda x: _transposed(x, weights, sides(x), strides=[1, 2, 2, 2, 1])  # noqa: E731
     spec = tf.TensorSpec((None, 3, None, 2, 2), name="x")
     check_lowering(tfjs_node, [lower_conv3d_transpose.PASS], function, spec)
+
+
+def test_any_size_runs_on_the_gpu(tfjs_node: TfjsNode) -> None:
+    weights = random_array("w", 2, 3, 2, 3, 2)
+    sides = lambda x: tf.concat([tf.shape(x)[:-1] * [1, 2, 2, 2], [3]], 0)  # noqa: E731
+    function = lambda x: _transposed(x, weights, sides(x), strides=[1, 2, 2, 2, 1])  # noqa: E731
+    check_on_gpu(tfjs_node, function, tf.TensorSpec((None, None, None, None, 2), name="x"))
 
 
 @pytest.mark.parametrize("spec", [(2, 3, 4, 2, 2), (None, None, None, None, 2)], ids=["static", "free"])

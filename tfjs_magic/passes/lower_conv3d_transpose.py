@@ -130,10 +130,20 @@ def _padded_in_the_browser(new: Lowering, match: _Match) -> Ref:
             before = new.quotient(new.integer("Maximum", more, 0), 2)
         begin.append(before)
         taken.append(new.integer("AddV2", o, k - 1))
-    data = _spread(new, match, [new.size(x, axis) if n is None else n for axis, n in enumerate(match.given, start=1)])
-    zeros = new.constant([[0, 0], *([k - 1, k - 1] for k in match.window[:3]), [0, 0]])
-    data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
+    given = [new.size(x, axis) if n is None else n for axis, n in enumerate(match.given, start=1)]
+    data = _surrounded(new, match, _spread(new, match, given), given)
     return new.add("Slice", data, new.dims([*begin, 0]), new.dims([*taken, -1]), T=FLOAT32, Index=INT32)
+
+
+def _surrounded(new: Lowering, match: _Match, data: Ref, given: Sequence[int | Ref]) -> Ref:
+    """Put K - 1 zeros around spread data, axis by axis: GPUs pad no five axes."""
+    now = [_product(new, pair) for pair in zip(given, match.strides, strict=True)]
+    for axis, k in enumerate(match.window[:3]):
+        data = new.reshape(data, [-1, now[axis], _product(new, [*now[axis + 1 :], match.channels])], FLOAT32)
+        zeros = new.constant([[0, 0], [k - 1, k - 1], [0, 0]])
+        data = new.add("Pad", data, zeros, T=FLOAT32, Tpaddings=INT32)
+        now[axis] = new.integer("AddV2", now[axis], 2 * (k - 1))
+    return new.reshape(data, [-1, *now, match.channels], FLOAT32)
 
 
 def _spread(new: Lowering, match: _Match, sides: Sequence[int | Ref]) -> Ref:
