@@ -71,12 +71,8 @@ def test_keeps_nothing(tfjs_node: TfjsNode) -> None:
 
 def test_refuses() -> None:
     reason = (
-        "it runs image by image and class by class, and how many there are is unknown: give the number of images "
-        "with inputs={…}, or end the model at the boxes and scores and call tf.image.nonMaxSuppressionAsync"
+        "its counts are unknown: give inputs={…}, or end the model before, and call tf.image.nonMaxSuppressionAsync"
     )
     assert refusals([lower_combined_suppression.PASS], _suppressed, *_specs(None, 1)) == {reason}
-    reason = (
-        "it would run once per image and class, over 128 times: end the model at the boxes and scores and call "
-        "tf.image.nonMaxSuppressionAsync"
-    )
+    reason = "it would run over 128 times: end the model before it and call tf.image.nonMaxSuppressionAsync"
     assert refusals([lower_combined_suppression.PASS], _suppressed, *_specs(43, 1)) == {reason}

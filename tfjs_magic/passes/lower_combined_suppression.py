@@ -44,15 +44,11 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     sizes = [graph.constant(ref) for ref in node.inputs[2:4]]
     if boxes is None or scores is None or None in (*boxes, *scores) or sizes[0] is None or sizes[1] is None:
         return Miss(
-            "it runs image by image and class by class, and how many there are is unknown: give the number of images "
-            "with inputs={…}, or end the model at the boxes and scores and call tf.image.nonMaxSuppressionAsync"
+            "its counts are unknown: give inputs={…}, or end the model before, and call tf.image.nonMaxSuppressionAsync"
         )
     images, number, classes = (side or 0 for side in scores)
     if images * classes > _MOST_RUNS:
-        return Miss(
-            "it would run once per image and class, over 128 times: end the model at the boxes and scores and call "
-            "tf.image.nonMaxSuppressionAsync"
-        )
+        return Miss("it would run over 128 times: end the model before it and call tf.image.nonMaxSuppressionAsync")
     per_class, total = (int(size) for size in sizes if size is not None)
     if node.attrs.get("pad_per_class", False) is True:
         total = min(total, per_class * classes)
