@@ -129,6 +129,14 @@ def _images(x: Any) -> Any:
         "cubic": tf.image.resize(x, (9, 5), "bicubic"),
         "mask": tf.image.resize(_tokens(x), (3, 4), "nearest"),
         "contrast": tf.image.adjust_contrast(x, 1.5),
+        "warped": raw.ImageProjectiveTransformV3(
+            images=x,
+            transforms=[[0.8, -0.6, 1.3, 0.6, 0.8, -2.1, 0, 0]],
+            output_shape=[5, 9],
+            fill_value=0.7,
+            interpolation="BILINEAR",
+        ),
+        "colors": (tf.image.rgb_to_hsv(x[..., :3]), tf.image.adjust_hue(x[..., 1:], 0.3)),
     }
 
 
@@ -139,6 +147,8 @@ def _places(x: Any) -> Any:
         "updated": keras.ops.slice_update(x, (1, 2), 2 * x[:2, :2]),
         "segments": tf.math.unsorted_segment_sum(x, [0, 1, 0, 2], 3),
         "loss": tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(-x), x),
+        "in_top": tf.math.in_top_k([1, 0, 5, 2], x, 2),
+        "parts": tf.dynamic_partition(x, [1, 0, 1, 1], 2),
         "pooled": tf.nn.max_pool_with_argmax(x[None, ..., None], 2, 2, "VALID"),
         "nothing": tf.reduce_sum(x[:0], 0) + x[0],
     }
@@ -191,6 +201,8 @@ def _moves(x: Any) -> Any:
             sparse_indices=[1, 3], output_shape=[5], sparse_values=x[0, 0, :2], default_value=0.5
         ),
         "diagonal": (tf.linalg.diag_part(x[:, :, :4]), tf.linalg.diag(x)),
+        "diagonals": (tf.linalg.diag_part(x, k=(-1, 2)), tf.linalg.diag(x[:, :3], k=(-1, 1))),
+        "inner_sequence": tf.reverse_sequence(x, [1, 3], 2, 0),
         "band": tf.linalg.band_part(x, 1, 0),
         "product": tf.einsum("bij,bkj->bik", x, x),
         "repeated": x @ _weights(1, 6, 3),
@@ -249,6 +261,10 @@ def _sizes(x: Any) -> Any:
         "range": tf.range(shape[0]),
         "broadcast": tf.broadcast_to(x[:1], tf.concat([shape[:1] * 2, shape[1:]], 0)),
         "resized": tf.image.resize(x, shape[1:3] * 2),
+        "cubic": tf.image.resize(x, shape[1:3] * 2, "bicubic"),
+        "area": tf.image.resize(x, (3, 3), "area"),
+        "patches": tf.image.extract_patches(x, (1, 2, 2, 1), (1, 1, 2, 1), (1, 1, 1, 1), "SAME"),
+        "diagonal": tf.linalg.diag_part(tf.concat([x, x], 3)[0], k=1),
         "bias": tf.nn.bias_add(x, [1.0, 2.0]) + tf.nn.bias_add(-x, [2.0, 1.0]),
     }
 
@@ -262,6 +278,10 @@ def _spectra(x: Any) -> Any:
         "back": tf.signal.irfft(spectrum * 2, [6]),
         "wide": tf.signal.ifft(tf.signal.fft(wide) * 3),
         "angle": tf.math.real(wide * wide),
+        "sound": raw.Mfcc(
+            spectrogram=raw.AudioSpectrogram(input=tf.reshape(x, [24, 2]), window_size=12, stride=4),
+            sample_rate=16000,
+        ),
     }
 
 
@@ -313,6 +333,7 @@ def _chosen(x: Any) -> Any:
         "mask": tf.boolean_mask(x, x[:, 0] > 0),
         "boxes": tf.image.non_max_suppression(boxes, x[:, 2], 3),
         "scores": tf.image.non_max_suppression_with_scores(boxes, x[:, 2], 3, soft_nms_sigma=0.5),
+        "classes": tuple(tf.image.combined_non_max_suppression(boxes[None, :, None], x[None, :, 2:], 3, 4))[:3],
     }
 
 
@@ -338,7 +359,8 @@ class _Tables(tf.Module):
 def _random(x: Any) -> Any:
     """What is drawn shows in nothing but its range; x (3,)."""
     drawn = (tf.random.uniform([3]), tf.random.truncated_normal([3]) / 9, tf.random.normal([3]) / 99)
-    whole = tf.random.uniform([3], 2, 9, N), tf.random.categorical(tf.zeros([1, 4]), 3)[0]
+    draw = tf.random.categorical
+    whole = tf.random.uniform([3], 2, 9, N), draw(tf.zeros([1, 4]), 3)[0], draw(tf.zeros([2, 4]), 3)[1]
     return [x * tf.cast(tf.abs(y) < 1, F) for y in drawn] + [x * tf.cast(y < 9, F) for y in whole]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -16,8 +17,7 @@ def _patches(x: Any, sides: Any, strides: Any, rates: Any, padding: str) -> Any:
     return tf.image.extract_patches(x, [1, *sides, 1], [1, *strides, 1], [1, *rates, 1], padding)
 
 
-@pytest.mark.parametrize("padding", ["SAME", "VALID"])
-@pytest.mark.parametrize(
+STEPS = pytest.mark.parametrize(
     ("sides", "strides", "rates"),
     [
         pytest.param((3, 2), (3, 2), (1, 1), id="tiles"),
@@ -26,15 +26,36 @@ def _patches(x: Any, sides: Any, strides: Any, rates: Any, padding: str) -> Any:
         pytest.param((1, 2), (4, 3), (1, 1), id="gaps"),
     ],
 )
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@STEPS
 def test_lowers(tfjs_node: TfjsNode, sides: Any, strides: Any, rates: Any, padding: str) -> None:
     function = lambda x: _patches(x, sides, strides, rates, padding)  # noqa: E731
     check_lowering(tfjs_node, [lower_extract_patches.PASS], function, tf.TensorSpec((None, 6, 8, 3), name="x"))
 
 
-def test_refuses_unknown_sizes() -> None:
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@STEPS
+def test_lowers_images_of_any_size(tfjs_node: TfjsNode, sides: Any, strides: Any, rates: Any, padding: str) -> None:
+    function = lambda x: _patches(x, sides, strides, rates, padding)  # noqa: E731
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=shape).astype(np.float32)} for shape in ((2, 6, 8, 3), (1, 9, 7, 3))]
+    spec = tf.TensorSpec((None, None, None, 3), name="x")
+    check_lowering(tfjs_node, [lower_extract_patches.PASS], function, spec, feeds=feeds)
+
+
+@pytest.mark.parametrize("shape", [(None, 6, None, 3), (None, 6, 7, None)])
+def test_lowers_where_one_size_is_unknown(tfjs_node: TfjsNode, shape: Any) -> None:
+    function = lambda x: _patches(x, (3, 2), (1, 2), (1, 1), "SAME")  # noqa: E731
+    feeds = [{"x": np.random.default_rng(seed).normal(size=(2, 6, 7, 3)).astype(np.float32)} for seed in (1, 2)]
+    check_lowering(tfjs_node, [lower_extract_patches.PASS], function, tf.TensorSpec(shape, name="x"), feeds=feeds)
+
+
+def test_refuses_an_unknown_rank() -> None:
     function = lambda x: _patches(x, (3, 2), (3, 2), (1, 1), "VALID")  # noqa: E731
-    reasons = refusals([lower_extract_patches.PASS], function, tf.TensorSpec((None, None, 8, 3), name="x"))
-    assert reasons == {"a size is unknown"}
+    reasons = refusals([lower_extract_patches.PASS], function, tf.TensorSpec(None, name="x"))
+    assert reasons == {"the rank of the images is unknown"}
 
 
 def test_refuses_patches_that_do_not_fit() -> None:

@@ -16,6 +16,8 @@ from tfjs_magic.passes import lower_fake_quant
 PASSES = [lower_fake_quant.PASS]
 X = tf.TensorSpec((None, 40, 3), name="x")
 _two_way = tf.raw_ops.QuantizeAndDequantizeV2
+#: The one that TensorFlow's CPUs have for ranges that are given along an axis.
+_along = tf.raw_ops.QuantizeAndDequantizeV3
 CASES: dict[str, Callable[[Any], Any]] = {
     "range": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.3, 0.9),
     "range-beside-zero": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, 0.4, 2.0, num_bits=4),
@@ -36,6 +38,33 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "two-way-trained": lambda x: tf.raw_ops.QuantizeAndDequantizeV4(
         input=x, input_min=-2.0, input_max=1.0, range_given=True
     ),
+    "computed-range": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, tf.reduce_min(x), 0.7),
+    "computed-per-channel": lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        x, -1.3 + 0 * x[0, 0], tf.reduce_max(x, [0, 1]), num_bits=5
+    ),
+    "range-of-nothing": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, 0.0, 0.0) + x,
+    "computed-range-of-nothing": lambda x: tf.quantization.fake_quant_with_min_max_vars(x, 0 * x[0, 0, 0], 0.0) + x,
+    **{
+        f"two-way-{signed}-{given}-{axis}": lambda x, s=signed == "signed", g=given == "given", a=axis: _along(
+            input=x,
+            input_min=-0.8 if a == -1 else [-0.8, -1.3, 0.1],
+            input_max=1.1 if a == -1 else [0.3, 2, 1.7],
+            range_given=g,
+            signed_input=s,
+            axis=a,
+            num_bits=6,
+        )
+        for signed in ("signed", "unsigned")
+        for given in ("given", "own")
+        for axis in (-1, 2)
+    },
+    "two-way-computed": lambda x: _two_way(
+        input=x, input_min=tf.reduce_min(x) / 2, input_max=x[0, 0, 0] * 0 + 1.2, range_given=True, num_bits=5
+    ),
+    "two-way-computed-along-an-axis": lambda x: _along(
+        input=x, input_min=tf.reduce_min(x, [0, 1]) / 2, input_max=tf.ones([3]), num_bits=8, axis=2
+    ),
+    "two-way-of-zeros": lambda x: _two_way(input=x * 0, input_min=0.0, input_max=0.0) + x,
 }
 
 
@@ -44,8 +73,9 @@ def test_lowers(tfjs_node: TfjsNode, case: str) -> None:
     check_lowering(tfjs_node, PASSES, CASES[case], X)
 
 
-def test_runs_on_the_gpu(tfjs_node: TfjsNode) -> None:
-    check_on_gpu(tfjs_node, CASES["range"], tf.TensorSpec((2, 5), name="x"))
+@pytest.mark.parametrize("case", ["range", "computed-range", "two-way-signed-own-2"])
+def test_runs_on_the_gpu(tfjs_node: TfjsNode, case: str) -> None:
+    check_on_gpu(tfjs_node, CASES[case], tf.TensorSpec((2, 5, 3), name="x"))
 
 
 def test_a_weight_that_is_quantized_is_a_constant(tfjs_node: TfjsNode) -> None:
@@ -55,22 +85,26 @@ def test_a_weight_that_is_quantized_is_a_constant(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "reason"),
+    ("function", "shape", "reason"),
     [
         (
-            lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, tf.reduce_max(x)),
-            "the range is computed",
+            lambda x: tf.raw_ops.QuantizeAndDequantizeV3(
+                input=x, input_min=-1.0, input_max=1.0, num_bits=tf.cast(x[0], tf.int32)
+            ),
+            (2,),
+            "the number of bits is computed: it has to be a constant",
         ),
         (
-            lambda x: _two_way(input=x, input_min=[-1.0] * 3, input_max=[1.0] * 3, range_given=True, axis=2),
-            "the range differs along an axis",
+            lambda x: _two_way(input=x, input_min=0.0, input_max=0.0),
+            None,
+            "the rank is unknown, of the data whose range it takes, or along an axis of which it differs",
         ),
-        (lambda x: _two_way(input=x, input_min=0.0, input_max=0.0), "the range is that of the data"),
         (
             lambda x: _two_way(input=tf.cast(x, tf.float16), input_min=0, input_max=1, range_given=True),
+            (2,),
             "its data are no float32",
         ),
     ],
 )
-def test_refuses(function: Callable[[Any], Any], reason: str) -> None:
-    assert refusals(PASSES, function, X) == {reason}
+def test_refuses(function: Callable[[Any], Any], shape: Any, reason: str) -> None:
+    assert refusals(PASSES, function, tf.TensorSpec(shape, name="x")) == {reason}

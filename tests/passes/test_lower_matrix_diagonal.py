@@ -72,19 +72,33 @@ def test_lowers_what_is_known_only_in_the_browser(tfjs_node: TfjsNode, case: str
     check_lowering(tfjs_node, [lower_matrix_diagonal.PASS], FREE[case], spec, feeds=feeds)
 
 
+@pytest.mark.parametrize("k", [-2, 1])
+@pytest.mark.parametrize("op", ["make", "take", "set"])
+def test_lowers_beside_the_main_one_for_matrices_of_any_size(tfjs_node: TfjsNode, op: str, k: int) -> None:
+    function = {
+        "make": lambda x: _diag(x[:, :, 0], k=k, padding_value=0.5),
+        "take": lambda x: _part(x, k=k),
+        "set": lambda x: _set(x, tf.ones_like(_part(x, k=k)) * 7, k=k),
+    }[op]
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=shape).astype(np.float32)} for shape in ((2, 4, 6), (3, 6, 4))]
+    spec = tf.TensorSpec((None, None, None), name="x")
+    check_lowering(tfjs_node, [lower_matrix_diagonal.PASS], function, spec, feeds=feeds)
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "reason"),
     [
-        (lambda x: _diag(x, k=(0, 1)), (2, 3), "it is not one diagonal that is known"),
-        (lambda x: _diag(x, num_rows=5), (2, 3), "the matrices are larger than the diagonal needs"),
-        (_part, None, "the rank is unknown"),
+        (lambda x: _diag(x, k=tf.cast(x[0, 0], tf.int32)), (2, 3), "which diagonal it is, is computed"),
+        (lambda x: tf.raw_ops.MatrixDiagPart(input=x), None, "the rank is unknown"),
         (tf.linalg.tensor_diag, (2, 3), "it has more axes than a vector's diagonal"),
-        (
-            lambda x: _part(x, k=1),
-            (None, 3),
-            "it is not the main diagonal, and the size of the matrices is unknown",
-        ),
     ],
 )
 def test_refuses(function: Callable[[Any], Any], shape: Any, reason: str) -> None:
     assert refusals([lower_matrix_diagonal.PASS], function, tf.TensorSpec(shape, name="x")) == {reason}
+
+
+def test_leaves_bands_to_another_pass() -> None:
+    function = lambda x: (_diag(x[0], k=(0, 1)), _diag(x[0], num_rows=5), _part(x[0], k=(0, 1)))  # noqa: E731
+    spec = tf.TensorSpec((1, 2, 3), name="x")
+    assert not refusals([lower_matrix_diagonal.PASS], function, spec, lacking=False)

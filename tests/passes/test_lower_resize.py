@@ -46,6 +46,6 @@ def test_old_ones_and_integers(tfjs_node: TfjsNode, resize: Any) -> None:
 
 
 def test_refuses_unknown_sizes() -> None:
-    function = lambda x: tf.image.resize(x, (4, 4), "bicubic")  # noqa: E731
+    function = lambda x: tf.image.resize(x, (4, 4), "lanczos3")  # noqa: E731
     reasons = refusals([lower_resize.PASS], function, tf.TensorSpec((1, None, 8, 3), name="x"))
     assert reasons == {"a size is unknown, or computed"}

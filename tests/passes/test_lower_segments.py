@@ -71,6 +71,15 @@ def test_infinities_are_values(tfjs_node: TfjsNode) -> None:
     check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((2,), name="x"), feeds=feeds)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize(("op", "count"), [("sum", 6), ("mean", 6), ("sqrt_n", 6), ("sqrt_n", None)])
+def test_sparse(tfjs_node: TfjsNode, op: str, count: int | None, dtype: str) -> None:
+    """TF.js has sum and mean where their number is not given."""
+    rows, ids = np.array([0, 7, 2, 2, 5], dtype), np.array([0, 0, 1, 1, 3], dtype)
+    function = lambda x: getattr(tf.sparse, f"segment_{op}")(x, rows, ids, num_segments=count)  # noqa: E731
+    check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((None, 3), name="x"), feeds=FEEDS)
+
+
 def test_refuses() -> None:
     spec = tf.TensorSpec((3,), tf.int32, name="x")
     function = lambda x: tf.math.segment_mean(x, [0, 0, 1])  # noqa: E731

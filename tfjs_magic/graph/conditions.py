@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.batches import is_end_of_product
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
@@ -145,6 +146,31 @@ def draws_from_one_outcome(graph: Graph, node: Node) -> bool:
     """Whether a random choice has one outcome only."""
     shape = graph.shape(node.inputs[0])
     return shape is not None and shape[-1] == 1
+
+
+def is_band(graph: Graph, node: Node, offsets: Array) -> bool:
+    """Whether an op on diagonals takes more than one, or makes matrices that are not just as large as it needs.
+
+    Args:
+        graph: Where the node is.
+        node: A MatrixDiag, MatrixDiagPart or MatrixSetDiag of any version.
+        offsets: Its first and last diagonal, or the one; 0 is the main one.
+    """
+    if len({*offsets.ravel().tolist()}) != 1:
+        return True
+    if not re.fullmatch("MatrixDiag(V[23])?", node.op):
+        return False
+    sizes = [graph.constant(ref) for ref in node.inputs[2:4]]
+    rows, columns = (None if size is None else int(size.ravel()[0]) for size in sizes or [np.array(-1)] * 2)
+    if rows == columns == -1:
+        return False
+    length, k = (graph.shape(node.inputs[0]) or (None,))[-1], int(offsets.ravel()[0])
+    if length is None or rows is None or columns is None:
+        return True
+    rows, columns = (
+        least if size == -1 else size for size, least in ((rows, length - min(k, 0)), (columns, length + max(k, 0)))
+    )
+    return not rows == columns == length + abs(k)
 
 
 def keeps_axes(_: Graph, node: Node) -> bool:

@@ -9,8 +9,9 @@ Result:  y = Sum(SelectV2(band, x', 0), -1)       x' without the first k columns
 Given:   y = MatrixSetDiag(x, d, k)
 Result:  y = SelectV2(band, d'[…, None], x)       d'[i] = d[i], or d[i + k] where k < 0; what d has not is not chosen
 
-Refuses: a band of more diagonals than one, or a computed one; another size than the diagonal needs; beside the main
-diagonal, unknown sizes; Diag of more than a vector, DiagPart of more than a matrix.
+More diagonals than one, and matrices larger than the diagonal needs, are left to ``lower_diagonal_band``.
+
+Refuses: the diagonal is computed; Diag of more than a vector, DiagPart of more than a matrix.
 Source: TensorFlow ``core/ops/array_ops.cc``; V2 and V3 have k, num_rows, num_cols and padding_value as inputs.
 """
 
@@ -21,6 +22,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Dims
+from tfjs_magic.graph.conditions import is_band
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
@@ -51,20 +53,11 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return _Match(node, dtype, shape, 0) if fits else Miss("it has more axes than a vector's diagonal")
     first = 2 if node.op in _SET else 1
     offsets = graph.constant(node.inputs[first]) if len(node.inputs) > first else np.zeros(1, np.int32)
-    if offsets is None or len({*offsets.ravel()}) != 1:
-        return Miss("it is not one diagonal that is known")
-    k = int(offsets.ravel()[0])
-    if k and None in shape[-1 if node.op in _MAKE else -2 :]:
-        return Miss("it is not the main diagonal, and the size of the matrices is unknown")
-    if node.op in _MAKE and not _has_usual_size(graph, node, shape[-1], abs(k)):
-        return Miss("the matrices are larger than the diagonal needs")
-    return _Match(node, dtype, shape, k)
-
-
-def _has_usual_size(graph: Graph, node: Node, length: int | None, more: int) -> bool:
-    usual = {-1, length if length is None else length + more}
-    sizes = [graph.constant(ref) for ref in node.inputs[2:4]]
-    return all(size is not None and int(size.ravel()[0]) in usual for size in sizes)
+    if offsets is None:
+        return Miss("which diagonal it is, is computed")
+    if is_band(graph, node, offsets):
+        return None
+    return _Match(node, dtype, shape, int(offsets.ravel()[0]))
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -82,10 +75,8 @@ def _band(new: Lowering, rows: Ref, columns: Ref, k: int) -> Ref:
 def _make(new: Lowering, match: _Match) -> None:
     (diagonal, *options), dtype, k = match.node.inputs, match.dtype, match.k
     if k:
-        columns = new.constant(np.arange((match.shape[-1] or 0) + abs(k)))
         diagonal = _padded(new, match, diagonal, max(k, 0), max(-k, 0))
-    else:
-        columns = new.range(new.size(diagonal, -1))
+    columns = new.range(new.size(diagonal, -1))
     padding = options[3] if len(options) > 3 else new.constant(0, str(dtype))
     band = _band(new, columns, columns, k)
     new.replace("SelectV2", band, new.expand(diagonal, -2, dtype), padding, T=dtype)
@@ -97,11 +88,10 @@ def _take(new: Lowering, match: _Match) -> None:
     if k:
         begin = [0] * (len(match.shape) - 2) + [max(-k, 0), max(k, 0)]
         x = new.add("Slice", x, new.constant(begin), new.constant([-1] * len(begin)), T=dtype, Index=INT32)
-        rows, columns = (rows or 0) - max(-k, 0), (columns or 0) - max(k, 0)
-        numbers = new.constant(np.arange(rows)), new.constant(np.arange(columns))
-    else:
-        numbers = new.range(new.size(x, -2)), new.range(new.size(x, -1))
-    band, cut = _band(new, *numbers, 0), rows is None or columns is None
+        rows = None if rows is None else rows - max(-k, 0)
+        columns = None if columns is None else columns - max(k, 0)
+    band = _band(new, new.range(new.size(x, -2)), new.range(new.size(x, -1)), 0)
+    cut = rows is None or columns is None
     axes = new.constant([-2 if not cut and (rows or 0) > (columns or 0) else -1])
     if dtype == "bool":
         op, only = "Any", new.add("LogicalAnd", band, x)

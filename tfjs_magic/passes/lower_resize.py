@@ -6,7 +6,9 @@ Result:  y = B · (A · x)                          A (H', H) over the rows, B (
 These resizes are linear, and act on rows and columns apart. A and B are what TensorFlow's own kernel makes of unit
 vectors, so edges, the anti-aliasing and the bicubic kernel's table are its.
 
-Refuses: a size is unknown, or computed.
+Bicubic and area resizes where a size is unknown, or computed, are left to ``lower_free_resize``.
+
+Refuses: a size of another is unknown, or computed.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     options = [graph.constant(ref) for ref in node.inputs[1:]]
     shape = graph.shape(node.inputs[0])
     if shape is None or len(shape) != 4 or None in shape[1:] or any(value is None for value in options):
-        return Miss("a size is unknown, or computed")
+        return Miss("a size is unknown, or computed") if node.op == "ScaleAndTranslate" else None
     _, height, width, channels = (side or 0 for side in shape)
     return _Match(node, (height, width, channels), [value for value in options if value is not None])
 

@@ -6,8 +6,10 @@ Given:   y = UnsortedSegmentMax(x, ids, n), Min, Prod
 Result:  y = Max(SelectV2(Equal(ids, 0 … n - 1), x, neutral), axis)      n · N values
 Given:   y = SegmentSum(x, ids), Mean, Max, Min, Prod      ids (N,), ascending
 Result:  the same of n = Max(ids) + 1; Mean: RealDiv(sum, Maximum(count, 1)); Max and Min of no value are 0
+Given:   y = SparseSegmentSum(x, i, ids), Mean, SqrtN; also …WithNumSegments(x, i, ids, n)
+Result:  the same of GatherV2(x, i); SqrtN: RealDiv(sum, Sqrt(Maximum(count, 1)))
 
-Refuses: the rank is unknown; other numbers than float32 and int32; a mean of integers.
+Refuses: the rank is unknown; other numbers than float32 and int32; a mean, or SqrtN, of integers.
 Source: TensorFlow ``core/kernels/segment_reduction_ops_impl.h``.
 """
 
@@ -24,6 +26,7 @@ from tfjs_magic.passes.lowering import FLOAT32, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _REDUCTIONS = ("Max", "Min", "Prod", "Sum")
+_QUOTIENTS = frozenset({"Mean", "SqrtN"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,26 +41,36 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    shape, ids = (graph.shape(ref) for ref in node.inputs[:2])
-    reduction, dtype = node.op.rpartition("Segment")[2], node.attrs["T"]
+    shape, ids = (graph.shape(ref) for ref in (node.inputs[0], node.inputs[2 if _is_sparse(node) else 1]))
+    reduction, dtype = node.op.removesuffix("WithNumSegments").rpartition("Segment")[2], node.attrs["T"]
     assert isinstance(dtype, DType)
     if shape is None or ids is None:
         return Miss("the rank is unknown")
-    if dtype not in {"float32", "int32"} or (reduction == "Mean" and dtype == "int32"):
+    if dtype not in {"float32", "int32"} or (reduction in _QUOTIENTS and dtype == "int32"):
         return Miss(f"it reduces {dtype!s} values")
     return _Match(node, dtype, reduction, len(shape), len(ids))
 
 
+def _is_sparse(node: Node) -> bool:
+    """Whether it first picks rows of the data."""
+    return node.op.startswith("Sparse")
+
+
 def _apply(graph: Graph, match: _Match) -> None:
     node, new, dtype = match.node, Lowering(graph, match.node), match.dtype
-    data, ids = node.inputs[:2]
-    if node.attrs["Tindices"] != "int32":
-        ids = new.add("Cast", ids, SrcT=node.attrs["Tindices"], DstT=INT32)
+    data, ids, *rest_of_inputs = node.inputs
+    ids_dtype = node.attrs.get("Tsegmentids", INT32) if _is_sparse(node) else node.attrs["Tindices"]
+    if _is_sparse(node):
+        attrs: dict[str, Attr] = {"Tindices": node.attrs.get("Tidx", INT32), "Taxis": INT32, "batch_dims": 0}
+        data = new.add("GatherV2", data, ids, new.constant(0), Tparams=dtype, **attrs)
+        ids, *rest_of_inputs = rest_of_inputs
+    if ids_dtype != "int32":
+        ids = new.add("Cast", ids, SrcT=ids_dtype, DstT=INT32)
     if match.axes != 1:
         ids, data = _flat(new, match, data, ids)
     rest = range(match.axes, match.rank)
-    if node.op.startswith("Unsorted"):
-        count = node.inputs[2]
+    if rest_of_inputs:
+        (count,) = rest_of_inputs
         if node.attrs.get("Tnumsegments", INT32) != "int32":
             count = new.add("Cast", count, SrcT=node.attrs["Tnumsegments"], DstT=INT32)
     else:
@@ -66,10 +79,13 @@ def _apply(graph: Graph, match: _Match) -> None:
     sizes = [new.size(node.inputs[0], axis) for axis in rest]
     if match.reduction == "Sum":
         new.replace("Identity", _summed(new, (data, ids, count), sizes, dtype), T=dtype)
-    elif match.reduction == "Mean":
+    elif match.reduction in _QUOTIENTS:
         ones = new.add("OnesLike", data, T=dtype)
         total, number = (_summed(new, (some, ids, count), sizes, dtype) for some in (data, ones))
-        new.replace("RealDiv", total, new.add("Maximum", number, new.constant(1, "float32"), T=FLOAT32), T=FLOAT32)
+        divisor = new.add("Maximum", number, new.constant(1, "float32"), T=FLOAT32)
+        if match.reduction == "SqrtN":
+            divisor = new.add("Sqrt", divisor, T=FLOAT32)
+        new.replace("RealDiv", total, divisor, T=FLOAT32)
     else:
         _chosen(new, match, (data, ids, count))
 
@@ -128,6 +144,9 @@ def _neutral(reduction: str, dtype: DType, *, is_unsorted: bool) -> float:
     return float(limits.min if reduction == "Max" else limits.max)
 
 
+#: SparseSegmentSum and SparseSegmentMean are TF.js's own.
+_SPARSE = ["SqrtN", *(f"{kind}WithNumSegments" for kind in ("Mean", "SqrtN", "Sum"))]
 _OPS = [f"UnsortedSegment{kind}" for kind in _REDUCTIONS] + [f"Segment{kind}" for kind in (*_REDUCTIONS, "Mean")]
+_OPS += [f"SparseSegment{kind}" for kind in _SPARSE]
 
 PASS = Rewrite(__name__, frozenset(_OPS), _match, _apply)

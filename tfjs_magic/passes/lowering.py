@@ -78,8 +78,27 @@ class Lowering:
             return self.constant(known)
         sizes = self.add("Shape", ref, out_type=INT32)
         assert axis >= 0 or shape is not None, "the rank must be known to count from the back"
-        zero, place = self.constant(0), self.constant(axis if axis >= 0 else axis + len(shape or ()))
-        return self.add("GatherV2", sizes, place, zero, Tparams=INT32, Tindices=INT32, Taxis=INT32)
+        return self.element(sizes, axis if axis >= 0 else axis + len(shape or ()))
+
+    def element(self, vector: Ref, place: int) -> Ref:
+        """Return one value of an int32 vector as a scalar."""
+        places = self.constant(place), self.constant(0)
+        return self.add("GatherV2", vector, *places, Tparams=INT32, Tindices=INT32, Taxis=INT32)
+
+    def integer(self, op: str, one: int | Ref, other: int | Ref) -> Ref:
+        """Add arithmetic of two int32 scalars."""
+        operands = (ref if isinstance(ref, str) else self.constant(ref) for ref in (one, other))
+        return self.add(op, *operands, T=INT32)
+
+    def quotient(self, number: Ref, divisor: int) -> Ref:
+        """Divide an int32 scalar below 2²² by a positive number, and round down.
+
+        TF.js divides integers on the GPU, even sizes, and reads them back at once; this it leaves to the cpu.
+        """
+        as_float = self.add("Cast", number, SrcT=INT32, DstT=FLOAT32)
+        half = self.add("AddV2", as_float, self.constant(0.5, "float32"), T=FLOAT32)
+        exact = self.add("Mul", half, self.constant(1 / divisor, "float32"), T=FLOAT32)
+        return self.add("Cast", self.add("Floor", exact, T=FLOAT32), SrcT=FLOAT32, DstT=INT32)
 
     def range(self, size: Ref) -> Ref:
         """Return 0, 1 … size - 1 as int32."""
