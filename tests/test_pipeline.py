@@ -570,14 +570,6 @@ def test_random_numbers_are_mentioned() -> None:
     assert "RandomUniform" in note
 
 
-def test_a_time_axis_that_keras_loses_is_refused() -> None:
-    """Traced with an unknown time axis, Keras's TimeDistributed loops over the batch."""
-    x = keras.Input((None, 4))
-    model = keras.Model(x, layers.TimeDistributed(layers.Dense(3), name="each")(x))
-    with pytest.raises(UnsupportedModelError, match="time axis of TimeDistributed layer 'each' is unknown"):
-        convert(model, format="graph")
-
-
 def test_a_ragged_output_is_refused() -> None:
     x = keras.Input((), dtype="string")
     model = keras.Model(x, layers.TextVectorization(vocabulary=["a"], ragged=True, name="words")(x))
