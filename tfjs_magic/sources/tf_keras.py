@@ -21,6 +21,7 @@ from tfjs_magic.sources.function import traced_source
 from tfjs_magic.sources.keras import keras_source
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import change_detector, check_names, dims, unique_names, wanted_shape
+from tfjs_magic.sources.tf_keras_cudnn import without_cudnn
 
 
 def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | KerasSource:
@@ -31,6 +32,8 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     Raises:
         UnsupportedModelError: Its inputs are unknown.
     """
+    if (twin := without_cudnn(model)) is not model:
+        return _watching(model, tf_keras_source(twin, options))
     if options.format == "graph" or options.inputs or options.outputs is not None:
         return _function_source(model, options)
     description = f"Keras 2 model '{model.name}'"
@@ -43,6 +46,18 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
     changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
     return KerasSource(
         twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
+    )
+
+
+def _watching(model: Any, source: FunctionSource | KerasSource) -> FunctionSource | KerasSource:
+    """Let a source notice when ``model``, of which it holds a copy, is trained."""
+    changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
+    reference = Reference(source.reference.call, changed)
+    if isinstance(source, FunctionSource):
+        return dataclasses.replace(source, reference=reference)
+    traced = source.to_function
+    return dataclasses.replace(
+        source, reference=reference, to_function=lambda: dataclasses.replace(traced(), reference=reference)
     )
 
 
