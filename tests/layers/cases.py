@@ -188,6 +188,17 @@ def three_sequences(layer: Any) -> Any:
     return keras.Model(inputs, layer(inputs))
 
 
+def three_inputs(layer: Any, *, value: int = 3, key: int = 6) -> Any:
+    shapes = {"q": (5, 4), "v": (7, value), "k": (7, key)}
+    inputs = [keras.Input(shape, name=name) for name, shape in shapes.items()]
+    return keras.Model(inputs, layer(*inputs))
+
+
+def called_twice(layer: Any, x: Any) -> Any:
+    y = layer(x, x)
+    return layer(y, x)
+
+
 CORE: Cases = {
     "Dense-3d-no-bias": lambda: on(SEQUENCE, layers.Dense(3, use_bias=False)),
     "Dense-4d": lambda: on(IMAGE, layers.Dense(5)),
@@ -456,6 +467,32 @@ ATTENTION: Cases = {
     "AdditiveAttention": lambda: two_sequences(lambda query, value: layers.AdditiveAttention()([query, value])),
     "AdditiveAttention-unscaled": lambda: three_sequences(layers.AdditiveAttention(use_scale=False)),
 }
+MULTI_HEAD_ATTENTION: Cases = {
+    "MultiHeadAttention": lambda: two_sequences(layers.MultiHeadAttention(3, 2)),
+    "MultiHeadAttention-key": lambda: three_inputs(layers.MultiHeadAttention(2, 3, value_dim=4, use_bias=False)),
+    "MultiHeadAttention-one-head": lambda: on(SEQUENCE, lambda x: layers.MultiHeadAttention(1, 4)(x, x)),
+    "MultiHeadAttention-any-length": lambda: on((None, 4), lambda x: layers.MultiHeadAttention(2, 4)(x, x)),
+    "MultiHeadAttention-causal": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, dropout=0.3)(x, x, use_causal_mask=True)
+    ),
+    "MultiHeadAttention-causal-crossed": lambda: two_sequences(
+        lambda query, value: layers.MultiHeadAttention(2, 4)(query, value, use_causal_mask=True)
+    ),
+    "MultiHeadAttention-window": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, sliding_window=2, use_gate=True)(x, x)
+    ),
+    "MultiHeadAttention-output_shape": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, output_shape=(3, 2), kernel_regularizer="l2")(x, x)
+    ),
+    "MultiHeadAttention-shared": lambda: on(SEQUENCE, lambda x: called_twice(layers.MultiHeadAttention(2, 3), x)),
+    "GroupedQueryAttention": lambda: two_sequences(layers.GroupQueryAttention(3, 4, 2)),
+    "GroupedQueryAttention-causal": lambda: on(
+        SEQUENCE, lambda x: layers.GroupQueryAttention(3, 4, 2, use_gate=True)(x, x, use_causal_mask=True)
+    ),
+    "GroupedQueryAttention-key": lambda: three_inputs(
+        layers.GroupQueryAttention(2, 4, 1, use_bias=False), value=4, key=4
+    ),
+}
 PREPROCESSING: Cases = {
     **{
         name: lambda name=name: on(IMAGE, augmenting(name))
@@ -666,6 +703,7 @@ FAMILIES: dict[str, Cases] = {
     "activations": ACTIVATIONS,
     "merging": MERGING,
     "attention": ATTENTION,
+    "multi_head_attention": MULTI_HEAD_ATTENTION,
     "preprocessing": PREPROCESSING,
     "reshaping": RESHAPING,
     "recurrent": RECURRENT,

@@ -122,6 +122,11 @@ class OwnCell(layers.LSTMCell):
     """A user's own cell."""
 
 
+def heads(query: Any, value: Any = None, *, sliding_window: int | None = None, **arguments: Any) -> Any:
+    layer = layers.MultiHeadAttention(2, 3, sliding_window=sliding_window, name="bad")
+    return layer(query, query if value is None else value, **arguments)
+
+
 def stale_mask() -> Any:
     return masked(layers.LSTM(3), layers.RepeatVector(7), layers.LSTM(3))
 
@@ -268,8 +273,32 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "Lambda": (lambda: on(LINE, layers.Lambda(lambda x: x * 2, name="bad")), "Lambda"),
     "several-arguments": (
-        lambda: on_two(SEQUENCE, lambda pair: layers.MultiHeadAttention(1, 2)(*pair)),
-        "MultiHeadAttention",
+        lambda: on_two(
+            SEQUENCE, lambda pair: layers.MultiHeadAttention(1, 2, name="bad")(*pair, attention_mask=pair[0])
+        ),
+        "called with attention_mask",
+    ),
+    "MultiHeadAttention-scores": (
+        lambda: on(SEQUENCE, lambda x: heads(x, return_attention_scores=True)[0]),
+        "its scores",
+    ),
+    "MultiHeadAttention-masked": (lambda: masked(heads), "ignores"),
+    "MultiHeadAttention-masked-values": (
+        lambda: masked(lambda x: heads(layers.Dense(4)(layers.Reshape((7, 4))(x)), x)),
+        "ignores",
+    ),
+    "MultiHeadAttention-causal-any-length": (
+        lambda: on((None, 4), lambda x: heads(x, use_causal_mask=True)),
+        "unknown length",
+    ),
+    "MultiHeadAttention-images": (lambda: on((3, *SEQUENCE), heads), "on data of 4 axes"),
+    "MultiHeadAttention-window-past-the-end": (
+        lambda: on_two(SEQUENCE, lambda pair: heads(pair[0], pair[1][:, :2], sliding_window=2)),
+        "see none of its key",
+    ),
+    "GroupedQueryAttention-masked": (
+        lambda: masked(lambda x: layers.GroupQueryAttention(2, 4, 2, name="bad")(x, x)),
+        "ignores",
     ),
     "training": (lambda: on(LINE, lambda x: layers.Dropout(0.5, name="bad")(x, training=True)), "training=True"),
     "Dense-integers": (lambda: on(LINE, layers.Dense(3, name="bad"), dtype="int32"), "int32 tensors"),

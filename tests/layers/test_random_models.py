@@ -59,6 +59,7 @@ STEPS: Mapping[int, list[Callable[[Draw, Any], Any]]] = {
         lambda draw, x: layers.Softmax(axis=draw(st.sampled_from([1, 2])))(x),
         lambda draw, x: layers.GlobalAveragePooling1D(keepdims=draw(st.booleans()))(x),
         lambda _, x: layers.Attention()([x, x]),
+        lambda draw, x: layers.MultiHeadAttention(draw(SMALL), 2)(x, x, use_causal_mask=draw(st.booleans())),
         lambda draw, x: layers.ZeroPadding1D((draw(SMALL), draw(SMALL)))(x),
         lambda draw, x: layers.UpSampling1D(draw(SMALL))(x),
         lambda _, x: layers.Flatten()(x),
