@@ -92,6 +92,17 @@ def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: Back
     assert "Keeps its state from call to call" in stateful.report.notes[0]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_what_a_causal_mask_hides_stays_hidden_in_a_quantized_model(dtype: str, tfjs_node: TfjsNode) -> None:
+    model = convert(randomised(CASES["MultiHeadAttention-causal"]()), quantize=dtype)
+    feed = samples_of(model.inputs)
+    later = {"x": feed["x"] + np.eye(7, 4, -6, dtype=np.float32)}
+    (name,) = (info.name for info in model.outputs)
+    got, other = (outputs[name] for outputs in tfjs_node.run_each(model, [feed, later]))
+    assert np.array_equal(got[:, :-1], other[:, :-1])
+    assert not np.array_equal(got[:, -1], other[:, -1])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_every_mapping_has_a_case_under_the_name_of_its_module(family: str) -> None:

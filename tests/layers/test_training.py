@@ -125,7 +125,7 @@ def test_heads_are_trained_as_in_keras(backend: Backend, tfjs_node: TfjsNode) ->
     moved = {name: np.abs(after[name] - before[name]).max() for name in before}
     # A bias of the key moves all scores of a query alike, which the softmax takes away again.
     assert {name for name, most in moved.items() if most < 1e-5 and not re.search(r"_key_\d/bias", name)} == {
-        f"{model.layers[1].name}_hidden/alpha"
+        f"{model.layers[1].name}_unseen/alpha"
     }
     for name, want in after.items():
         assert np.abs(trained[name].reshape(want.shape) - want).max() <= 2e-6, name

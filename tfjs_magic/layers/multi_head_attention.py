@@ -19,8 +19,8 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
-#: Added to the score of a step that must not be seen: its exponential is 0 in float32.
-_HIDDEN = -1e9
+#: Taken from the score of a step that must not be seen: its exponential is 0 in float32.
+_HIDDEN = 1e9
 _MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
 
 
@@ -68,7 +68,7 @@ def _attention(view: LayerView, heads: int, groups: int) -> TfjsLayers:
 
 
 def _hidden(view: LayerView, key: int | None) -> Array | None:
-    """Return what is added to the scores (query steps, key steps); None if every step sees all."""
+    """Return 1 for each step of the key that a step of the query must not see, else 0; None if every step sees all."""
     causal, window = view.argument("use_causal_mask"), view.value("sliding_window")
     if not causal and window is None:
         return None
@@ -84,7 +84,7 @@ def _hidden(view: LayerView, key: int | None) -> Array | None:
         sees &= np.abs(ahead) < window
     if not sees.any(axis=1).all():
         view.refuse("Some steps of its query see none of its key, where Keras takes the mean of all.")
-    return np.where(sees, 0, _HIDDEN).astype(np.float32)
+    return (~sees).astype(np.float32)
 
 
 class _Parts:
@@ -136,20 +136,22 @@ class _Parts:
         scores = self.add(f"scaled_{head}", "Rescaling", {"scale": scale, "offset": 0.0}, scores)
         if hidden is not None:
             if head == 0:
-                self._constant("hidden", hidden, scores)
+                self._hide(hidden, scores)
             scores = self.add(f"masked_{head}", "Add", {}, scores, "hidden")
         weights = self.add(f"weights_{head}", "Softmax", {"axis": -1}, scores)
         if rate := self._view.value("dropout"):
             weights = self.add(f"dropout_{head}", "Dropout", {"rate": rate}, weights)
         return weights
 
-    def _constant(self, role: str, values: Array, like: str) -> str:
-        """Add a layer that gives ``values`` for every sample of ``like``, which is as large.
+    def _hide(self, hidden: Array, scores: str) -> None:
+        """Add what hides steps, whatever the scores are.
 
-        PReLU is what tfjs has with a weight of any shape: it makes −alpha of −1.
+        PReLU is what tfjs has with a weight for each number of a sample: of −1 it makes −alpha. Zeros and ones in it
+        survive any quantization.
         """
-        minus_one = self.add(f"{role}_sign", "Rescaling", {"scale": 0.0, "offset": -1.0}, like)
-        return self.add(role, "PReLU", {"trainable": False}, minus_one, alpha=-values)
+        minus_one = self.add("minus_one", "Rescaling", {"scale": 0.0, "offset": -1.0}, scores)
+        unseen = self.add("unseen", "PReLU", {"trainable": False}, minus_one, alpha=hidden)
+        self.add("hidden", "Rescaling", {"scale": _HIDDEN, "offset": 0.0}, unseen)
 
 
 LAYERS: Mapping[str, LayerMapping] = {
