@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -192,6 +192,10 @@ def three_inputs(layer: Any, *, value: int = 3, key: int = 6) -> Any:
     shapes = {"q": (5, 4), "v": (7, value), "k": (7, key)}
     inputs = [keras.Input(shape, name=name) for name, shape in shapes.items()]
     return keras.Model(inputs, layer(*inputs))
+
+
+def each_of(tensors: Sequence[Any], layer: Any) -> list[Any]:
+    return [layer(tensor) for tensor in tensors]
 
 
 def called_twice(layer: Any, x: Any) -> Any:
@@ -587,6 +591,17 @@ RECURRENT: Cases = {
     "LSTM-any-length": lambda: on((None, 4), layers.LSTM(3, recurrent_activation="tanh", unit_forget_bias=False)),
     "LSTM-initial-state": lambda: with_initial_state(layers.LSTM(3)),
     "GRU-initial-state": lambda: with_initial_state(layers.GRU(3, reset_after=False)),
+    "GRU-reset-after": lambda: on(SEQUENCE, layers.GRU(3)),
+    "GRU-reset-after-sequences": lambda: on(
+        SEQUENCE, layers.GRU(3, return_sequences=True, recurrent_activation="relu", activation="elu")
+    ),
+    "GRU-reset-after-backwards": lambda: on(
+        SEQUENCE, layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False, dropout=0.2)
+    ),
+    "GRU-reset-after-one-step": lambda: on((1, 4), layers.GRU(3, return_sequences=True)),
+    "GRU-reset-after-initial-state": lambda: with_initial_state(layers.GRU(3)),
+    "GRU-reset-after-stack": lambda: on(SEQUENCE, layers.GRU(3, return_sequences=True), layers.GRU(2), layers.Dense(2)),
+    "GRU-reset-after-shared": lambda: on_two(SEQUENCE, lambda pair: layers.Add()(each_of(pair, layers.GRU(3)))),
     "SimpleRNN-initial-state": lambda: with_initial_state(layers.SimpleRNN(3)),
     **{
         f"Bidirectional-{mode}": lambda mode=mode: on(

@@ -138,6 +138,16 @@ def heads(query: Any, value: Any = None, *, sliding_window: int | None = None, *
     return layer(query, query if value is None else value, **arguments)
 
 
+def stateful_gru() -> Any:
+    x = keras.Input(batch_shape=(2, 7, 4))
+    return keras.Model(x, layers.GRU(3, stateful=True, name="bad")(x))
+
+
+def some_initial_states() -> Any:
+    x, state, layer = keras.Input(SEQUENCE), keras.Input((3,)), layers.GRU(3, name="bad")
+    return keras.Model([x, state], [layer(x), layer(x, initial_state=state)])
+
+
 def stale_mask() -> Any:
     return masked(layers.LSTM(3), layers.RepeatVector(7), layers.LSTM(3))
 
@@ -248,7 +258,26 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Dot-ranks": (lambda: on_two(SEQUENCE, layers.Dot(axes=1, name="bad"), second=(7,)), "rank [2, 3]"),
     "Concatenate-unknown": (lambda: on_two((None, 4), layers.Concatenate(name="bad"), second=(7, 4)), "known alike"),
     "Concatenate-batch": (lambda: on_two(LINE, layers.Concatenate(axis=0, name="bad")), "batch axis"),
-    "GRU-reset-after": (lambda: on(SEQUENCE, layers.GRU(3, name="bad")), "reset_after=True"),
+    "GRU-reset-after-any-length": (lambda: on((None, 4), layers.GRU(3, name="bad")), "own layers, is unknown"),
+    "GRU-reset-after-long": (lambda: on((51, 4), layers.GRU(3, name="bad")), "own layers, is 51"),
+    "GRU-reset-after-state": (
+        lambda: on(SEQUENCE, lambda x: layers.GRU(3, return_state=True, name="bad")(x)[0]),
+        "return_state=True, which one step",
+    ),
+    "GRU-reset-after-stateful": (
+        stateful_gru,
+        "stateful=True, which one step",
+    ),
+    "GRU-reset-after-recurrent-dropout": (
+        lambda: on(SEQUENCE, layers.GRU(3, recurrent_dropout=0.2, name="bad")),
+        "recurrent_dropout=0.2, which one step",
+    ),
+    "GRU-reset-after-some-states": (some_initial_states, "only some of its calls"),
+    "GRU-reset-after-masked": (lambda: masked(layers.GRU(3, name="bad")), "ignores"),
+    "TimeDistributed-GRU": (
+        lambda: on((2, *SEQUENCE), layers.TimeDistributed(layers.GRU(3), name="bad")),
+        "wraps a GRU",
+    ),
     "Bidirectional-GRU": (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
     "Bidirectional-unlike": (
         lambda: on(

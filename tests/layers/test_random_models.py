@@ -55,6 +55,9 @@ STEPS: Mapping[int, list[Callable[[Draw, Any], Any]]] = {
         lambda draw, x: layers.GRU(
             2, reset_after=False, recurrent_activation=draw(st.sampled_from(["sigmoid", "hard_sigmoid"]))
         )(x),
+        lambda draw, x: layers.GRU(
+            2, return_sequences=draw(st.booleans()), go_backwards=draw(st.booleans()), use_bias=draw(st.booleans())
+        )(x),
         lambda draw, x: layers.TimeDistributed(layers.Dense(2, draw(ACTIVATIONS)))(x),
         lambda draw, x: layers.Softmax(axis=draw(st.sampled_from([1, 2])))(x),
         lambda draw, x: layers.GlobalAveragePooling1D(keepdims=draw(st.booleans()))(x),

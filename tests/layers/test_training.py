@@ -58,7 +58,17 @@ def rewritten() -> Any:
     )
 
 
-MODELS = {model.__name__: model for model in (dense, convolutional, frozen, recurrent, rewritten)}
+def shared() -> Any:
+    """TF.js adds what regularizers say for each call, also of the model around a layer."""
+    inner_in = keras.Input((4,))
+    leaf = layers.Dense(4, "tanh", kernel_regularizer="l2", bias_regularizer="l1")
+    inner = keras.Model(inner_in, leaf(leaf(inner_in)))
+    inputs = keras.Input((4,), name="x")
+    outer = layers.Dense(4, kernel_regularizer="l2")
+    return keras.Model(inputs, layers.Dense(3)(outer(inner(outer(inner(inputs))))))
+
+
+MODELS = {model.__name__: model for model in (dense, convolutional, frozen, recurrent, rewritten, shared)}
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD": lambda: keras.optimizers.SGD(0.1),
     "Momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
@@ -128,6 +138,21 @@ def test_heads_are_trained_as_in_keras(backend: Backend, tfjs_node: TfjsNode) ->
         f"{model.layers[1].name}_unseen/alpha"
     }
     for name, want in after.items():
+        assert np.abs(trained[name].reshape(want.shape) - want).max() <= 2e-6, name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_steps_of_a_gru_are_trained_as_in_keras(backend: Backend, tfjs_node: TfjsNode) -> None:
+    first = layers.GRU(4, return_sequences=True, kernel_regularizer="l2", recurrent_regularizer="l1")
+    model = randomised(on(SEQUENCE, first, layers.GRU(3, go_backwards=True), layers.Dense(3)))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    result = converted(model)
+    before = packed(result).weights
+    feed, targets = samples_of(result.inputs, batch=4), np.random.default_rng(3).normal(size=(4, 3)).astype(np.float32)
+    trained = tfjs_node.train_once(packed(result), feed, [targets], backend)
+    model.train_on_batch(feed["x"], targets)
+    for name, want in packed(converted(model)).weights.items():
+        assert np.abs(want - before[name]).max() > 1e-4, name
         assert np.abs(trained[name].reshape(want.shape) - want).max() <= 2e-6, name
 
 
