@@ -259,7 +259,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Concatenate-unknown": (lambda: on_two((None, 4), layers.Concatenate(name="bad"), second=(7, 4)), "known alike"),
     "Concatenate-batch": (lambda: on_two(LINE, layers.Concatenate(axis=0, name="bad")), "batch axis"),
     "GRU-reset-after-any-length": (lambda: on((None, 4), layers.GRU(3, name="bad")), "own layers, is unknown"),
-    "GRU-reset-after-long": (lambda: on((51, 4), layers.GRU(3, name="bad")), "own layers, is 51"),
+    "GRU-reset-after-long": (lambda: on((65, 4), layers.GRU(3, name="bad")), "own layers, is 65"),
     "GRU-reset-after-state": (
         lambda: on(SEQUENCE, lambda x: layers.GRU(3, return_state=True, name="bad")(x)[0]),
         "return_state=True, which one step",

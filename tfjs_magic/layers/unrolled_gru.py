@@ -18,7 +18,7 @@ from tfjs_magic.layers.mapping import LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
 #: Each step is some twenty calls: more of them make a model.json that is slow to load.
-MOST_STEPS = 50
+MOST_STEPS = 64
 _GATES = ("update", "reset", "hidden")
 _NO_CELL = "It has reset_after=True (Keras's default), which no cell of TF.js computes"
 _WAY_OUT = (
