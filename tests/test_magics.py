@@ -257,8 +257,8 @@ def test_a_target_that_exists_is_noticed_before_the_body_runs(shell: Shell, tmp_
 
 def test_loops_are_unrolled_as_the_line_says(shell: Shell) -> None:
     shell.succeed("import keras; net = keras.Sequential([keras.Input((4, 2)), keras.layers.GRU(3)])")
-    shell.succeed("%tfjs_convert net --no-benchmark -o straight")
-    shell.succeed("%tfjs_convert net --unroll none --no-benchmark -o loop")
+    shell.succeed("%tfjs_convert net --format graph --no-benchmark -o straight")
+    shell.succeed("%tfjs_convert net --format graph --unroll none --no-benchmark -o loop")
     assert "LoopCond" not in shell.ns["straight"].report.ops
     assert "LoopCond" in shell.ns["loop"].report.ops
     assert "--unroll is 'some'; expected one of auto, all, none" in shell.mistake("%tfjs_convert net --unroll some")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -186,6 +186,21 @@ def two_sequences(merge: Callable[[Any, Any], Any]) -> Any:
 def three_sequences(layer: Any) -> Any:
     inputs = [keras.Input(shape, name=name) for name, shape in (("q", (5, 4)), ("v", (7, 3)), ("k", (7, 4)))]
     return keras.Model(inputs, layer(inputs))
+
+
+def three_inputs(layer: Any, *, value: int = 3, key: int = 6) -> Any:
+    shapes = {"q": (5, 4), "v": (7, value), "k": (7, key)}
+    inputs = [keras.Input(shape, name=name) for name, shape in shapes.items()]
+    return keras.Model(inputs, layer(*inputs))
+
+
+def each_of(tensors: Sequence[Any], layer: Any) -> list[Any]:
+    return [layer(tensor) for tensor in tensors]
+
+
+def called_twice(layer: Any, x: Any) -> Any:
+    y = layer(x, x)
+    return layer(y, x)
 
 
 CORE: Cases = {
@@ -456,6 +471,32 @@ ATTENTION: Cases = {
     "AdditiveAttention": lambda: two_sequences(lambda query, value: layers.AdditiveAttention()([query, value])),
     "AdditiveAttention-unscaled": lambda: three_sequences(layers.AdditiveAttention(use_scale=False)),
 }
+MULTI_HEAD_ATTENTION: Cases = {
+    "MultiHeadAttention": lambda: two_sequences(layers.MultiHeadAttention(3, 2)),
+    "MultiHeadAttention-key": lambda: three_inputs(layers.MultiHeadAttention(2, 3, value_dim=4, use_bias=False)),
+    "MultiHeadAttention-one-head": lambda: on(SEQUENCE, lambda x: layers.MultiHeadAttention(1, 4)(x, x)),
+    "MultiHeadAttention-any-length": lambda: on((None, 4), lambda x: layers.MultiHeadAttention(2, 4)(x, x)),
+    "MultiHeadAttention-causal": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, dropout=0.3)(x, x, use_causal_mask=True)
+    ),
+    "MultiHeadAttention-causal-crossed": lambda: two_sequences(
+        lambda query, value: layers.MultiHeadAttention(2, 4)(query, value, use_causal_mask=True)
+    ),
+    "MultiHeadAttention-window": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, sliding_window=2, use_gate=True)(x, x)
+    ),
+    "MultiHeadAttention-output_shape": lambda: on(
+        SEQUENCE, lambda x: layers.MultiHeadAttention(2, 4, output_shape=(3, 2), kernel_regularizer="l2")(x, x)
+    ),
+    "MultiHeadAttention-shared": lambda: on(SEQUENCE, lambda x: called_twice(layers.MultiHeadAttention(2, 3), x)),
+    "GroupedQueryAttention": lambda: two_sequences(layers.GroupQueryAttention(3, 4, 2)),
+    "GroupedQueryAttention-causal": lambda: on(
+        SEQUENCE, lambda x: layers.GroupQueryAttention(3, 4, 2, use_gate=True)(x, x, use_causal_mask=True)
+    ),
+    "GroupedQueryAttention-key": lambda: three_inputs(
+        layers.GroupQueryAttention(2, 4, 1, use_bias=False), value=4, key=4
+    ),
+}
 PREPROCESSING: Cases = {
     **{
         name: lambda name=name: on(IMAGE, augmenting(name))
@@ -550,6 +591,17 @@ RECURRENT: Cases = {
     "LSTM-any-length": lambda: on((None, 4), layers.LSTM(3, recurrent_activation="tanh", unit_forget_bias=False)),
     "LSTM-initial-state": lambda: with_initial_state(layers.LSTM(3)),
     "GRU-initial-state": lambda: with_initial_state(layers.GRU(3, reset_after=False)),
+    "GRU-reset-after": lambda: on(SEQUENCE, layers.GRU(3)),
+    "GRU-reset-after-sequences": lambda: on(
+        SEQUENCE, layers.GRU(3, return_sequences=True, recurrent_activation="relu", activation="elu")
+    ),
+    "GRU-reset-after-backwards": lambda: on(
+        SEQUENCE, layers.GRU(3, go_backwards=True, return_sequences=True, use_bias=False, dropout=0.2)
+    ),
+    "GRU-reset-after-one-step": lambda: on((1, 4), layers.GRU(3, return_sequences=True)),
+    "GRU-reset-after-initial-state": lambda: with_initial_state(layers.GRU(3)),
+    "GRU-reset-after-stack": lambda: on(SEQUENCE, layers.GRU(3, return_sequences=True), layers.GRU(2), layers.Dense(2)),
+    "GRU-reset-after-shared": lambda: on_two(SEQUENCE, lambda pair: layers.Add()(each_of(pair, layers.GRU(3)))),
     "SimpleRNN-initial-state": lambda: with_initial_state(layers.SimpleRNN(3)),
     **{
         f"Bidirectional-{mode}": lambda mode=mode: on(
@@ -666,6 +718,7 @@ FAMILIES: dict[str, Cases] = {
     "activations": ACTIVATIONS,
     "merging": MERGING,
     "attention": ATTENTION,
+    "multi_head_attention": MULTI_HEAD_ATTENTION,
     "preprocessing": PREPROCESSING,
     "reshaping": RESHAPING,
     "recurrent": RECURRENT,

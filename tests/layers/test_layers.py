@@ -92,6 +92,17 @@ def test_state_is_kept_from_call_to_call(layer: Callable[[], Any], backend: Back
     assert "Keeps its state from call to call" in stateful.report.notes[0]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_what_a_causal_mask_hides_stays_hidden_in_a_quantized_model(dtype: str, tfjs_node: TfjsNode) -> None:
+    model = convert(randomised(CASES["MultiHeadAttention-causal"]()), quantize=dtype)
+    feed = samples_of(model.inputs)
+    later = {"x": feed["x"] + np.eye(7, 4, -6, dtype=np.float32)}
+    (name,) = (info.name for info in model.outputs)
+    got, other = (outputs[name] for outputs in tfjs_node.run_each(model, [feed, later]))
+    assert np.array_equal(got[:, :-1], other[:, :-1])
+    assert not np.array_equal(got[:, -1], other[:, -1])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_every_mapping_has_a_case_under_the_name_of_its_module(family: str) -> None:
@@ -120,6 +131,21 @@ def relu(x: Any) -> Any:
 
 class OwnCell(layers.LSTMCell):
     """A user's own cell."""
+
+
+def heads(query: Any, value: Any = None, *, sliding_window: int | None = None, **arguments: Any) -> Any:
+    layer = layers.MultiHeadAttention(2, 3, sliding_window=sliding_window, name="bad")
+    return layer(query, query if value is None else value, **arguments)
+
+
+def stateful_gru() -> Any:
+    x = keras.Input(batch_shape=(2, 7, 4))
+    return keras.Model(x, layers.GRU(3, stateful=True, name="bad")(x))
+
+
+def some_initial_states() -> Any:
+    x, state, layer = keras.Input(SEQUENCE), keras.Input((3,)), layers.GRU(3, name="bad")
+    return keras.Model([x, state], [layer(x), layer(x, initial_state=state)])
 
 
 def stale_mask() -> Any:
@@ -232,7 +258,26 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Dot-ranks": (lambda: on_two(SEQUENCE, layers.Dot(axes=1, name="bad"), second=(7,)), "rank [2, 3]"),
     "Concatenate-unknown": (lambda: on_two((None, 4), layers.Concatenate(name="bad"), second=(7, 4)), "known alike"),
     "Concatenate-batch": (lambda: on_two(LINE, layers.Concatenate(axis=0, name="bad")), "batch axis"),
-    "GRU-reset-after": (lambda: on(SEQUENCE, layers.GRU(3, name="bad")), "reset_after=True"),
+    "GRU-reset-after-any-length": (lambda: on((None, 4), layers.GRU(3, name="bad")), "own layers, is unknown"),
+    "GRU-reset-after-long": (lambda: on((65, 4), layers.GRU(3, name="bad")), "own layers, is 65"),
+    "GRU-reset-after-state": (
+        lambda: on(SEQUENCE, lambda x: layers.GRU(3, return_state=True, name="bad")(x)[0]),
+        "return_state=True, which one step",
+    ),
+    "GRU-reset-after-stateful": (
+        stateful_gru,
+        "stateful=True, which one step",
+    ),
+    "GRU-reset-after-recurrent-dropout": (
+        lambda: on(SEQUENCE, layers.GRU(3, recurrent_dropout=0.2, name="bad")),
+        "recurrent_dropout=0.2, which one step",
+    ),
+    "GRU-reset-after-some-states": (some_initial_states, "only some of its calls"),
+    "GRU-reset-after-masked": (lambda: masked(layers.GRU(3, name="bad")), "ignores"),
+    "TimeDistributed-GRU": (
+        lambda: on((2, *SEQUENCE), layers.TimeDistributed(layers.GRU(3), name="bad")),
+        "wraps a GRU",
+    ),
     "Bidirectional-GRU": (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
     "Bidirectional-unlike": (
         lambda: on(
@@ -268,8 +313,32 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "Lambda": (lambda: on(LINE, layers.Lambda(lambda x: x * 2, name="bad")), "Lambda"),
     "several-arguments": (
-        lambda: on_two(SEQUENCE, lambda pair: layers.MultiHeadAttention(1, 2)(*pair)),
-        "MultiHeadAttention",
+        lambda: on_two(
+            SEQUENCE, lambda pair: layers.MultiHeadAttention(1, 2, name="bad")(*pair, attention_mask=pair[0])
+        ),
+        "called with attention_mask",
+    ),
+    "MultiHeadAttention-scores": (
+        lambda: on(SEQUENCE, lambda x: heads(x, return_attention_scores=True)[0]),
+        "its scores",
+    ),
+    "MultiHeadAttention-masked": (lambda: masked(heads), "ignores"),
+    "MultiHeadAttention-masked-values": (
+        lambda: masked(lambda x: heads(layers.Dense(4)(layers.Reshape((7, 4))(x)), x)),
+        "ignores",
+    ),
+    "MultiHeadAttention-causal-any-length": (
+        lambda: on((None, 4), lambda x: heads(x, use_causal_mask=True)),
+        "unknown length",
+    ),
+    "MultiHeadAttention-images": (lambda: on((3, *SEQUENCE), heads), "on data of 4 axes"),
+    "MultiHeadAttention-window-past-the-end": (
+        lambda: on_two(SEQUENCE, lambda pair: heads(pair[0], pair[1][:, :2], sliding_window=2)),
+        "see none of its key",
+    ),
+    "GroupedQueryAttention-masked": (
+        lambda: masked(lambda x: layers.GroupQueryAttention(2, 4, 2, name="bad")(x, x)),
+        "ignores",
     ),
     "training": (lambda: on(LINE, lambda x: layers.Dropout(0.5, name="bad")(x, training=True)), "training=True"),
     "Dense-integers": (lambda: on(LINE, layers.Dense(3, name="bad"), dtype="int32"), "int32 tensors"),

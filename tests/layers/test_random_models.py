@@ -55,10 +55,14 @@ STEPS: Mapping[int, list[Callable[[Draw, Any], Any]]] = {
         lambda draw, x: layers.GRU(
             2, reset_after=False, recurrent_activation=draw(st.sampled_from(["sigmoid", "hard_sigmoid"]))
         )(x),
+        lambda draw, x: layers.GRU(
+            2, return_sequences=draw(st.booleans()), go_backwards=draw(st.booleans()), use_bias=draw(st.booleans())
+        )(x),
         lambda draw, x: layers.TimeDistributed(layers.Dense(2, draw(ACTIVATIONS)))(x),
         lambda draw, x: layers.Softmax(axis=draw(st.sampled_from([1, 2])))(x),
         lambda draw, x: layers.GlobalAveragePooling1D(keepdims=draw(st.booleans()))(x),
         lambda _, x: layers.Attention()([x, x]),
+        lambda draw, x: layers.MultiHeadAttention(draw(SMALL), 2)(x, x, use_causal_mask=draw(st.booleans())),
         lambda draw, x: layers.ZeroPadding1D((draw(SMALL), draw(SMALL)))(x),
         lambda draw, x: layers.UpSampling1D(draw(SMALL))(x),
         lambda _, x: layers.Flatten()(x),

@@ -300,3 +300,19 @@ print(all(np.array_equal(again.weights[name], array) for name, array in web.weig
     words = [sys.executable, "-c", reading, str(native_models / "recurrent"), str(tmp_path / "back.keras")]
     done = subprocess.run(words, check=True, capture_output=True, text=True)  # where to_keras() was never called
     assert done.stdout == "True\n"
+
+
+def test_a_regularizer_of_a_layer_that_is_called_often_counts_once_in_keras() -> None:
+    inner_in = keras.Input((4,))
+    leaf = layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.25), name="leaf")
+    inner = keras.Model(inner_in, leaf(leaf(inner_in)), name="inner")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, inner(inner(inputs)))
+    web = packed(converted(model))
+    (layer,) = (
+        one
+        for one in web.model_json["modelTopology"]["model_config"]["config"]["layers"][1]["config"]["layers"]
+        if one["name"] == "leaf"
+    )
+    assert layer["config"]["kernel_regularizer"]["config"] == {"l1": 0.0, "l2": 0.0625}
+    assert web.to_keras().get_layer("inner").get_layer("leaf").kernel_regularizer.l2 == 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.layers.cases import IMAGE, LINE, SEQUENCE, on, on_two
 from tests.layers.packing import converted, packed
 from tests.models import layers, randomised, samples_of
 from tfjs_magic import convert
+from tfjs_magic.options import Backend
 
 
 def dense() -> Any:
@@ -55,7 +58,17 @@ def rewritten() -> Any:
     )
 
 
-MODELS = {model.__name__: model for model in (dense, convolutional, frozen, recurrent, rewritten)}
+def shared() -> Any:
+    """TF.js adds what regularizers say for each call, also of the model around a layer."""
+    inner_in = keras.Input((4,))
+    leaf = layers.Dense(4, "tanh", kernel_regularizer="l2", bias_regularizer="l1")
+    inner = keras.Model(inner_in, leaf(leaf(inner_in)))
+    inputs = keras.Input((4,), name="x")
+    outer = layers.Dense(4, kernel_regularizer="l2")
+    return keras.Model(inputs, layers.Dense(3)(outer(inner(outer(inner(inputs))))))
+
+
+MODELS = {model.__name__: model for model in (dense, convolutional, frozen, recurrent, rewritten, shared)}
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD": lambda: keras.optimizers.SGD(0.1),
     "Momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
@@ -99,6 +112,48 @@ def test_a_step_changes_the_weights_as_in_keras(name: str, tfjs_node: TfjsNode) 
         if "frozen" in path:
             assert np.array_equal(in_keras, before)
     assert max(np.abs(in_keras - before).max() for _, before, in_keras, _ in rows) > 1e-3
+
+
+def transformer() -> Any:
+    """Attention of several heads, of which each has its part of the weights in TF.js."""
+    x = inputs = keras.Input(SEQUENCE, name="x")
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True))
+    x = x + layers.GroupQueryAttention(2, 4, 2, use_gate=True)(x, x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_heads_are_trained_as_in_keras(backend: Backend, tfjs_node: TfjsNode) -> None:
+    model = randomised(transformer())
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    result = converted(model)
+    before = packed(result).weights
+    feed, targets = samples_of(result.inputs, batch=4), np.random.default_rng(3).normal(size=(4, 3)).astype(np.float32)
+    trained = tfjs_node.train_once(packed(result), feed, [targets], backend)
+    model.train_on_batch(feed["x"], targets)
+    after = packed(converted(model)).weights
+    moved = {name: np.abs(after[name] - before[name]).max() for name in before}
+    # A bias of the key moves all scores of a query alike, which the softmax takes away again.
+    assert {name for name, most in moved.items() if most < 1e-5 and not re.search(r"_key_\d/bias", name)} == {
+        f"{model.layers[1].name}_unseen/alpha"
+    }
+    for name, want in after.items():
+        assert np.abs(trained[name].reshape(want.shape) - want).max() <= 2e-6, name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_steps_of_a_gru_are_trained_as_in_keras(backend: Backend, tfjs_node: TfjsNode) -> None:
+    first = layers.GRU(4, return_sequences=True, kernel_regularizer="l2", recurrent_regularizer="l1")
+    model = randomised(on(SEQUENCE, first, layers.GRU(3, go_backwards=True), layers.Dense(3)))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    result = converted(model)
+    before = packed(result).weights
+    feed, targets = samples_of(result.inputs, batch=4), np.random.default_rng(3).normal(size=(4, 3)).astype(np.float32)
+    trained = tfjs_node.train_once(packed(result), feed, [targets], backend)
+    model.train_on_batch(feed["x"], targets)
+    for name, want in packed(converted(model)).weights.items():
+        assert np.abs(want - before[name]).max() > 1e-4, name
+        assert np.abs(trained[name].reshape(want.shape) - want).max() <= 2e-6, name
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -58,7 +58,9 @@ def _dictionary() -> Any:
 
 
 def _recurrent() -> Any:
-    return tf_keras.Sequential([layers.LSTM(4, input_shape=(5, 3), return_sequences=True), layers.GRU(2)])
+    return tf_keras.Sequential(
+        [layers.LSTM(4, input_shape=(5, 3), return_sequences=True), layers.Bidirectional(layers.GRU(2))]
+    )
 
 
 def _any_size() -> Any:

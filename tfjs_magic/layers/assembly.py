@@ -24,26 +24,38 @@ class _Container:
     weights: list[tuple[str, Any]]
 
 
+#: The number of a call, and the role of the tfjs layer that makes it once more, if one does.
+_CallKey = tuple[int, str]
+#: Layer name, call, port.
+_Source = tuple[str, _CallKey, int]
+
+
 @dataclasses.dataclass(eq=False)
 class _Placed:
-    """A tfjs layer with its name, and what each of its calls takes: call number → (layer name, call number, port)."""
+    """A tfjs layer with its name, and what each of its calls takes."""
 
     name: str
     class_name: str
     config: Mapping[str, Any]
     first_node: int = 0
-    calls: dict[int, list[tuple[str, int, int]]] = dataclasses.field(default_factory=dict)
-    nodes: list[int] = dataclasses.field(default_factory=list)  # call numbers in the order in which tfjs makes them
+    calls: dict[_CallKey, list[_Source]] = dataclasses.field(default_factory=dict)
+    nodes: list[_CallKey] = dataclasses.field(default_factory=list)  # in the order in which tfjs makes them
 
 
-def assemble(model: MappedModel, names: LayerNames, name: str) -> _Container:
+def assemble(model: MappedModel, names: LayerNames, name: str, *, repeats: int = 1) -> _Container:
     """Assemble a model and everything nested in it.
+
+    Args:
+        model: With its layers mapped.
+        names: Give each layer its name.
+        name: The model's own.
+        repeats: How often it is called, if it is nested in another.
 
     Returns:
         ``entry`` is ``{class_name, config}``; ``weights`` are (tfjs's name, Keras variable or tensor) in the order of
         the layers.
     """
-    assembly = _Assembly(model, names)
+    assembly = _Assembly(model, names, repeats)
     outputs = assembly.outputs()
     placed = list(assembly.placed.values())
     if model.graph.sequential and _is_chain(placed, outputs):
@@ -68,8 +80,9 @@ def assemble(model: MappedModel, names: LayerNames, name: str) -> _Container:
 class _Assembly:
     """Places every tfjs layer of one model and wires the calls."""
 
-    def __init__(self, model: MappedModel, names: LayerNames) -> None:
+    def __init__(self, model: MappedModel, names: LayerNames, repeats: int) -> None:
         self.model = model
+        self.repeats = repeats
         self.names = names
         self.placed: dict[str, _Placed] = {}
         self.weights: list[tuple[str, Any]] = []
@@ -94,7 +107,8 @@ class _Assembly:
         self._place(layer, TfjsLayer("InputLayer", config), config)
 
     def _place_model(self, layer: Any, inner: MappedModel) -> None:
-        container = assemble(inner, self.names, self.names.of(self.model, layer))
+        repeats = self.repeats * len(self.model.graph.calls_of(layer))
+        container = assemble(inner, self.names, self.names.of(self.model, layer), repeats=repeats)
         # tfjs gives a model a node of its own before anyone calls it.
         self._place(
             layer, TfjsLayer(container.entry["class_name"]), container.entry["config"], first_node=1, named=True
@@ -102,8 +116,15 @@ class _Assembly:
         self.weights += container.weights
 
     def _place_layers(self, layer: Any) -> None:
-        for tfjs in self.model.layers[id(layer)]:
-            placed = self._place(layer, tfjs, {"trainable": bool(getattr(layer, "trainable", True)), **tfjs.config})
+        mapped = self.model.layers[id(layer)]
+        repeats = self.repeats * len(self.model.graph.calls_of(layer))
+        for tfjs in mapped:
+            if tfjs.again is not None:
+                self._roles[id(layer), tfjs.role] = self._roles[id(layer), tfjs.again]
+                continue
+            calls = repeats * (1 + sum(other.again == tfjs.role for other in mapped))
+            config = {"trainable": bool(getattr(layer, "trainable", True)), **_shared_out(tfjs.config, calls)}
+            placed = self._place(layer, tfjs, config)
             self.weights += [(f"{placed.name}/{weight}", variable) for weight, variable in tfjs.weights.items()]
 
     def _place(
@@ -118,38 +139,39 @@ class _Assembly:
 
     def _wire(self, number: int, call: Call) -> None:
         inputs = [self.source(ref) for ref in call.inputs]
+        made: dict[str, _Source] = {}
         for tfjs in self.model.layers.get(id(call.layer), (TfjsLayer(""),)):
             picks = range(len(inputs)) if tfjs.inputs is None else tfjs.inputs
-            self._roles[id(call.layer), tfjs.role].calls[number] = self._apart(
-                inputs[pick] if isinstance(pick, int) else (self._roles[id(call.layer), pick].name, number, 0)
-                for pick in picks
-            )
+            placed = self._roles[id(call.layer), tfjs.role]
+            key = (number, tfjs.role if tfjs.again is not None else "")
+            placed.calls[key] = self._apart(inputs[pick] if isinstance(pick, int) else made[pick] for pick in picks)
+            made[tfjs.role] = (placed.name, key, 0)
 
-    def _apart(self, sources: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    def _apart(self, sources: Iterable[_Source]) -> list[_Source]:
         """Copy a tensor that one call takes twice: tfjs would free it before other layers have read it."""
-        taken: list[tuple[str, int, int]] = []
+        taken: list[_Source] = []
         for source in sources:
             again = source in taken and self.placed[source[0]].class_name != "InputLayer"
             taken.append(self._copied(source, "copy") if again else source)
         return taken
 
-    def _copied(self, source: tuple[str, int, int], suffix: str) -> tuple[str, int, int]:
+    def _copied(self, source: _Source, suffix: str) -> _Source:
         name = self.names.claim(f"{source[0]}_{suffix}")
         config = {"name": name, "trainable": True, "activation": "linear"}
-        self.placed[name] = _Placed(name, "Activation", config, calls={0: [source]})
-        return name, 0, 0
+        self.placed[name] = _Placed(name, "Activation", config, calls={(0, ""): [source]})
+        return name, (0, ""), 0
 
-    def source(self, ref: TensorRef) -> tuple[str, int, int]:
-        """Return where a tensor comes from: layer name, call number, port."""
-        return self._roles[id(self.model.graph.calls[ref.call].layer), ""].name, *ref
+    def source(self, ref: TensorRef) -> _Source:
+        """Return where a tensor comes from."""
+        return self._roles[id(self.model.graph.calls[ref.call].layer), ""].name, (ref.call, ""), ref.port
 
-    def outputs(self) -> list[tuple[str, int, int]]:
+    def outputs(self) -> list[_Source]:
         """Return the outputs' sources.
 
         tfjs fills an output that is listed twice only once, and frees an input that is also an output: both get a
         linear Activation between.
         """
-        sources: list[tuple[str, int, int]] = []
+        sources: list[_Source] = []
         for ref in self.model.graph.outputs:
             source = self.source(ref)
             if source in sources or self.model.graph.calls[ref.call].kind == "input":
@@ -158,7 +180,17 @@ class _Assembly:
         return sources
 
 
-def _is_chain(placed: Sequence[_Placed], outputs: Sequence[tuple[str, int, int]]) -> bool:
+def _shared_out(config: Mapping[str, Any], calls: int) -> dict[str, Any]:
+    """Divide regularizers, which tfjs adds to the loss once per call (``Container.calculateLosses``) and Keras once."""
+    return {
+        key: {**value, "config": {name: factor / calls for name, factor in value["config"].items()}}
+        if key.endswith("_regularizer") and calls > 1
+        else value
+        for key, value in config.items()
+    }
+
+
+def _is_chain(placed: Sequence[_Placed], outputs: Sequence[_Source]) -> bool:
     """Tell whether each layer takes just the one before, as tfjs's Sequential wires them."""
     links = itertools.pairwise(placed)
     linked = all([[s[0] for s in call] for call in after.calls.values()] == [[before.name]] for before, after in links)
@@ -171,24 +203,24 @@ def _order_nodes(placed: Sequence[_Placed]) -> None:
     tfjs goes through the layers again and again and makes each call whose inputs exist by then. A call that has to
     wait is overtaken by a later one of the same layer and so changes its index; the same walk here foresees that.
     """
-    made: set[tuple[str, int]] = set()
+    made: set[tuple[str, _CallKey]] = set()
     waiting = {one.name: list(one.calls) for one in placed}
     while any(waiting.values()):
         progress = len(made)
         for one in placed:
-            while ready := [number for number in waiting[one.name] if _is_ready(one.calls[number], made)]:
+            while ready := [key for key in waiting[one.name] if _is_ready(one.calls[key], made)]:
                 one.nodes.append(ready[0])
                 made.add((one.name, ready[0]))
                 waiting[one.name].remove(ready[0])
         assert len(made) > progress, "the calls of a functional model have no cycle"
 
 
-def _is_ready(sources: Sequence[tuple[str, int, int]], made: set[tuple[str, int]]) -> bool:
-    return all((name, number) in made for name, number, _ in sources)
+def _is_ready(sources: Sequence[_Source], made: set[tuple[str, _CallKey]]) -> bool:
+    return all((name, key) in made for name, key, _ in sources)
 
 
 def _functional_entry(one: _Placed, by_name: Mapping[str, _Placed]) -> dict[str, Any]:
-    nodes = [[[*_reference(by_name, *source), {}] for source in one.calls[number]] for number in one.nodes]
+    nodes = [[[*_reference(by_name, *source), {}] for source in one.calls[key]] for key in one.nodes]
     return {
         "class_name": one.class_name,
         "config": dict(one.config),
@@ -197,9 +229,9 @@ def _functional_entry(one: _Placed, by_name: Mapping[str, _Placed]) -> dict[str,
     }
 
 
-def _reference(by_name: Mapping[str, _Placed], name: str, number: int, port: int) -> list[Any]:
+def _reference(by_name: Mapping[str, _Placed], name: str, key: _CallKey, port: int) -> list[Any]:
     producer = by_name[name]
-    return [name, producer.first_node + producer.nodes.index(number), port]
+    return [name, producer.first_node + producer.nodes.index(key), port]
 
 
 def index_bounds(model: MappedModel) -> dict[int, int]:

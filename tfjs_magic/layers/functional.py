@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from tfjs_magic.artifacts import Dims
@@ -286,7 +286,10 @@ def _read_arguments(tensor: Any) -> _Arguments:
     masks = [one for one in _flatten(bound.pop("mask", None)) if one is not None]
     # Keras records none for a list of tensors, and hands them over; Multiply takes them from the tensors.
     if ("mask" in signature.parameters or type(operation).__name__ == "Multiply") and not masks:
-        masks = [mask for one in first if (mask := getattr(one, "_keras_mask", None)) is not None]
+        masks = _implied_masks(first)
+    for name in (first_name, *bound):  # where there are several tensors, Keras asks for "query_mask", "value_mask"
+        if f"{name}_mask" in signature.parameters:
+            masks += _implied_masks(first if name == first_name else _flatten(bound[name]))
     first += [one for one in _flatten(bound.pop("initial_state", None)) if one is not None]
     others = {name: value for name, value in bound.items() if not (value is None or (name == "kwargs" and not value))}
     unclear = ""
@@ -294,8 +297,16 @@ def _read_arguments(tensor: Any) -> _Arguments:
         unclear = "It is called on a constant, which a TF.js layer cannot take."
     # Tensors in other arguments are read too, so that what is wrong with the layers before them comes up as well.
     tensors = [one for one in [*first, *_flatten(others)] if _is_symbolic(one)]
+    numbers = {id(one): number for number, one in enumerate(tensors)}
+    others = {
+        name: TensorOperand(numbers[id(value)]) if _is_symbolic(value) else value for name, value in others.items()
+    }
     # Several masks (one per input of a merge) are none that an RNN could read: their origin stays unknown.
     return _Arguments(tensors, masks[0] if len(masks) == 1 else (masks or None), others, unclear)
+
+
+def _implied_masks(tensors: Iterable[Any]) -> list[Any]:
+    return [mask for one in tensors if (mask := getattr(one, "_keras_mask", None)) is not None]
 
 
 def _read_operands(bound: Mapping[str, Any]) -> _Arguments:

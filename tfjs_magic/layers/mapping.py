@@ -62,7 +62,7 @@ class CallShapes:
         inputs: Dims of each tensor that goes in, initial states among them.
         outputs: Dims of each tensor that comes out.
         input_dtypes: Keras dtype of each tensor that goes in.
-        arguments: Every argument but the tensors and the mask that is not None.
+        arguments: Every argument but the first and the mask that is not None; a :class:`TensorOperand` for a tensor.
         operands: Of an operation: all its arguments in order, with a :class:`TensorOperand` for each tensor.
     """
 
@@ -170,6 +170,11 @@ class LayerView:
         if any(value != values[0] for value in values):
             self.refuse(f"It is shared by calls that differ in the argument '{name}', which it cannot be in TF.js.")
         return values[0]
+
+    def tensor(self, argument: str) -> int | None:
+        """Return which input comes under an argument; None if there is none."""
+        found = self.argument(argument)
+        return found.number if isinstance(found, TensorOperand) else None
 
     def only(self, option: str, *allowed: Any, why: str) -> None:
         """Refuse any value of ``option`` but ``allowed``; ``why`` completes the sentence "…, but"."""

@@ -12,6 +12,7 @@ from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE, plain_act
 from tfjs_magic.layers.keras_objects import is_builtin, is_keras_name, plain
 from tfjs_magic.layers.mapping import CallShapes, LayerMapping, LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, tfjs
+from tfjs_magic.layers.unrolled_gru import unrolled_gru
 
 _KERNELS = ("kernel", "recurrent", "bias")
 
@@ -32,15 +33,16 @@ def gru(class_name: str) -> LayerMapping:
     gates = ["recurrent_activation", "recurrent_activation", "activation"]
     mapping = _recurrent(class_name, gates, "reset_after")
 
-    def without_reset_after(view: LayerView) -> TfjsLayers:
-        if view.value("reset_after"):
-            view.refuse(
-                "It has reset_after=True (Keras's default), which TF.js rejects and cannot express otherwise.",
-                "Convert the model with format='graph', or train it with reset_after=False.",
-            )
-        return mapping(view)
+    def either(view: LayerView) -> TfjsLayers:
+        if not view.value("reset_after"):
+            return mapping(view)
+        return unrolled_gru(view) if class_name == "GRU" else view.refuse(_RESET_AFTER, _WAY_OUT)
 
-    return without_reset_after
+    return either
+
+
+_RESET_AFTER = "It has reset_after=True (Keras's default), which no cell of TF.js computes."
+_WAY_OUT = "Convert the model with format='graph', or train it with reset_after=False."
 
 
 def _recurrent(class_name: str, gates: Sequence[str], *options: str) -> LayerMapping:
@@ -171,6 +173,8 @@ def bidirectional(view: LayerView) -> TfjsLayers:
         return ()
     if mapped[0][0].class_name == "RNN":
         view.refuse("It wraps an RNN of cells, which TF.js cannot build twice.", "Wrap SimpleRNN, LSTM or GRU instead.")
+    if len(mapped[0]) > 1:
+        return view.refuse(_RESET_AFTER, _WAY_OUT)
     base = wrapper.forward_layer.name.removeprefix("forward_")
     weights = {
         f"{direction}_{base}/{name}": variable
@@ -207,7 +211,7 @@ def time_distributed(view: LayerView) -> TfjsLayers:
         for call in view.calls
     ]
     layers = _sequence(view, child.layers, steps) if _is_sequential(child) else view.wrapped(child, steps)
-    if any(layer.class_name in _NOT_PER_STEP for layer in layers):
+    if any(layer.class_name in _NOT_PER_STEP or layer.again for layer in layers):
         return view.refuse(f"It wraps a {type(child).__name__}, which is not known to work there in TF.js.")
     return tuple(_stepwise(layer, alone=len(layers) == 1) for layer in layers)
 

@@ -10,6 +10,7 @@ from tfjs_magic.layers import (
     convolutional,
     core,
     merging,
+    multi_head_attention,
     normalization,
     operations,
     pooling,
@@ -28,6 +29,7 @@ MAPPINGS: Mapping[str, LayerMapping] = {
     **activations.LAYERS,
     **merging.LAYERS,
     **attention.LAYERS,
+    **multi_head_attention.LAYERS,
     **preprocessing.LAYERS,
     **reshaping.LAYERS,
     **recurrent.LAYERS,
@@ -38,6 +40,7 @@ RANKS: Mapping[str, int] = {
     "AdditiveAttention": 3,
     "Attention": 3,
     "CenterCrop": 4,
+    "MultiHeadAttention": 3,
     "Resizing": 4,
 }
 #: Likewise the classes of operations; one may have a layer's name.

@@ -28,6 +28,7 @@ class TfjsLayer:
         role: "" for the one layer that takes the Keras layer's name and gives its outputs; else a suffix.
         inputs: An int for that input of the Keras layer, a role for the output of that tfjs layer; None for all the
             inputs of the Keras layer.
+        again: Role of the layer of which this is one more call, with its class, its options and its weights.
     """
 
     class_name: str
@@ -35,6 +36,7 @@ class TfjsLayer:
     weights: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     role: str = ""
     inputs: tuple[int | str, ...] | None = None
+    again: str | None = None
 
 
 #: The layer that gives the outputs comes last. Empty where the mapping refused.
@@ -138,7 +140,8 @@ def _add(whole: list[TfjsLayer], layers: TfjsLayers, *, fed_by: str | None) -> N
             inputs = None if fed_by is None else (fed_by,)
         else:
             inputs = tuple(roles[i] if isinstance(i, str) else i if fed_by is None else fed_by for i in inputs)
-        whole.append(dataclasses.replace(layer, role=roles.get(layer.role, ""), inputs=inputs))
+        again = None if layer.again is None else roles[layer.again]
+        whole.append(dataclasses.replace(layer, role=roles.get(layer.role, ""), inputs=inputs, again=again))
 
 
 def _give_role(whole: list[TfjsLayer]) -> str:

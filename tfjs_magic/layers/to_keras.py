@@ -92,6 +92,7 @@ class _Builder:
         self.from_tfjs = from_tfjs
         register()
         self.built: list[tuple[str, Any]] = []
+        self._calls = 1  # of the layer that is built, with those of the models around it
 
     def variables(self) -> Iterator[tuple[str, Any]]:
         """Yield TF.js's name of each weight and the Keras variable that holds it."""
@@ -130,6 +131,7 @@ class _Builder:
         made: dict[str, Any] = {}
         tensors: dict[Ref, Any] = {}
         waiting = {layer: list(enumerate(_nodes(entry), start=offsets[layer])) for layer, entry in entries.items()}
+        calls, around = {layer: len(nodes) for layer, nodes in waiting.items()}, self._calls
         for layer, entry in entries.items():
             if entry["class_name"] == "InputLayer":
                 tensors[layer, 0, 0] = self._input(entry)
@@ -140,7 +142,9 @@ class _Builder:
                 # In the order of the numbers, as TF.js does: a later call may be ready before an earlier one.
                 for node in [one for one in nodes if all(ref in tensors for ref, _ in one[1])]:
                     if layer not in made:
+                        self._calls = around * calls[layer]
                         made[layer] = self.layer(entries[layer])
+                        self._calls = around
                     _check_arguments(layer, node[1])
                     outputs = _called(layer, made[layer], [tensors[ref] for ref, _ in node[1]])
                     tensors |= {(layer, node[0], port): tensor for port, tensor in enumerate(outputs)}
@@ -227,7 +231,10 @@ class _Builder:
             ("constraint", "constraints"),
         ):
             if option.endswith(kind):
-                return object_of(name, option, value, getattr(self.keras, module))
+                made = object_of(name, option, value, getattr(self.keras, module))
+                if self.from_tfjs and isinstance(made, self.keras.regularizers.L1L2):  # TF.js counts it once per call
+                    made.l1, made.l2 = made.l1 * self._calls, made.l2 * self._calls
+                return made
         if option == "axis" and isinstance(value, list) and len(value) == 1:
             (value,) = value
         if option == "target_shape":

@@ -67,9 +67,12 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
         return source
 
     def run(tensors: Sequence[Any]) -> Any:
+        from tfjs_magic.sources.time_distributed import time_folded  # noqa: PLC0415 - needs TensorFlow
+
         args, keywords = structure(tensors)
         training = {"training": False} if "training" in _call_parameters(model) else {}
-        return model(*args, **keywords, **training)
+        with time_folded(model):
+            return model(*args, **keywords, **training)
 
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
         return traced().reference(inputs)
@@ -196,6 +199,7 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     import tensorflow as tf  # noqa: PLC0415 - not needed for layers models
 
     from tfjs_magic.sources.inside import starting_inside  # noqa: PLC0415
+    from tfjs_magic.sources.time_distributed import time_folded  # noqa: PLC0415
     from tfjs_magic.sources.traced import traced_source  # noqa: PLC0415
 
     names, outputs = input_names(model), output_names(model)
@@ -209,7 +213,8 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     structure = _input_structure(model)
 
     def run(tensors: Sequence[Any]) -> Any:
-        return keras.tree.flatten(traced(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
+        with time_folded(model):
+            return keras.tree.flatten(traced(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
 
     source = traced_source(
         run,
@@ -273,17 +278,3 @@ def _check_traceable(model: Any, options: ConvertOptions) -> None:
             "hold two numbers each. Convert the model before model.quantize(), with quantize='uint8'.",
             stage="trace",
         )
-
-    if bad := [layer.name for layer in model._flatten_layers() if _loses_time(layer)]:  # noqa: SLF001 - as above
-        raise UnsupportedModelError(
-            f"The time axis of TimeDistributed layer {quoted_list(bad)} is unknown, and where Keras cannot see its "
-            "length, it loops over the batch instead. Build the model with keras.Input((time, …)).",
-            stage="trace",
-        )
-
-
-def _loses_time(layer: Any) -> bool:
-    """Whether Keras 3 traces it wrongly. Source: ``keras/src/layers/rnn/time_distributed.py``, 3.15."""
-    if not isinstance(layer, keras.layers.TimeDistributed):
-        return False
-    return any(tensor.shape[1] is None for node in layer._inbound_nodes for tensor in node.input_tensors[:1])  # noqa: SLF001

@@ -85,6 +85,7 @@ class FunctionSource:
         """
         import tensorflow as tf  # noqa: PLC0415 - layers models need none of it
 
+        from tfjs_magic.graph.cudnn import lower_cudnn  # noqa: PLC0415
         from tfjs_magic.graph.trace import graph_def_function, trace  # noqa: PLC0415
         from tfjs_magic.graph.unroll import unroll_loops  # noqa: PLC0415
 
@@ -93,7 +94,8 @@ class FunctionSource:
         inputs = {end.info.name: end.ref for end in self.inputs}
         with stage("grappler"):
             keep = [end.ref.partition(":")[0] for end in (*self.inputs, *outputs)]
-            flat, unrolled = unroll_loops(graph_def_function(self.function), keep=keep, mode=options.unroll)
+            function = lower_cudnn(graph_def_function(self.function), keep=keep)
+            flat, unrolled = unroll_loops(function, keep=keep, mode=options.unroll)
             graph = trace(flat, inputs=inputs, outputs={end.info.name: end.ref for end in outputs})
         return GraphSource(
             graph=graph,

@@ -23,6 +23,7 @@ from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras import keras_source
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import change_detector, dims, unique_names, wanted_shape
+from tfjs_magic.sources.tf_keras_cudnn import without_cudnn
 from tfjs_magic.sources.traced import traced_source
 
 
@@ -35,6 +36,8 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
         UnsupportedModelError: Its inputs are unknown, or its weights live in a session and it has code of its own.
     """
     model = _out_of_session(model)
+    if (twin := without_cudnn(model)) is not model:
+        return _watching(model, tf_keras_source(twin, options))
     if options.format == "graph" or options.inputs or options.outputs is not None:
         return _function_source(model, options)
     description = f"Keras 2 model '{model.name}'"
@@ -95,6 +98,18 @@ def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(layer)
         else:
             yield layer.name, layer
+
+
+def _watching(model: Any, source: FunctionSource | KerasSource) -> FunctionSource | KerasSource:
+    """Let a source notice when ``model``, of which it holds a copy, is trained."""
+    changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
+    reference = Reference(source.reference.call, changed)
+    if isinstance(source, FunctionSource):
+        return dataclasses.replace(source, reference=reference)
+    traced = source.to_function
+    return dataclasses.replace(
+        source, reference=reference, to_function=lambda: dataclasses.replace(traced(), reference=reference)
+    )
 
 
 def _twin(model: Any, specs: dict[str, Any]) -> Any:
