@@ -408,7 +408,7 @@ def test_refuses_damaged_files(tmp_path: Path) -> None:
 def test_code_in_a_file_needs_trust(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)])
     model.save(tmp_path / "m.keras")
-    with pytest.raises(UnsupportedModelError, match="code of its own with trust=True"):
+    with pytest.raises(UnsupportedModelError, match="the Lambda layer 'lambda'.*pass trust=True"):
         convert(tmp_path / "m.keras")
 
 

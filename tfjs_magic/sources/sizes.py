@@ -1,0 +1,79 @@
+"""Sizes before bytes: nothing is read whole before it is known how much it is, and none waits for a pipe."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tfjs_magic.errors import UnsupportedModelError
+
+#: Text that describes a model, not its weights. The largest graphs of published models have a tenth of it.
+MOST_TEXT_BYTES = 64 * 2**20
+#: Each object or list of JSON takes some 60 to 250 bytes in Python.
+_MOST_OBJECTS = 2_000_000
+#: Protobuf reads no larger message.
+MOST_PROTO_BYTES = 2**31 - 1
+
+
+def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        UnsupportedModelError: It is no regular file, or longer than ``most`` bytes.
+    """
+    if not path.is_file():
+        raise UnsupportedModelError(f"'{path}' is no file; expected one that a model was written to.")
+    if (length := path.stat().st_size) > most:
+        raise UnsupportedModelError(f"'{path}' has {length} bytes; expected at most {most} of what describes a model.")
+    with path.open("rb") as file:
+        data = file.read(length + 1)
+    if len(data) > length:
+        raise UnsupportedModelError(f"'{path}' grew while it was read; convert it once it is written.")
+    return data
+
+
+def parse_json(data: bytes | str, what: str, *, numbers_only: bool = False) -> Any:
+    """Read JSON.
+
+    Args:
+        data: UTF-8, if bytes.
+        what: The file, for messages.
+        numbers_only: Refuse NaN and Infinity, which are no JSON; Python's own writer makes them.
+
+    Raises:
+        UnsupportedModelError: It is none, is too large, or nested too deeply.
+    """
+    opening = (data.count(b"{") + data.count(b"[")) if isinstance(data, bytes) else (data.count("{") + data.count("["))
+    if len(data) > MOST_TEXT_BYTES or opening > _MOST_OBJECTS:
+        raise UnsupportedModelError(
+            f"'{what}' has {len(data)} bytes with {opening} objects; expected at most {MOST_TEXT_BYTES} and "
+            f"{_MOST_OBJECTS} of what describes a model."
+        )
+    refuse: Callable[[str], Any] | None = _no_number if numbers_only else None
+    try:
+        return json.loads(data, parse_constant=refuse)
+    except RecursionError as error:
+        raise UnsupportedModelError(f"'{what}' is damaged: its JSON is nested too deeply.") from error
+    except ValueError as error:
+        reason = re.sub(r"^Expecting", "expecting", str(error))
+        raise UnsupportedModelError(f"'{what}' is damaged or no JSON: {reason}.") from error
+
+
+def _no_number(token: str) -> NoReturn:
+    msg = f"{token} is no number of JSON"
+    raise ValueError(msg)
+
+
+def regular_files(directory: Path, names: tuple[str, ...]) -> None:
+    """Refuse what is neither a file nor a directory below the named folders: a pipe would be waited for.
+
+    Raises:
+        UnsupportedModelError: Names it.
+    """
+    for name in names:
+        for path in (directory / name).rglob("*"):
+            if not (path.is_file() or path.is_dir()):
+                raise UnsupportedModelError(f"'{path}' is no file; expected only files in a SavedModel.")
