@@ -40,6 +40,14 @@ AT_LOAD = frozenset(
     AddV2 Add Sub Mul Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot All Any
     """.split()
 )
+#: Those that TensorFlow may evaluate while it only imports a graph, to know a shape: it takes them for stateless.
+AT_IMPORT = frozenset(
+    """
+    ReadFile MatchingFiles PyFuncStateless Abort GenerateVocabRemapping InitializeTableFromTextFile MlirPassthroughOp
+    EncodeProto DecodeProtoV2 XlaCustomCall XlaCustomCallV2 DebugIdentity DebugNanCount DebugNumericSummary
+    DebugNumericSummaryV2 DebugGradientIdentity DebugGradientRefIdentity
+    """.split()
+)
 #: Fills a table from a file, which has to be one of the SavedModel's own assets.
 FROM_FILE = frozenset({"InitializeTableFromTextFileV2"})
 

@@ -1,7 +1,7 @@
 """What in a Keras model's config runs code or reads files, found without importing anything.
 
-Keras's own safe mode covers files of Keras 3 only; a file says itself which Keras is to read it. So both are held to one
-closed list: classes and functions of Keras that compute, and what the caller has registered. All else needs trust.
+Keras's own safe mode covers files of Keras 3 only, and a file says itself which Keras is to read it. Both are held to
+one closed list: classes and functions of Keras that compute, and what the caller has registered. All else needs trust.
 
 Source: ``keras/src/saving/serialization_lib.py`` (3.15), ``tf_keras/src/saving`` and
 ``tf_keras/src/layers/core/tf_op_layer.py`` (2.21).
@@ -32,9 +32,10 @@ _CLASSES = frozenset(
     Flatten GRU GRUCell GRUCellV1 GRUCellV2 GRUV1 GRUV2 GaussianDropout GaussianNoise GlobalAveragePooling1D
     GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D GlobalAvgPool3D GlobalMaxPool1D
     GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization
-    GroupQueryAttention HashedCrossing Hashing Identity Input InputLayer InputSpec IntegerLookup LSTM LSTMCell LSTMCellV1
-    LSTMCellV2 LSTMV1 LSTMV2 Layer LayerNormalization LeakyReLU LinearModel LocallyConnected1D LocallyConnected2D Masking
-    MaxNumBoundingBoxes MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram
+    GroupQueryAttention HashedCrossing Hashing Identity Input InputLayer InputSpec IntegerLookup LSTM LSTMCell
+    LSTMCellV1 LSTMCellV2 LSTMV1 LSTMV2 Layer LayerNormalization LeakyReLU LinearModel LocallyConnected1D
+    LocallyConnected2D Masking MaxNumBoundingBoxes
+    MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram
     Minimum MixUp MultiHeadAttention Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment
     RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform
     RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert RandomPerspective
@@ -71,8 +72,8 @@ _CLASSES = frozenset(
     ScheduleFreeAdamW CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay PiecewiseConstantDecay
     PolynomialDecay
 
-    __bool__ __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__ CompositeTensor TensorShape
-    TypeSpec
+    __bool__ __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__ CompositeTensor
+    TensorShape TypeSpec
     """.split()
 )
 _KERAS = re.compile(r"(tf_)?keras(\.\w+)*")
@@ -84,16 +85,15 @@ _BUILTIN_FUNCTIONS = frozenset(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
     log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid
-    sparsemax squareplus swish tanh tanh_shrink threshold binary_crossentropy categorical_crossentropy mean_squared_error
-    mean_absolute_error sparse_categorical_crossentropy
+    sparsemax squareplus swish tanh tanh_shrink threshold
     """.split()
 )
 #: What a file holds that ``to_keras`` wrote.
 _OURS = frozenset({"tfjs_magic>hard_sigmoid"})
 _SPECS = frozenset({"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec", "KerasTensor"})
 
-#: Functions of TensorFlow that Keras 2 wraps as layers and that compute from their tensors alone: whole modules of such,
-#: and those at the top.
+#: Functions of TensorFlow that Keras 2 wraps as layers and that compute from their tensors alone: whole modules of
+#: them, and those at the top.
 _PURE_MODULES = re.compile(
     r"(compat\.v1\.)?(__operators__|bitwise|dtypes|image|linalg|math|nn|quantization|ragged|signal|sparse|strings)"
     r"\.[a-z]\w*"
@@ -146,8 +146,8 @@ def refuse_untrusted(what: str, config: Any, *, trust: bool, package: str = "ker
         own = any(text.startswith("the class") for text in found)
         register = " Register classes of your own with @keras.saving.register_keras_serializable()." if own else ""
         raise UnsupportedModelError(
-            f"'{what}' brings along what could run code or read other files: {shown}.{register} If you trust the {file}, "
-            "pass trust=True."
+            f"'{what}' brings along what could run code or read other files: {shown}.{register} If you trust the "
+            f"{file}, pass trust=True."
         )
 
 
@@ -163,12 +163,12 @@ def needing_trust(config: Any, package: str = "keras") -> Iterator[str]:
             if isinstance(path := value.get("vocabulary"), str):
                 yield f"the vocabulary file '{_short(path)}'"
             if value.get("class_name") != "Lambda":  # named already
-                stack += [one for key, one in reversed(value.items()) if key != "training_config"]
+                stack += [one for key, one in reversed([*value.items()]) if key != "training_config"]
         elif isinstance(value, (list, tuple)):
             stack += reversed(value)
 
 
-def _of_object(row: Mapping[str, Any], package: str) -> str | None:
+def _of_object(row: Mapping[str, Any], package: str) -> str | None:  # noqa: PLR0911 - one per kind of object
     """Say what an object is that needs trust; None for one that needs none."""
     name, module, config = row.get("class_name"), row.get("module"), row.get("config")
     options: Mapping[str, Any] = config if isinstance(config, Mapping) else {}

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.sizes import MOST_PROTO_BYTES, read_bytes
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
 from tfjs_magic.sources.v1.nodes import closure, data_inputs, node_and_port
@@ -49,7 +50,13 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
 
     contents = table_contents(path.parent, _without_assets(graph_def), description)
     source = graph_source(
-        graph_def, endpoints, values=no_value, tables=contents, shapes=options.inputs, feed="name it in inputs="
+        graph_def,
+        endpoints,
+        values=no_value,
+        tables=contents,
+        shapes=options.inputs,
+        trust=options.trust,
+        feed="name it in inputs=",
     )
     return dataclasses.replace(source, notes=(*source.notes, *(() if options.outputs else (note,))))
 
@@ -75,7 +82,7 @@ def _without_assets(graph_def: Any) -> Any:
 
 
 def _read(path: Path) -> Any:
-    data = path.read_bytes()
+    data = read_bytes(path, most=MOST_PROTO_BYTES)
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(data)

@@ -16,6 +16,7 @@ from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
+from tfjs_magic.sources.graph_check import check_structure, refuse_touching
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
@@ -54,6 +55,7 @@ def graph_source(
     values: Values,
     tables: TableContents,
     shapes: Mapping[str, Any] | None,
+    trust: bool,
     dict_output: bool = False,
     feed: str = "export a signature that takes it",
 ) -> FunctionSource:
@@ -65,6 +67,7 @@ def graph_source(
         values: Gives the value of a variable that the outputs need.
         tables: Gives what is in the lookup tables that the outputs need.
         shapes: The user's wishes: ``convert(inputs=…)``.
+        trust: Whether what the outputs need may touch the machine.
         dict_output: Whether the source returns a dict.
         feed: How a placeholder that has a default becomes an input.
 
@@ -72,12 +75,14 @@ def graph_source(
         UnsupportedModelError: An endpoint is no tensor that TF.js has, or an output needs what the graph does not tell.
     """
     check_names(endpoints.description, endpoints.inputs, shapes)
+    check_structure(graph_def, endpoints.description)
     nodes = {node.name: node for node in graph_def.node}
     _check_endpoints(nodes, endpoints)
     whole = _part(graph_def, _reachable(nodes, endpoints))
     placeholders = _cut(whole, endpoints)
     fetches = {name: _full(ref, placeholders, endpoints) for name, ref in endpoints.outputs.items()}
     kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
+    refuse_touching(kept, endpoints.description, trust=trust)
     defaults = _check_sources(kept, endpoints, placeholders.values())
     handles = bind_variables(kept, values)
     contents = tables([node.name for node in kept.node if is_table(node)])
