@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
@@ -83,7 +85,10 @@ def convert(
         trust=trust,
         progress=progress,
     )
-    return _converted(source, options, _Clock(options))
+    from_file = isinstance(source, (str, os.PathLike, TfjsModel))
+    what = source.report.source if isinstance(source, TfjsModel) else f"'{source}'"
+    with one_sentence(what) if from_file else contextlib.nullcontext():
+        return _converted(source, options, _Clock(options))
 
 
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:

@@ -43,7 +43,7 @@ def read_tfjs(path: str | Path) -> Artifacts:
     Raises:
         UnsupportedModelError: It is missing, damaged, or points outside its directory.
     """
-    given = Path(path).expanduser()
+    given = place_of(path)
     file = given / "model.json" if given.is_dir() else given
     if not file.is_file():
         raise UnsupportedModelError(f"'{file}' does not exist; expected a model.json, or a directory with one.")
