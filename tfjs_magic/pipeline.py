@@ -211,10 +211,11 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
-    from tfjs_magic.ops.check import check_ops, count_ops  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops, refuse_missing_ports  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph
+    refuse_missing_ports(graph)
     with clock.stage("passes"):
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()

@@ -12,8 +12,10 @@ from typing import Any
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.sources.graph_ops import touches
 
-#: With every call in place. The largest graphs of published models have a tenth of it.
-_MOST_NODES = 500_000
+#: With every call in place. The largest graphs of published models have a third of it.
+_MOST_NODES = 100_000
+#: Of all functions; Keras saves each of its own several times.
+_MOST_NODES_OF_FILE = 300_000
 #: Of constants that are described by fewer numbers than they have.
 _MOST_REPEATED_BYTES = 512 * 2**20
 _ITEM_BYTES = 8
@@ -26,6 +28,9 @@ def check_structure(graph_def: Any, what: str) -> None:
         UnsupportedModelError: Names a function or node.
     """
     functions = functions_of(graph_def)
+    held = len(graph_def.node) + sum(len(function.node_def) for function in functions.values())
+    if held > _MOST_NODES_OF_FILE:
+        raise UnsupportedModelError(f"The graph of {what} has {held} nodes; expected at most {_MOST_NODES_OF_FILE}.")
     calls = {name: [*_called(function.node_def, functions)] for name, function in functions.items()}
     order, circle = _sorted(calls, calls.get)
     if circle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from tfjs_magic.errors import UnsupportedModelError
 MOST_TEXT_BYTES = 64 * 2**20
 #: Each object or list of JSON takes some 60 to 250 bytes in Python.
 _MOST_OBJECTS = 2_000_000
+_MOST_HOLE_BYTES = 256 * 2**20
 #: Protobuf reads no larger message.
 MOST_PROTO_BYTES = 2**31 - 1
 
@@ -24,9 +26,7 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
     Raises:
         UnsupportedModelError: It is no regular file, or longer than ``most`` bytes.
     """
-    if not path.is_file():
-        raise UnsupportedModelError(f"'{path}' is no file; expected one that a model was written to.")
-    if (length := path.stat().st_size) > most:
+    if (length := length_of(path)) > most:
         raise UnsupportedModelError(f"'{path}' has {length} bytes; expected at most {most} of what describes a model.")
     with path.open("rb") as file:
         data = file.read(length + 1)
@@ -35,12 +35,43 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
     return data
 
 
-def parse_json(data: bytes | str, what: str, *, numbers_only: bool = False) -> Any:
+def length_of(path: Path) -> int:
+    """Return the number of a file's bytes.
+
+    Raises:
+        UnsupportedModelError: It is no regular file, or most of it was never written: a hole, which reads as zeros.
+    """
+    if not path.is_file():
+        raise UnsupportedModelError(f"'{path}' is no file; expected one that a model was written to.")
+    length = path.stat().st_size
+    if length > _MOST_HOLE_BYTES and (hole := length - _written_bytes(path, length)) > _MOST_HOLE_BYTES:
+        raise UnsupportedModelError(f"'{path}' has {length} bytes, of which {hole} were never written; it is damaged.")
+    return length
+
+
+def _written_bytes(path: Path, length: int) -> int:
+    """Count what is no hole; the whole length where the system does not tell."""
+    if not hasattr(os, "SEEK_DATA"):
+        return length
+    written = at = 0
+    with path.open("rb") as file:
+        while at < length:
+            try:
+                start = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:  # a hole up to the end
+                break
+            at = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            written += at - start
+    return written
+
+
+def parse_json(data: bytes | str, what: str, *, kind: str = "JSON", numbers_only: bool = False) -> Any:
     """Read JSON.
 
     Args:
         data: UTF-8, if bytes.
         what: The file, for messages.
+        kind: What it should be, for messages.
         numbers_only: Refuse NaN and Infinity, which are no JSON; Python's own writer makes them.
 
     Raises:
@@ -56,10 +87,10 @@ def parse_json(data: bytes | str, what: str, *, numbers_only: bool = False) -> A
     try:
         return json.loads(data, parse_constant=refuse)
     except RecursionError as error:
-        raise UnsupportedModelError(f"'{what}' is damaged: its JSON is nested too deeply.") from error
+        raise UnsupportedModelError(f"'{what}' is damaged or no {kind}: it is nested too deeply.") from error
     except ValueError as error:
         reason = re.sub(r"^Expecting", "expecting", str(error))
-        raise UnsupportedModelError(f"'{what}' is damaged or no JSON: {reason}.") from error
+        raise UnsupportedModelError(f"'{what}' is damaged or no {kind}: {reason}.") from error
 
 
 def _no_number(token: str) -> NoReturn:
