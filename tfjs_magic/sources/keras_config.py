@@ -51,9 +51,9 @@ _CLASSES = frozenset(
     Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer LecunNormal LecunUniform Ones Orthogonal
     OrthogonalInitializer RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling Zeros
     L1 L1L2 L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg RadialConstraint UnitNorm
-    constant glorot_normal glorot_uniform he_normal he_uniform identity lecun_normal lecun_uniform ones orthogonal
+    constant glorot_normal glorot_uniform he_normal he_uniform identity lecun_normal lecun_uniform ones orthogonal stft
     random_normal random_uniform truncated_normal variance_scaling zeros l1 l1_l2 l2 max_norm min_max_norm non_neg
-    radial_constraint unit_norm
+    orthogonal_regularizer radial_constraint unit_norm
 
     AWQConfig AWQDTypePolicy AbsMaxQuantizer AutoCastVariable DTypePolicy DTypePolicyMap Float8QuantizationConfig
     FloatDTypePolicy GPTQConfig GPTQDTypePolicy Int4DTypePolicy Int4QuantizationConfig Int8QuantizationConfig

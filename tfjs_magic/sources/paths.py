@@ -36,8 +36,8 @@ def kind_of(path: str | os.PathLike[str]) -> Kind | None:
     """
     if is_handle(path):
         return "TF Hub module"
-    with one_sentence_of_path(path):
-        return _kind_at(place_of(path))
+    with _said_of(path):
+        return _kind_at(Path(path).expanduser())
 
 
 def place_of(path: str | os.PathLike[str]) -> Path:
@@ -46,15 +46,14 @@ def place_of(path: str | os.PathLike[str]) -> Path:
     Raises:
         UnsupportedModelError: There is no such user, or the system takes no such path.
     """
-    with one_sentence_of_path(path):
+    with _said_of(path):
         place = Path(path).expanduser()
         place.exists()  # raises where the name is too long, or its directory may not be looked into
         return place
 
 
 @contextlib.contextmanager
-def one_sentence_of_path(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let what the system says of a path be one of our errors."""
+def _said_of(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:

@@ -23,8 +23,9 @@ def read_meta_graphs(path: Path) -> list[Any]:
     """Return the ``MetaGraphDef`` messages of a SavedModel.
 
     Raises:
-        UnsupportedModelError: The file is damaged, or no SavedModel.
+        UnsupportedModelError: The file is damaged, or no SavedModel; or something in its directory is no file.
     """
+    regular_files(path)
     import tensorflow as tf  # noqa: PLC0415 - what is said of paths needs none of it
     from google.protobuf import message_factory, text_format  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -54,7 +55,6 @@ def check_before_load(path: Path, meta_graph: Any, *, trust: bool) -> None:
             not just fill its own variables and tables, and the caller does not trust it.
     """
     what = f"the SavedModel '{path}'"
-    regular_files(path, ("variables", "assets"))
     check_structure(meta_graph.graph_def, what)
     if trust:
         return

@@ -98,13 +98,12 @@ def _no_number(token: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def regular_files(directory: Path, names: tuple[str, ...]) -> None:
-    """Refuse what is neither a file nor a directory below the named folders: a pipe would be waited for.
+def regular_files(directory: Path) -> None:
+    """Refuse what is no file in a SavedModel: a pipe would be waited for, and a hole is read as zeros.
 
     Raises:
         UnsupportedModelError: Names it.
     """
-    for name in names:
-        for path in (directory / name).rglob("*"):
-            if not (path.is_file() or path.is_dir()):
-                raise UnsupportedModelError(f"'{path}' is no file; expected only files in a SavedModel.")
+    for path in (*directory.iterdir(), *(directory / "variables").rglob("*"), *(directory / "assets").rglob("*")):
+        if not path.is_dir():
+            length_of(path)

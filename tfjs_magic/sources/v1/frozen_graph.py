@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.graph_check import check_structure
 from tfjs_magic.sources.sizes import MOST_PROTO_BYTES, read_bytes
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
@@ -32,6 +33,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
         UnsupportedModelError: The file holds no graph, or the outputs are not named or not in it.
     """
     graph_def = _read(path)
+    check_structure(graph_def, f"the frozen graph '{path}'")
     nodes = {node.name: node for node in graph_def.node}
     description = f"Frozen graph '{path.name}'"
     outputs = _outputs(description, nodes, options.outputs)

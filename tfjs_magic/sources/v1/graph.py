@@ -16,7 +16,7 @@ from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
-from tfjs_magic.sources.graph_check import check_structure, refuse_touching
+from tfjs_magic.sources.graph_check import refuse_touching
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import closure, control_inputs, data_inputs, node_and_port
@@ -75,7 +75,6 @@ def graph_source(
         UnsupportedModelError: An endpoint is no tensor that TF.js has, or an output needs what the graph does not tell.
     """
     check_names(endpoints.description, endpoints.inputs, shapes)
-    check_structure(graph_def, endpoints.description)
     nodes = {node.name: node for node in graph_def.node}
     _check_endpoints(nodes, endpoints)
     whole = _part(graph_def, _reachable(nodes, endpoints))

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.graph_check import check_structure
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.tensors import chosen_signature
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
@@ -54,6 +55,7 @@ def saved_model_v1_source(path: Path, meta_graph: Any, options: ConvertOptions) 
         UnsupportedModelError: It has no such signature, a tensor of it is sparse, or a variable that the outputs need
             is not in the checkpoint, or changes while the model loads or runs.
     """
+    check_structure(meta_graph.graph_def, f"the SavedModel '{path}'")
     signatures = {name: row for name, row in meta_graph.signature_def.items() if name != _INIT_SIGNATURE}
     name = chosen_signature(f"The SavedModel '{path}'", signatures, options.signature)
     signature = signatures[name]
