@@ -18,6 +18,7 @@ from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.hdf5 import check_archive, check_hdf5
 from tfjs_magic.sources.keras_config import needing_trust, refuse_untrusted
+from tfjs_magic.sources.keras_wiring import check_wiring
 from tfjs_magic.sources.paths import KERAS_METADATA
 from tfjs_magic.sources.sizes import MOST_TEXT_BYTES, parse_json, read_bytes
 from tfjs_magic.sources.source import FunctionSource, KerasSource
@@ -37,6 +38,7 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
     version, config = _described(path, suffix)
     compiled = config.pop("compile_config", None)
     refuse_untrusted(str(path), config, trust=options.trust)
+    check_wiring(str(path), config)
     elements = check_archive(path) if suffix == ".keras" else check_hdf5(path, str(path))
     import keras  # noqa: PLC0415 - what is damaged is said without it
 
@@ -186,6 +188,7 @@ def keras_2_saved_model_source(path: Path, options: ConvertOptions) -> FunctionS
     except Exception as error:  # protobuf and json raise whatever the file provokes
         raise UnsupportedModelError(f"'{path / KERAS_METADATA}' is damaged: {reason_of(error)}.") from error
     refuse_untrusted(str(path), config, trust=options.trust, package="tf_keras", file="SavedModel")
+    check_wiring(str(path), config)
     elements = sum(file.stat().st_size for file in (path / "variables").glob("*"))
     return _loaded_by_keras_2(path, path, elements, options, "which Keras 2 wrote")
 
