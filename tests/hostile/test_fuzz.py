@@ -39,7 +39,7 @@ def _run(module: str, *arguments: object) -> str:
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bent loop may have no end."""
-    monkeypatch.setattr(node, "REPLY_TIMEOUT_S", 10)
+    monkeypatch.setattr(node, "REPLY_TIMEOUT_S", 4)
 
 
 @pytest.fixture(scope="module")
