@@ -45,8 +45,8 @@ class Bender:
         kinds = self._kinds(target)
         bend = self.rng.choice([*kinds, *kinds, *kinds, self._bytes, self._place])
         done = [bend(target)]
-        if self.rng.random() < 0.2:
-            done.append(self.rng.choice([*kinds, self._bytes])(target) if target.exists() else "gone")
+        if self.rng.random() < 0.2 and bend != self._place:  # nobody opens a pipe or a device here
+            done.append(self.rng.choice([*kinds, self._bytes])(target))
         return target, "; ".join(done)
 
     def _kinds(self, target: Path) -> list[Callable[[Path], str]]:
