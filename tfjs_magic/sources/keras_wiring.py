@@ -12,7 +12,9 @@ from typing import Any
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 
 #: A call of a layer: its name, and which call it is.
-_Call = tuple[str, int]
+_Call = tuple[str, float]
+#: What stands for no number of a call.
+_PARTS = (str, list, Mapping)
 
 
 def check_wiring(what: str, config: Any) -> None:
@@ -72,8 +74,8 @@ def _refs(call: Any) -> Iterator[_Call]:
         if isinstance(value, Mapping):
             stack += value.values()
         elif isinstance(value, list):
-            if len(value) >= 3 and isinstance(value[0], str) and type(value[1]) is int and type(value[2]) is int:
-                yield value[0], value[1]
+            if len(value) >= 3 and isinstance(value[0], str) and not any(isinstance(one, _PARTS) for one in value[1:3]):
+                yield value[0], value[1] if isinstance(value[1], (int, float)) else -1  # True is 1 to Keras, too
                 stack += value[3:]
             else:
                 stack += value
