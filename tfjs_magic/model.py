@@ -11,6 +11,7 @@ from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.ops.check import count_ops, missing_per_backend
 from tfjs_magic.options import BenchmarkOptions
+from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.tfjs import DAMAGES, read_tfjs
 from tfjs_magic.sources.tfjs_graph import graphs_of
@@ -52,7 +53,8 @@ class TfjsModel(Artifacts):
         from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
 
         self._check_layers("become a Keras model")
-        return eagerly(lambda: keras_model(self.topology, self.weights))
+        with one_sentence(self.report.source):
+            return eagerly(lambda: keras_model(self.topology, self.weights))
 
     def weights_into(self, model: Any) -> None:
         """Load the weights of a layers model, trained in TF.js, into the Keras 3 model that it was converted from.
@@ -97,8 +99,9 @@ def load(path: str | Path) -> TfjsModel:
     Raises:
         UnsupportedModelError: It is missing, damaged, or points outside its directory.
     """
-    model = with_verbs(read_tfjs(path))
-    return dataclasses.replace(model, report=op_report(model))
+    with one_sentence(f"'{path}'"):
+        model = with_verbs(read_tfjs(path))
+        return dataclasses.replace(model, report=op_report(model))
 
 
 def with_verbs(artifacts: Artifacts) -> TfjsModel:

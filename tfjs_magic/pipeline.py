@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
@@ -85,7 +87,10 @@ def convert(
         trust=trust,
         progress=progress,
     )
-    return eagerly(lambda: _converted(source, options, _Clock(options)))
+    from_file = isinstance(source, (str, os.PathLike, TfjsModel))
+    what = source.report.source if isinstance(source, TfjsModel) else f"'{source}'"
+    with one_sentence(what) if from_file else contextlib.nullcontext():
+        return eagerly(lambda: _converted(source, options, _Clock(options)))
 
 
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:
@@ -214,10 +219,11 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
-    from tfjs_magic.ops.check import check_ops, count_ops  # noqa: PLC0415
+    from tfjs_magic.ops.check import check_ops, count_ops, refuse_missing_ports  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
     graph = source.graph
+    refuse_missing_ports(graph)
     named = {node.name for node in graph} if source.may_begin_inside else set()
     with clock.stage("passes"):
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))

@@ -46,6 +46,7 @@ def graph_from_topology(
         placeholders = {name: node_of(read_ref(ref)) for name, ref in inputs.items()}
         graph = Graph(nodes, inputs=placeholders, outputs={name: read_ref(ref) for name, ref in outputs.items()})
         _refuse_dangling(graph)
+        _refuse_circles(graph)
         _set_numbers_of_outputs(graph)
     except _DAMAGES as error:
         reason = f"{type(error).__name__}: {error}"
@@ -153,6 +154,35 @@ def _refuse_dangling(graph: Graph) -> None:
                 stage="graph",
                 node=placeholder,
             )
+
+
+def _refuse_circles(graph: Graph) -> None:
+    """Refuse nodes that need their own results; loops do so through NextIteration alone."""
+    done: set[NodeName] = set()
+    for root in graph:
+        path, on_path = [root.name], {root.name}
+        waiting = [iter(_needs(root))]
+        while path and root.name not in done:
+            name = next((one for one in waiting[-1] if one not in done), None)
+            if name is None:
+                done.add(path[-1])
+                on_path.discard(path.pop())
+                waiting.pop()
+            elif name in on_path:
+                circle = path[path.index(name) :]
+                raise UnsupportedModelError(
+                    f"modelTopology is damaged: the nodes {quoted_list(circle)} need their own results.",
+                    stage="graph",
+                    node=name,
+                )
+            else:
+                path.append(name)
+                on_path.add(name)
+                waiting.append(iter(_needs(graph[name])))
+
+
+def _needs(node: Node) -> list[NodeName]:
+    return [] if node.op == "NextIteration" else [*map(node_of, node.inputs), *node.controls]
 
 
 def _set_numbers_of_outputs(graph: Graph) -> None:

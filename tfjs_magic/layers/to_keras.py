@@ -33,6 +33,7 @@ from tfjs_magic.layers.keras_options import (
     snake_case,
 )
 from tfjs_magic.layers.tfjs_functions import register
+from tfjs_magic.layers.weight_budget import weights_within
 
 #: A tensor of the topology: layer name, number of its call, number of its output.
 Ref = tuple[str, int, int]
@@ -50,7 +51,8 @@ def keras_model(topology: Config, weights: Mapping[str, Array]) -> Any:
     """
     whole = topology.get("model_config", topology)
     builder = _Builder()
-    model = builder.container(whole, name=_config(whole).get("name"))
+    with weights_within(builder.keras.layers.Layer, sum(array.size for array in weights.values())):
+        model = builder.container(whole, name=_config(whole).get("name"))
     builder.check_axes()
     _fill(builder.variables(), weights)
     return model

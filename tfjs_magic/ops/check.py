@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from tfjs_magic.artifacts import PassReport
-from tfjs_magic.errors import UnsupportedOpsError
+from tfjs_magic.errors import UnsupportedModelError, UnsupportedOpsError
 from tfjs_magic.graph import conditions
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.refs import NodeName
+from tfjs_magic.graph.outputs import number_of_outputs
+from tfjs_magic.graph.refs import NodeName, node_of, port_of
 from tfjs_magic.ops.kernels import failing_calls
 from tfjs_magic.ops.ways_out import ways_out
 from tfjs_magic.options import BACKENDS
@@ -67,6 +68,24 @@ def check_ops(graph: Graph, passes: Sequence[PassReport] = (), *, named: Collect
         "writes the model all the same."
     )
     raise UnsupportedOpsError(" ".join(sentences), ops={**unknown, **wrong})
+
+
+def refuse_missing_ports(graph: Graph) -> None:
+    """Refuse a use of an output that the op does not have; of an op that TF.js lacks, nothing is known.
+
+    Raises:
+        UnsupportedModelError: Names the tensor.
+    """
+    table = supported()["ops"]
+    for ref in (*(ref for node in graph for ref in node.inputs), *graph.outputs.values()):
+        node = graph[node_of(ref)]
+        if port_of(ref) and node.op in table and port_of(ref) >= (number := number_of_outputs(node.op, node.attrs)):
+            raise UnsupportedModelError(
+                f"'{ref}' is used, but '{node.name}' ({node.op}) has {number} outputs, counted from 0: the graph is "
+                "damaged. Convert its source again.",
+                stage="graph",
+                node=node.name,
+            )
 
 
 def missing_per_backend(*graphs: Graph) -> dict[str, tuple[str, ...]]:

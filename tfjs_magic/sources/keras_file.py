@@ -3,52 +3,86 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
+import re
 import shutil
 import tempfile  # noqa: TID251 - Keras goes by the file's name; a link with the right one is removed at once
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.hdf5 import check_archive, check_hdf5
+from tfjs_magic.sources.keras_config import needing_trust, refuse_untrusted
+from tfjs_magic.sources.keras_wiring import check_wiring
 from tfjs_magic.sources.paths import KERAS_METADATA
+from tfjs_magic.sources.sizes import MOST_TEXT_BYTES, parse_json, read_bytes
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 
 _Suffix = Literal[".keras", ".h5"]
 
 
 def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | FunctionSource:
-    """Load a whole-model file, whatever its name; nothing with a Lambda or custom code in it unless ``options.trust``.
+    """Load a whole-model file, whatever its name; nothing that brings code along unless ``options.trust``.
 
     What only Keras 2 can read is left to ``tf_keras``, if it is installed.
 
     Raises:
-        UnsupportedModelError: It holds no model, or Keras cannot load it; the reason is Keras's own.
+        UnsupportedModelError: It holds no model, or needs trust; or Keras cannot load it, for a reason of its own.
     """
     suffix = _content(path)
     version, config = _described(path, suffix)
+    compiled = config.pop("compile_config", None)
+    refuse_untrusted(str(path), config, trust=options.trust)
+    check_wiring(str(path), config)
+    elements = check_archive(path) if suffix == ".keras" else check_hdf5(path, str(path))
     import keras  # noqa: PLC0415 - what is damaged is said without it
 
     from tfjs_magic.layers.tfjs_functions import register  # noqa: PLC0415
+    from tfjs_magic.layers.weight_budget import weights_within  # noqa: PLC0415
     from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415
 
+    _check_version(keras.__version__, path, options)
     register()  # what to_keras() may have put into the file
 
     try:
-        with _named(path, suffix) as file:
+        with _named(path, suffix) as file, weights_within(keras.layers.Layer, elements):
             model = keras.saving.load_model(file, compile=False, safe_mode=not options.trust)
+    except UnsupportedModelError:
+        raise
     except Exception as error:  # Keras raises whatever the file provokes
         reason = reason_of(error)
         if version.startswith("2."):
-            return _of_keras_2(path, suffix, config, options, version=version, reason=reason)
-        hint = "" if options.trust else " A file that you trust may run code of its own with trust=True."
-        msg = f"Keras cannot load '{path}': {type(error).__name__}: {reason}.{hint if 'unsafe' in str(error) else ''}"
-        raise UnsupportedModelError(msg) from error
-    _compile(model, config.get("compile_config"), safe_mode=not options.trust)
+            refuse_untrusted(str(path), config, trust=options.trust, package="tf_keras")
+            return _of_keras_2(path, suffix, elements, options, version=version, reason=reason)
+        raise UnsupportedModelError(f"Keras cannot load '{path}': {type(error).__name__}: {reason}.") from error
+    _check_model(path, model, keras.Model)
+    if options.trust or not any(needing_trust(compiled)):
+        _compile(model, compiled, safe_mode=not options.trust)
     return keras_source(model, options)
+
+
+def _check_version(version: str, path: Path, options: ConvertOptions) -> None:
+    """Refuse a Keras whose safe mode lets files run code or read other files.
+
+    Source: Keras's advisories GHSA-36fq-jgmw-4r9c (3.11.3), CVE-2025-12058 (3.12.0), CVE-2026-0897, -1462 and -1669
+    (3.12.1 and 3.13.2).
+    """
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+    if not options.trust and (numbers < (3, 12, 1) or (3, 13) <= numbers < (3, 13, 2)):
+        raise UnsupportedModelError(
+            f"'{path}' would be loaded by Keras {version}, which may let a file run code or read other files. Install "
+            "a later one: pip install 'keras>=3.12.1,!=3.13.0,!=3.13.1'. If you trust the file, pass trust=True."
+        )
+
+
+def _check_model(path: Path, model: Any, kind: type) -> None:
+    if not isinstance(model, kind):
+        raise UnsupportedModelError(f"'{path}' holds a {type(model).__name__}, no model; expected a whole model.")
 
 
 def _content(path: Path) -> _Suffix:
@@ -74,33 +108,45 @@ def _compile(model: Any, config: Any, *, safe_mode: bool) -> None:
             model.compile(**keras.saving.deserialize_keras_object(config, safe_mode=safe_mode))
 
 
-def _described(path: Path, suffix: _Suffix) -> tuple[str, Mapping[str, Any]]:
+def _described(path: Path, suffix: _Suffix) -> tuple[str, dict[str, Any]]:
     """Return the version of the Keras that wrote it, and the model's config.
 
     Raises:
         UnsupportedModelError: It is damaged, or holds weights alone.
     """
     try:
-        version, config = (_from_zip if suffix == ".keras" else _from_hdf5)(path)
+        version, text = (_from_zip if suffix == ".keras" else _from_hdf5)(path)
+    except UnsupportedModelError:
+        raise
     except Exception as error:  # zipfile, h5py and json raise whatever the file provokes
         raise UnsupportedModelError(f"'{path}' is damaged: {reason_of(error)}.") from error
-    if config is None:
+    if text is None:
         raise UnsupportedModelError(
             f"'{path}' holds weights alone, no model. Build the model, call model.load_weights('{path.name}'), and "
             "convert the model."
         )
-    return version, json.loads(config)
+    config = parse_json(text, str(path)) if isinstance(text, (str, bytes)) else None
+    if not isinstance(config, dict):
+        raise UnsupportedModelError(f"'{path}' is damaged: its config is no description of a model.")
+    return version, config
 
 
-def _from_zip(path: Path) -> tuple[str, bytes | None]:
+def _from_zip(path: Path) -> tuple[str, Any]:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
-        metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
-        config = archive.read("config.json") if "config.json" in names else None
+        read = functools.partial(_member, path, archive)
+        metadata = parse_json(read("metadata.json"), f"{path}/metadata.json") if "metadata.json" in names else {}
+        config = read("config.json") if "config.json" in names else None
     return str(metadata.get("keras_version", "")), config
 
 
-def _from_hdf5(path: Path) -> tuple[str, bytes | str | None]:
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    if (length := archive.getinfo(name).file_size) > MOST_TEXT_BYTES:
+        raise UnsupportedModelError(f"'{path}/{name}' has {length} bytes; expected at most {MOST_TEXT_BYTES}.")
+    return archive.read(name)
+
+
+def _from_hdf5(path: Path) -> tuple[str, Any]:
     import h5py  # type: ignore[import-untyped]  # noqa: PLC0415 - Keras brings it along
 
     with h5py.File(path) as file:
@@ -137,19 +183,22 @@ def keras_2_saved_model_source(path: Path, options: ConvertOptions) -> FunctionS
 
     metadata = saved_metadata_pb2.SavedMetadata()
     try:
-        metadata.ParseFromString((path / KERAS_METADATA).read_bytes())
+        metadata.ParseFromString(read_bytes(path / KERAS_METADATA))
         config = [json.loads(node.metadata) for node in metadata.nodes if node.metadata]
     except Exception as error:  # protobuf and json raise whatever the file provokes
         raise UnsupportedModelError(f"'{path / KERAS_METADATA}' is damaged: {reason_of(error)}.") from error
-    return _loaded_by_keras_2(path, path, config, options, "which Keras 2 wrote")
+    refuse_untrusted(str(path), config, trust=options.trust, package="tf_keras", file="SavedModel")
+    check_wiring(str(path), config)
+    elements = sum(file.stat().st_size for file in (path / "variables").glob("*"))
+    return _loaded_by_keras_2(path, path, elements, options, "which Keras 2 wrote")
 
 
 def _of_keras_2(
-    path: Path, suffix: _Suffix, config: Mapping[str, Any], options: ConvertOptions, *, version: str, reason: str
+    path: Path, suffix: _Suffix, elements: int, options: ConvertOptions, *, version: str, reason: str
 ) -> FunctionSource | KerasSource:
     _require_tf_keras(f"Keras 3 cannot load '{path}', which Keras {version} wrote: {reason}.")
     with _named(path, suffix) as file:
-        return _loaded_by_keras_2(path, file, config, options, f"which Keras {version} wrote")
+        return _loaded_by_keras_2(path, file, elements, options, f"which Keras {version} wrote")
 
 
 def _require_tf_keras(problem: str) -> None:
@@ -158,31 +207,20 @@ def _require_tf_keras(problem: str) -> None:
 
 
 def _loaded_by_keras_2(
-    path: Path, file: Path, config: Any, options: ConvertOptions, writer: str
+    path: Path, file: Path, elements: int, options: ConvertOptions, writer: str
 ) -> FunctionSource | KerasSource:
-    if not options.trust and (lambdas := list(_code(config))):
-        raise UnsupportedModelError(
-            f"'{path}' brings code along in its Lambda layer '{lambdas[0]}'. If you trust the file, pass trust=True."
-        )
     import tf_keras  # noqa: PLC0415 - an extra
 
+    from tfjs_magic.layers.weight_budget import weights_within  # noqa: PLC0415
     from tfjs_magic.sources.tf_keras import tf_keras_source  # noqa: PLC0415
 
     try:
-        model = tf_keras.models.load_model(file, compile=False)
+        with weights_within(tf_keras.layers.Layer, elements):
+            model = tf_keras.models.load_model(file, compile=False, safe_mode=not options.trust)
+    except UnsupportedModelError:
+        raise
     except Exception as error:  # Keras raises whatever the file provokes
         msg = f"tf_keras cannot load '{path}', {writer}: {type(error).__name__}: {reason_of(error)}."
         raise UnsupportedModelError(msg) from error
+    _check_model(path, model, tf_keras.Model)
     return tf_keras_source(model, options)
-
-
-def _code(config: Any) -> Iterator[str]:
-    """Yield the names of Lambda layers: Keras 2 unpickles their code from HDF5 without asking."""
-    if isinstance(config, Mapping):
-        if config.get("class_name") == "Lambda":
-            yield str((config.get("config") or {}).get("name", "lambda"))
-        for value in config.values():
-            yield from _code(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _code(value)

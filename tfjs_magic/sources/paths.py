@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from tfjs_magic.errors import UnsupportedModelError, reason_of
 
 Kind = Literal["Keras file", "SavedModel", "TF Hub module", "frozen graph", "TensorFlow.js model"]
 
@@ -19,15 +23,47 @@ _SUFFIXES: dict[str, Kind] = {
     ".pb": "frozen graph",
     ".json": "TensorFlow.js model",
 }
+_LONGEST_SHOWN = 200
 #: A TF Hub handle. Without encryption only from this very machine.
 _HANDLE = re.compile(r"https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
 
 
 def kind_of(path: str | os.PathLike[str]) -> Kind | None:
-    """Return what there is to convert; None where there is nothing, or nothing of any known kind."""
+    """Return what there is to convert; None where there is nothing, or nothing of any known kind.
+
+    Raises:
+        UnsupportedModelError: The system takes no such path, or lets nobody look there.
+    """
     if is_handle(path):
         return "TF Hub module"
-    place = Path(path).expanduser()
+    with _said_of(path):
+        return _kind_at(Path(path).expanduser())
+
+
+def place_of(path: str | os.PathLike[str]) -> Path:
+    """Return the path with the home directory in the place of "~".
+
+    Raises:
+        UnsupportedModelError: There is no such user, or the system takes no such path.
+    """
+    with _said_of(path):
+        place = Path(path).expanduser()
+        place.exists()  # raises where the name is too long, or its directory may not be looked into
+        return place
+
+
+@contextlib.contextmanager
+def _said_of(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        text = str(path)
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
+        raise UnsupportedModelError(f"'{shown}' cannot be opened: {reason}.") from error
+
+
+def _kind_at(place: Path) -> Kind | None:
     if place.is_dir():
         if (place / "model.json").is_file():
             return "TensorFlow.js model"

@@ -12,7 +12,7 @@ from typing import Any
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.paths import Kind, is_handle, kind_of
+from tfjs_magic.sources.paths import Kind, is_handle, kind_of, place_of
 from tfjs_magic.sources.source import Source
 
 _EXPECTED = (
@@ -46,7 +46,7 @@ def resolve(source: object, options: ConvertOptions) -> Source:
 
 
 def _from_path(path: str | os.PathLike[str], options: ConvertOptions) -> Source:
-    place = Path(path).expanduser()
+    place = place_of(path)
     if (kind := kind_of(path)) is not None:
         _refuse_pointer(place)
         return _read(_AT_PATHS[kind], path if is_handle(path) else place, options)

@@ -11,9 +11,11 @@ import tensorflow as tf
 from tfjs_magic.errors import UnsupportedModelError, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.function import module_source, whole_function_source
+from tfjs_magic.sources.graph_check import refuse_touching
 from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras_file import keras_2_saved_model_source
 from tfjs_magic.sources.paths import holds_layers, saved_model_in
+from tfjs_magic.sources.saved_model_check import check_before_load, read_meta_graphs
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import chosen_signature
 from tfjs_magic.sources.v1.saved_model import meta_graph_v1, saved_model_v1_source
@@ -28,10 +30,20 @@ def saved_model_source(directory: Path, options: ConvertOptions) -> FunctionSour
         UnsupportedModelError: TensorFlow cannot load it, or it has no such signature.
     """
     path = saved_model_in(directory) or directory
-    if (meta_graph := meta_graph_v1(path, options)) is not None:
+    meta_graphs = read_meta_graphs(path)
+    if (meta_graph := meta_graph_v1(path, meta_graphs, options)) is not None:
         return saved_model_v1_source(path, meta_graph, options)
+    check_before_load(path, meta_graphs[0], trust=options.trust)
     if options.format == "layers" and holds_layers(path):
-        return keras_2_saved_model_source(path, options)
+        source = keras_2_saved_model_source(path, options)
+    else:
+        source = _loaded(path, options)
+    if isinstance(source, FunctionSource):
+        refuse_touching(source.function.graph.as_graph_def(), source.description, trust=options.trust)
+    return source
+
+
+def _loaded(path: Path, options: ConvertOptions) -> FunctionSource:
     try:
         loaded = tf.saved_model.load(str(path), tags=list(options.tags))
     except Exception as error:  # TensorFlow raises whatever the files provoke

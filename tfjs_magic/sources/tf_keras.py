@@ -21,6 +21,8 @@ from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import on_any_cpu
 from tfjs_magic.sources.inside import starting_inside
 from tfjs_magic.sources.keras import keras_source
+from tfjs_magic.sources.keras_config import refuse_untrusted
+from tfjs_magic.sources.keras_wiring import check_wiring
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import change_detector, dims, unique_names, wanted_shape
 from tfjs_magic.sources.tf_keras_cudnn import without_cudnn
@@ -81,7 +83,10 @@ def keras_2_model(topology: Mapping[str, Any], twin: Any) -> Any | None:
     import tf_keras  # noqa: PLC0415 - an extra
 
     with contextlib.suppress(Exception):  # whatever Keras 2 says of options that it does not have
-        model = tf_keras.models.model_from_json(json.dumps(topology.get("model_config", topology)))
+        config = topology.get("model_config", topology)
+        refuse_untrusted("model.json", config, trust=False, package="tf_keras")
+        check_wiring("model.json", config)
+        model = tf_keras.models.model_from_json(json.dumps(config))
         ours = dict(_leaves(model))
         for name, layer in _leaves(twin):
             values = [variable.numpy() for variable in layer.weights if "seed" not in variable.path]

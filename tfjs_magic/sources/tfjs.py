@@ -5,10 +5,10 @@ Source: tfjs-core ``src/io/types.ts`` (``ModelJSON``) and ``src/io/io_utils.ts``
 
 from __future__ import annotations
 
-import json
+import collections
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -21,16 +21,22 @@ from tfjs_magic.artifacts import (
     TensorInfo,
     WeightSpec,
 )
-from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.dtypes import dtype_name, result_dtype
 from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
+from tfjs_magic.sources.paths import place_of
+from tfjs_magic.sources.sizes import length_of, parse_json, read_bytes
 
 #: What reading hostile files may provoke.
 DAMAGES = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError),
     struct.error,
 )
+#: Of weights; TF.js refuses others. Source: tfjs-core ``src/io/io_utils.ts`` (``decodeWeight``), 4.22.
+_DTYPES = ("float32", "int32", "bool", "complex64", "string")
+#: The largest graphs of published models have a third of it.
+_MOST_NODES = 100_000
 _ITEM_BYTES = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8, "uint8": 1, "uint16": 2, "float16": 2}
 
 
@@ -43,14 +49,14 @@ def read_tfjs(path: str | Path) -> Artifacts:
     Raises:
         UnsupportedModelError: It is missing, damaged, or points outside its directory.
     """
-    given = Path(path).expanduser()
+    given = place_of(path)
     file = given / "model.json" if given.is_dir() else given
     if not file.is_file():
         raise UnsupportedModelError(f"'{file}' does not exist; expected a model.json, or a directory with one.")
     try:
-        document = json.loads(file.read_bytes())
+        document = parse_json(read_bytes(file), str(file), kind="TF.js model", numbers_only=True)
         model_format = _format(document)
-        groups = tuple(_group(file.parent, row, i) for i, row in enumerate(document["weightsManifest"], start=1))
+        groups = _groups(file.parent, document["weightsManifest"])
         read = _graph_signature if model_format == "graph-model" else _layers_signature
         inputs, outputs = read(document)
     except UnsupportedModelError:
@@ -85,6 +91,10 @@ def _has_optimizer(document: Mapping[str, Any]) -> bool:
 
 def _format(document: Mapping[str, Any]) -> ModelFormat:
     topology = document["modelTopology"]
+    functions = (topology.get("library") or {}).get("function") or ()
+    nodes = len(topology.get("node") or ()) + sum(len(function.get("nodeDef") or ()) for function in functions)
+    if nodes > _MOST_NODES:
+        raise UnsupportedModelError(f"model.json has {nodes} nodes; expected at most {_MOST_NODES} of a model.")
     declared = document.get("format") or ("graph-model" if "node" in topology else "layers-model")
     if declared not in {"graph-model", "layers-model"}:
         raise UnsupportedModelError(f"model.json has format '{declared}'; expected 'graph-model' or 'layers-model'.")
@@ -94,26 +104,44 @@ def _format(document: Mapping[str, Any]) -> ModelFormat:
 # ---------------------------------------------------------------------- weights
 
 
-def _group(directory: Path, row: Mapping[str, Any], index: int) -> ManifestGroup:
-    paths = [_inside(directory, name) for name in row["paths"]]
+def _groups(directory: Path, manifest: Sequence[Mapping[str, Any]]) -> tuple[ManifestGroup, ...]:
+    """Read the weights, once sizes, names and files are known to fit each other."""
+    rows = [([_inside(directory, name) for name in row["paths"]], [*map(_row, row["weights"])]) for row in manifest]
+    if twice := _twice(path.name for paths, _ in rows for path in paths):
+        raise UnsupportedModelError(f"The manifest names the files {quoted_list(twice)} twice; expected each once.")
+    if twice := _twice(spec.name for _, specs in rows for spec, _ in specs):
+        raise UnsupportedModelError(f"The manifest names the weights {quoted_list(twice)} twice; expected each once.")
+    for paths, specs in rows:
+        least = sum(_least_bytes(spec) for spec, _ in specs)
+        exact = all(spec.dtype != "string" for spec, _ in specs)
+        held = sum(map(length_of, paths))
+        if least > held or (exact and least != held):
+            raise UnsupportedModelError(
+                f"The files {quoted_list(path.name for path in paths)} hold {held} bytes; the manifest describes "
+                f"{'' if exact else 'at least '}{least}."
+            )
+    return tuple(_group(paths, specs, i) for i, (paths, specs) in enumerate(rows, start=1))
+
+
+def _twice(names: Iterable[str]) -> set[str]:
+    return {name for name, count in collections.Counter(names).items() if count > 1}
+
+
+def _group(paths: Sequence[Path], rows: Sequence[tuple[WeightSpec, bool]], index: int) -> ManifestGroup:
     data = memoryview(b"".join(path.read_bytes() for path in paths))
     specs, parts, offset = [], [], 0
-    for weight in row["weights"]:
-        spec = _spec(weight)
+    for spec, kept in rows:
         length = _byte_length(spec, data[offset:])
-        kept = weight.get("group") != "optimizer"
         if offset + length > data.nbytes:
             raise UnsupportedModelError(
-                f"Weight '{spec.name}' ends at byte {offset + length}, but the files {row['paths']} hold {data.nbytes}."
+                f"Weight '{spec.name}' ends at byte {offset + length}; its files hold {data.nbytes}."
             )
         if kept:
             specs.append(spec)
             parts.append(data[offset : offset + length])
         offset += length
     if offset != data.nbytes:
-        raise UnsupportedModelError(
-            f"The files {row['paths']} hold {data.nbytes} bytes; the manifest describes {offset}."
-        )
+        raise UnsupportedModelError(f"The files hold {data.nbytes} bytes; the manifest describes {offset}.")
     size = paths[0].stat().st_size if paths else DEFAULT_SHARD_SIZE_BYTES
     return ManifestGroup(tuple(specs), tuple(parts), max(size, 1), index)
 
@@ -128,24 +156,46 @@ def _inside(directory: Path, name: str) -> Path:
     return target
 
 
-def _spec(row: Mapping[str, Any]) -> WeightSpec:
-    shape = tuple(int(size) for size in row["shape"])
-    if min(shape, default=0) < 0 or row["dtype"] not in {*_ITEM_BYTES, "string"}:
-        raise UnsupportedModelError(f"Weight '{row['name']}' has shape {shape} and dtype '{row['dtype']}'.")
-    quantization = row.get("quantization")
-    if quantization is None:
-        return WeightSpec(str(row["name"]), shape, row["dtype"])
-    scale, low = quantization.get("scale"), quantization.get("min")
-    stored = Quantization(
-        quantization["dtype"], None if scale is None else float(scale), None if low is None else float(low)
-    )
-    return WeightSpec(str(row["name"]), shape, row["dtype"], stored)
+def _row(row: Mapping[str, Any]) -> tuple[WeightSpec, bool]:
+    """Return a weight's row, and whether it is one of the model's, not the optimizer's."""
+    name, shape, dtype = row["name"], row["shape"], row["dtype"]
+    whole = isinstance(shape, list) and all(type(size) is int and 0 <= size < 2**31 for size in shape)
+    if not isinstance(name, str) or not whole or dtype not in _DTYPES:
+        raise UnsupportedModelError(
+            f"Weight {name!r} has shape {shape!r} and dtype {dtype!r}; expected a name, whole numbers, and one of "
+            f"{', '.join(_DTYPES)}."
+        )
+    return WeightSpec(name, tuple(shape), dtype, _quantization(name, dtype, row)), row.get("group") != "optimizer"
+
+
+def _quantization(name: str, dtype: str, row: Mapping[str, Any]) -> Quantization | None:
+    if (given := row.get("quantization")) is None:
+        return None
+    stored, scale, low = given["dtype"], given.get("scale"), given.get("min")
+    if stored == "float16" and dtype == "float32":
+        return Quantization("float16")
+    numbers = all(type(one) in {int, float} and math.isfinite(one) for one in (scale, low))
+    if stored not in {"uint8", "uint16"} or dtype not in {"float32", "int32"} or not numbers or scale <= 0:
+        raise UnsupportedModelError(
+            f"Weight '{name}' of dtype {dtype} is quantized as {dict(given)}; expected float32 as float16, or float32 "
+            "or int32 as uint8 or uint16 with a positive 'scale' and a 'min'."
+        )
+    return Quantization(stored, float(scale), float(low))
+
+
+def _least_bytes(spec: WeightSpec) -> int:
+    """Return how many bytes a weight has, of texts at least: each begins with its length."""
+    return math.prod(spec.shape) * (4 if spec.dtype == "string" else _item_bytes(spec))
+
+
+def _item_bytes(spec: WeightSpec) -> int:
+    return _ITEM_BYTES[spec.quantization.dtype if spec.quantization else spec.dtype]
 
 
 def _byte_length(spec: WeightSpec, rest: memoryview) -> int:
     count = math.prod(spec.shape)
     if spec.dtype != "string":
-        return count * _ITEM_BYTES[spec.quantization.dtype if spec.quantization else spec.dtype]
+        return count * _item_bytes(spec)
     offset = 0
     for _ in range(count):
         offset += 4 + int(struct.unpack_from("<I", rest, offset)[0])

@@ -69,6 +69,8 @@ def _source(model: Artifacts, description: str, options: ConvertOptions) -> Tfjs
         )
     if (fixed := _why_fixed(model, description)) is None:
         return TfjsSource(model, description, functools.partial(_read_graph, model, description))
+    if model.format == "graph-model":
+        graphs_of(model)  # refuses what is damaged
     if options.outputs is not None:
         raise UnsupportedModelError(f"{fixed} So it keeps all of its outputs; leave outputs=… out.")
     return FixedSource(model, description, fixed)

@@ -12,6 +12,8 @@ import tensorflow as tf
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.graph_check import check_structure
+from tfjs_magic.sources.sizes import MOST_PROTO_BYTES, read_bytes
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
 from tfjs_magic.sources.v1.nodes import closure, data_inputs, default_values, node_and_port
@@ -32,6 +34,7 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
         UnsupportedModelError: The file holds no graph, or the outputs are not named or not in it.
     """
     graph_def = _read(path)
+    check_structure(graph_def, f"the frozen graph '{path}'")
     nodes = {node.name: node for node in graph_def.node}
     description = f"Frozen graph '{path.name}'"
     outputs = _outputs(description, nodes, options.outputs)
@@ -52,7 +55,13 @@ def frozen_graph_source(path: Path, options: ConvertOptions) -> FunctionSource:
 
     contents = table_contents(path.parent, _without_assets(graph_def), description)
     source = graph_source(
-        graph_def, endpoints, values=no_value, tables=contents, shapes=shapes, feed="name it in inputs="
+        graph_def,
+        endpoints,
+        values=no_value,
+        tables=contents,
+        shapes=shapes,
+        trust=options.trust,
+        feed="name it in inputs=",
     )
     constant = () if source.inputs else ("It needs no input: its outputs are always the same.",)
     return dataclasses.replace(source, notes=(*source.notes, *constant, *(() if options.outputs else (note,))))
@@ -66,7 +75,7 @@ def _without_assets(graph_def: Any) -> Any:
 
 
 def _read(path: Path) -> Any:
-    data = path.read_bytes()
+    data = read_bytes(path, most=MOST_PROTO_BYTES)
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(data)

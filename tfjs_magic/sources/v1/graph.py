@@ -16,6 +16,7 @@ from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
+from tfjs_magic.sources.graph_check import refuse_touching
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import (
@@ -65,6 +66,7 @@ def graph_source(
     values: Values,
     tables: TableContents,
     shapes: Mapping[str, Any] | None,
+    trust: bool,
     dict_output: bool = False,
     feed: str = "export a signature that takes it",
 ) -> FunctionSource:
@@ -76,6 +78,7 @@ def graph_source(
         values: Gives the value of a variable that the outputs need.
         tables: Gives what is in the lookup tables that the outputs need.
         shapes: The user's wishes: ``convert(inputs=…)``.
+        trust: Whether what the outputs need may touch the machine.
         dict_output: Whether the source returns a dict.
         feed: How a placeholder that has a default becomes an input.
 
@@ -93,6 +96,7 @@ def graph_source(
     placeholders = _cut(whole, endpoints)
     fetches = {name: _full(ref, placeholders, endpoints) for name, ref in endpoints.outputs.items()}
     kept = _without_writes(whole, endpoints, placeholders.values(), fetches.values())
+    refuse_touching(kept, endpoints.description, trust=trust)
     defaults = _check_sources(kept, endpoints, placeholders.values())
     handles = bind_variables(kept, values)
     contents = tables([node.name for node in kept.node if is_table(node)])

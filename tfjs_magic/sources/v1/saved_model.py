@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import message_factory, text_format  # type: ignore[import-untyped]  # without stubs here
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.graph_check import check_structure
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.tensors import chosen_signature
 from tfjs_magic.sources.v1.graph import Endpoints, graph_source
@@ -25,14 +25,15 @@ _INIT_SIGNATURE = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
-def meta_graph_v1(path: Path, options: ConvertOptions) -> Any | None:
-    """Return the ``MetaGraphDef`` with the wanted tags if TensorFlow 1 wrote it; None where TensorFlow 2 may say more.
+def meta_graph_v1(path: Path, graphs: Sequence[Any], options: ConvertOptions) -> Any | None:
+    """Return the ``MetaGraphDef`` with the wanted tags if TensorFlow 1 wrote it; None where TensorFlow 2 did.
+
+    TensorFlow 2 itself takes several for those of TensorFlow 1.
 
     Raises:
         UnsupportedModelError: TensorFlow 1 wrote it, and it has no graph with these tags.
     """
-    graphs = _meta_graphs(path)
-    if not graphs or any(graph.HasField("object_graph_def") for graph in graphs):
+    if len(graphs) == 1 and graphs[0].HasField("object_graph_def"):
         return None
     by_tags = {frozenset(graph.meta_info_def.tags): graph for graph in graphs}
     wanted = frozenset(options.tags)
@@ -54,6 +55,7 @@ def saved_model_v1_source(path: Path, meta_graph: Any, options: ConvertOptions) 
         UnsupportedModelError: It has no such signature, a tensor of it is sparse, or a variable that the outputs need
             is not in the checkpoint, or changes while the model loads or runs.
     """
+    check_structure(meta_graph.graph_def, f"the SavedModel '{path}'")
     signatures = {name: row for name, row in meta_graph.signature_def.items() if name != _INIT_SIGNATURE}
     name = chosen_signature(f"The SavedModel '{path}'", signatures, options.signature)
     signature = signatures[name]
@@ -74,22 +76,9 @@ def saved_model_v1_source(path: Path, meta_graph: Any, options: ConvertOptions) 
         values=checkpoint.value,
         tables=table_contents(path, meta_graph, description),
         shapes=options.inputs,
+        trust=options.trust,
         dict_output=several,
     )
-
-
-def _meta_graphs(path: Path) -> list[Any]:
-    """Read the file; an unreadable one gives no graphs, and TensorFlow's own loader says why."""
-    pool = tf.compat.v1.MetaGraphDef.DESCRIPTOR.file.pool
-    saved_model = message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.SavedModel"))()
-    try:
-        if (path / "saved_model.pb").is_file():
-            saved_model.ParseFromString((path / "saved_model.pb").read_bytes())
-        else:
-            text_format.Parse((path / "saved_model.pbtxt").read_text(), saved_model)
-    except Exception:  # noqa: BLE001 - protobuf raises an error of its own for each implementation
-        return []
-    return list(saved_model.meta_graphs)
 
 
 def _tensor(description: str, key: str, info: Any) -> str:

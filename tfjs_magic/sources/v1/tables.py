@@ -11,7 +11,9 @@ import tensorflow as tf
 from google.protobuf import message_factory  # type: ignore[import-untyped]  # without stubs here
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.errors import UnsupportedModelError, reason_of
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
+from tfjs_magic.sources.graph_ops import AT_LOAD, FROM_FILE
+from tfjs_magic.sources.saved_model_check import asset
 from tfjs_magic.sources.v1.nodes import closure, data_inputs, node_and_port
 
 #: Names of the tables → name → keys (N,) and values (N,).
@@ -20,6 +22,7 @@ TableContents = Callable[[Iterable[str]], Mapping[str, tuple[Array, Array]]]
 _FILLING = ("InitializeTable", "LookupTableImport")
 _ASSETS = "saved_model_assets"
 _FROM_FILE = "InitializeTableFromTextFile"
+_HARMLESS = AT_LOAD | FROM_FILE | {op.removesuffix("V2") for op in AT_LOAD | FROM_FILE} | {"PlaceholderWithDefault"}
 
 
 def is_table(node: Any) -> bool:
@@ -52,6 +55,7 @@ def table_contents(path: Path, meta_graph: Any, description: str) -> TableConten
                     node=name,
                 )
             part = _part(meta_graph.graph_def, nodes, filler)
+            _check_ops(part, name, description)
             _point_to_assets(part, filler, assets, path, description)
             found[name] = _filled(part, name, filler.name, nodes[name])
         return found
@@ -80,11 +84,21 @@ def _part(graph_def: Any, nodes: Mapping[str, Any], filler: Any) -> Any:
     return part
 
 
+def _check_ops(part: Any, name: str, description: str) -> None:
+    if bad := [node for node in part.node if node.op not in _HARMLESS]:
+        named = quoted_list(f"{node.name} ({node.op})" for node in bad)
+        raise UnsupportedModelError(
+            f"The lookup table '{name}' of {description} is filled by {named}, which do more than that; expected "
+            "constants, or one of the SavedModel's assets.",
+            node=bad[0].name,
+        )
+
+
 def _point_to_assets(part: Any, filler: Any, assets: Mapping[str, str], path: Path, description: str) -> None:
     """Let constants with the names of asset files name those in the SavedModel."""
     for node in part.node:
         if node.name in assets:
-            file = path / "assets" / Path(assets[node.name]).name
+            file = asset(path, Path(assets[node.name]).name)
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(str(file), tf.string))
     if filler.op.startswith(_FROM_FILE) and node_and_port(filler.input[1])[0] not in assets:
         raise UnsupportedModelError(
