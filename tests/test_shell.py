@@ -72,6 +72,9 @@ def test_what_an_encoding_lacks_is_an_escape(encoding: str, web: Path) -> None:
         pytest.param("mkdir a; cd a; rmdir ../a; $RUN convert $WEB out", "directory is gone", id="no-directory"),
         pytest.param("$RUN convert web '~nosuchuser/out'", "~nosuchuser", id="no-user"),
         pytest.param(f"$RUN convert web {'x' * 4000}", "too long", id="long-target"),
+        pytest.param("$RUN convert '~nosuchuser/web' out", "~nosuchuser", id="no-user-to-read-from"),
+        pytest.param(f"$RUN convert {'x' * 4000} out", "xxx", id="long-source"),
+        pytest.param("$RUN convert '' out", "''", id="no-source"),
         pytest.param("$RUN convert --quantize-uint8= web out", "names no weights", id="empty-variable"),
     ],
 )

@@ -46,6 +46,8 @@ def place_of(path: str | os.PathLike[str]) -> Path:
     Raises:
         UnsupportedModelError: There is no such user, or the system takes no such path.
     """
+    if not os.fspath(path):
+        raise UnsupportedModelError("'' is no path; a variable of a script may be empty.")
     with _said_of(path):
         place = Path(path).expanduser()
         place.exists()  # raises where the name is too long, or its directory may not be looked into
