@@ -229,6 +229,7 @@ class OwnOptimizer(keras.optimizers.SGD):  # type: ignore[misc]
         ("adadelta", "mse", {}, "no optimizer 'Adadelta'"),
         (keras.optimizers.Adam(epsilon=1e-3), "mse", {}, "Adam uses epsilon=0.001 otherwise"),
         (keras.optimizers.SGD(float("inf")), "mse", {}, "infinite or not a number"),
+        (keras.optimizers.Adam(beta_2={"config": 0.999}), "mse", {}, "the option beta_2 of its optimizer is no number"),
         (keras.optimizers.SGD(clipnorm=1.0), "mse", {}, "no clipnorm"),
         (keras.optimizers.Adam(amsgrad=True), "mse", {}, "no amsgrad"),
         (keras.optimizers.Adagrad(epsilon=1e-3), "mse", {}, "Adagrad with epsilon"),

@@ -35,7 +35,9 @@ do. **finite**: exact but for infinities and NaN, which drivers need not keep. C
 cannot compute are not counted; **–** marks them where they would have a row.
 
 Known, and not mended by any conversion: TF.js's kernels differ in what they make of NaN (`Maximum`, `Minimum` and
-`Relu6` drop it on wasm, `Sign` gives 0; webgl says that 0 / 0 is 1), and in sums that overflow int32.
+`Relu6` drop it on wasm, `Sign` gives 0; webgl says that 0 / 0 is 1), and in sums and products that overflow int32.
+Tensors that the values of others leave empty (`boolean_mask` of nothing, twice) and batches of no rows may come out
+with another shape, or fail. Soft suppression of boxes drops one of two that are equal.
 """
 
 

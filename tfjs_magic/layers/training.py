@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 from tfjs_magic.layers.keras_objects import fits_json, is_keras_name
@@ -137,6 +138,8 @@ def _optimizer(optimizer: Any) -> dict[str, Any]:
     config = inner.get_config()
     if not isinstance(config["learning_rate"], float):
         raise _LeftOutError("TF.js has no schedule of learning rates")
+    if odd := [key for key, value in config.items() if key != "name" and not isinstance(value, Real | None)]:
+        raise _LeftOutError(f"the option {odd[0]} of its optimizer is no number")
     for option in _EXTRAS:
         if config.get(option):
             raise _LeftOutError(f"TF.js has no {option}")
