@@ -8,6 +8,13 @@ export function formatMs(ms: number | null): string {
   return `${Number(ms.toPrecision(3))} ms`;
 }
 
+/** "0.131–0.21 ms": the unit once where both have it. */
+export function formatRange(low: number, high: number): string {
+  const [least, most] = [formatMs(low), formatMs(high)];
+  const unit = most.slice(most.indexOf(" "));
+  return `${least.endsWith(unit) ? least.slice(0, -unit.length) : least}–${most}`;
+}
+
 /** "3.1 MB", "14 MB", "840 kB". Decimal units, as file managers and npm use them. */
 export function formatBytes(bytes: number): string {
   if (bytes >= 1e6) return `${compact(bytes / 1e6)} MB`;

@@ -75,7 +75,7 @@ describe("jobTable", () => {
     expect(text(table, "Warm-up")).toBe("2 runs");
     const many = cells({ run_ms: Array.from({ length: 30 }, (_, i) => i + 1) });
     expect(text(many, "p90")).toBe("27.1 ms");
-    expect(text(many, "Median")).toBe("15.5 ms10 ms – 21 ms");
+    expect(text(many, "Median")).toBe("15.5 ms10–21 ms");
   });
 
   it("says when a run is a batch of calls and when a CPU plays the GPU", () => {

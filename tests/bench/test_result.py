@@ -81,7 +81,7 @@ def test_contenders_are_compared_round_by_round() -> None:
     (row,) = result.comparisons
     assert (row["backend"], row["baseline_backend"], row["rounds"]) == ("auto", "wasm", 20)
     assert (row["ratio"], row["low"], row["high"]) == (pytest.approx(0.75), pytest.approx(0.74), pytest.approx(0.76))
-    sentence = "auto takes 0.750 of the time of wasm (95 %: 0.740–0.760)."
+    sentence = "auto takes 0.750 times as long as wasm (95 %: 0.740–0.760)."
     assert sentence in repr(result)
     assert sentence in result._repr_html_()
     assert json.loads(result.to_json())["comparisons"] == [row]

@@ -237,7 +237,7 @@ def _comparison_line(row: Mapping[str, Any]) -> str:
     ratio, low, high = (_ratio(row[key]) for key in ("ratio", "low", "high"))
     if row["low"] <= 1 <= row["high"]:
         return f"{name} and {base}: no difference that these runs could show (95 %: {low}–{high})."
-    return f"{name} takes {ratio} of the time of {base} (95 %: {low}–{high})."
+    return f"{name} takes {ratio} times as long as {base} (95 %: {low}–{high})."
 
 
 def _ratio(value: float) -> str:

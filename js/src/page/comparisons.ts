@@ -15,7 +15,7 @@ export function comparisonLines(snapshot: Snapshot): string[] {
     const name = seriesLabel(snapshot, job);
     return found.low <= 1 && found.high >= 1
       ? `${name} and ${base}: no difference that these runs could show (95 %: ${within}).`
-      : `${name} takes ${ratioText(found.ratio)} of the time of ${base} (95 %: ${within}).`;
+      : `${name} takes ${ratioText(found.ratio)} times as long as ${base} (95 %: ${within}).`;
   });
 }
 

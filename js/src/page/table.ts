@@ -1,5 +1,5 @@
 /** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
-import { formatError, formatMs } from "../format";
+import { formatError, formatMs, formatRange } from "../format";
 import { randomId } from "../pageShared";
 import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
@@ -65,7 +65,7 @@ function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, de
 
 function intervalText(make: Make, [low, high]: [low: number, high: number]): HTMLElement {
   const title = "With a confidence of 95 % the median lies in between, if the runs do not depend on each other.";
-  return make("span", { class: "tm-device", title }, `${formatMs(low)} – ${formatMs(high)}`);
+  return make("span", { class: "tm-device", title }, formatRange(low, high));
 }
 
 function tooFew(make: Make): HTMLElement {

@@ -12,7 +12,7 @@ type Label = { x: number; y: number; text: string; color: string; symbol: MarkSy
 const LABEL_MAX_CHARS = 26;
 const LABEL_LINE_PX = 14;
 const MARGIN_TOP = 18;
-const MARGIN_BOTTOM = 26;
+const MARGIN_BOTTOM = 36;
 const SMALL_SYMBOL = 2.6;
 
 /** Draws what there is; `currentColor` for everything but the series. */
@@ -70,7 +70,7 @@ function regionMarks(frame: Frame): Plot.Markish[] {
       label: "run",
       labelAnchor: "center",
       labelArrow: "none",
-      labelOffset: MARGIN_BOTTOM - 5,
+      labelOffset: MARGIN_BOTTOM - 3,
     }),
     Plot.ruleY([0]),
   ];
