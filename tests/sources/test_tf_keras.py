@@ -214,3 +214,10 @@ def test_weights_alone_say_what_to_do(tmp_path: Path, name: str) -> None:
         UnsupportedModelError, match=rf"holds weights alone, no model\. Build .*load_weights\('{name}'\)"
     ):
         convert(tmp_path / name)
+
+
+def test_an_example_that_is_too_large_is_not_tried() -> None:
+    """A shape says what it likes: 10^10 numbers would be drawn to compare the two Keras."""
+    model = tf_keras.Sequential([tf_keras.Input((10**5, 10**5)), tf_keras.layers.ReLU()])
+    with pytest.raises(UnsupportedModelError, match=r"could not be tried on numbers: one example has \d{11} numbers"):
+        convert(model, format="layers")

@@ -12,9 +12,11 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.batches import is_end_of_product
+from tfjs_magic.graph.counts import is_counted, is_own_length
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import MADE
-from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
+from tfjs_magic.graph.refs import node_of, port_of
+from tfjs_magic.graph.regular_expressions import is_alike_in_javascript
 from tfjs_magic.graph.tensor_lists import READS, is_shared, users_of_list
 
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
@@ -22,20 +24,7 @@ _FLOATS = frozenset("float16 float32 float64".split())
 _LARGEST = 2**24
 #: What leaves the numbers where they are.
 _VIEWS = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
-_MARKS = rb" !\"#%&',/:;<=>@_`~\-"
-_PLAIN_TEXT = re.compile(rb"[^A-Z$\\\x80-\xff]*")
-#: Small letters, digits, marks, escaped marks, \d, sets of them, groups, choices, repetitions and ends.
-_PLAIN_PATTERN = re.compile(
-    rb"([a-z0-9" + _MARKS + rb"]|\\[^A-Za-z0-9\x80-\xff]|\\d|\[\^?([a-z0-9" + _MARKS + rb"$()*+.?{|}]|"
-    rb"\\[^A-Za-z0-9\x80-\xff])+\]|\((?!\?)|[)|^$]|([*+?]|\{\d+(,\d*)?\})\??)*"
-)
 _MOST_AXES = 6
-#: How many values they give depends on the values that they take.
-_COUNTING = frozenset(
-    "NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 Unique UniqueV2 Where".split()
-)
-_CUTS = frozenset({"BroadcastTo", "Fill", "OneHot", "Range", "Slice", "SplitV", "StridedSlice", "Tile"})
-_SIZES = frozenset({"Rank", "Shape", "ShapeN", "Size"})
 #: What puts numbers elsewhere.
 _MOVES = frozenset(
     "BroadcastTo Concat ConcatV2 Fill Gather GatherNd GatherV2 MirrorPad Pack Pad PadV2 Reshape Reverse ReverseV2 "
@@ -197,7 +186,7 @@ def takes_another_length(graph: Graph, node: Node) -> bool:
     """Whether a Fourier transform takes another length than its data's own, or may."""
     shape, lengths = graph.shape(node.inputs[0]), graph.constant(node.inputs[1])
     if lengths is None:
-        return not _is_own_length(graph, node)
+        return not is_own_length(graph, node)
     side = None if shape is None else shape[-1]
     return side is None or int(lengths[-1]) != (side if node.op == "RFFT" else 2 * (side - 1))
 
@@ -218,7 +207,7 @@ def may_reduce_nothing(graph: Graph, node: Node) -> bool:
     """Whether a reduction has no value to reduce, or as many as the values of tensors decide."""
     shape, axes = graph.shape(node.inputs[0]), reduced_axes(graph, node)
     if shape is None or axes is None:
-        return any(above.op in _COUNTING for above in _above(graph, node.inputs[0]))
+        return is_counted(graph, node.inputs[0], by_cuts=False)
     sizes = [shape[axis] for axis in axes]
     if 0 in sizes or None not in sizes:
         return 0 in sizes
@@ -226,29 +215,7 @@ def may_reduce_nothing(graph: Graph, node: Node) -> bool:
     sides = graph.constant(source.inputs[1]) if source.op == "PadV2" else None
     if sides is not None and all(sides[axis].sum() > 0 for axis in axes if shape[axis] is None):
         return False
-    return _is_counted(graph, node.inputs[0])
-
-
-def _is_counted(graph: Graph, ref: Ref) -> bool:
-    """Whether the values of tensors, not sizes alone, may decide how many values a tensor has."""
-    return any(
-        above.op in _COUNTING or (above.op in _CUTS and _is_cut_by_values(graph, above)) for above in _above(graph, ref)
-    )
-
-
-def _above(graph: Graph, ref: Ref) -> list[Node]:
-    names = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
-    return [graph[name] for name in names]
-
-
-def _is_cut_by_values(graph: Graph, node: Node) -> bool:
-    """Whether the ends of a slice or a range, or how often values are repeated, are computed from more than sizes."""
-
-    def step(name: NodeName) -> list[NodeName]:
-        return [] if graph[name].op in _SIZES else [node_of(ref) for ref in graph[name].inputs]
-
-    ends = node.inputs if node.op == "Range" else node.inputs[:1] if node.op == "Fill" else node.inputs[1:]
-    return any(graph[name].op == "Placeholder" for name in closure(map(node_of, ends), step))
+    return is_counted(graph, node.inputs[0])
 
 
 def has_vector_condition(graph: Graph, node: Node) -> bool:
@@ -330,18 +297,11 @@ def names_axes_alike(_: Graph, node: Node) -> bool:
 
 
 def replaces_unlike_javascript(_: Graph, node: Node) -> bool:
-    """Whether a regular expression, or what takes its place, may mean something else in JavaScript, in small letters.
-
-    Alike are small letters, digits, marks, sets, groups, choices and repetitions, where they do not match nothing. A
-    set of all but some takes a character beyond 16 bits apart, which shows unless all of it is left out.
-    """
+    """Whether a regular expression, or what takes its place, may mean something else in JavaScript."""
     pattern, rewrite = node.attrs["pattern"], node.attrs["rewrite"]
     assert isinstance(pattern, bytes)
     assert isinstance(rewrite, bytes)
-    if not _PLAIN_PATTERN.fullmatch(pattern) or not _PLAIN_TEXT.fullmatch(rewrite):
-        return True
-    halves = b"[^" in pattern and (rewrite != b"" or node.attrs.get("replace_global", True) is not True)
-    return halves or re.search(pattern, b"") is not None
+    return not is_alike_in_javascript(pattern, rewrite, everywhere=node.attrs.get("replace_global", True) is True)
 
 
 def pads_with_large_integer(graph: Graph, node: Node) -> bool:
@@ -483,20 +443,3 @@ def _steps(graph: Graph, node: Node) -> bool:
     """Whether a slice steps over values, or may."""
     strides = graph.constant(node.inputs[3])
     return strides is None or bool((strides != 1).any())
-
-
-def _is_own_length(graph: Graph, node: Node) -> bool:
-    """Whether a computed length of a Fourier transform is what TensorFlow writes for n: n, or 2 · (n - 1) of IRFFT."""
-
-    def step(name: NodeName) -> list[NodeName]:
-        return [] if graph[name].op == "Shape" else [node_of(ref) for ref in graph[name].inputs]
-
-    found = [graph[name] for name in closure([node_of(node.inputs[1])], step)]
-    factors = {"Mul": 2, "Sub": 1, "Maximum": 1} if node.op == "IRFFT" else {}
-
-    def is_expected(other: Node) -> bool:
-        numbers = [value for ref in other.inputs if (value := graph.constant(ref)) is not None]
-        return other.op in factors and any(value == factors[other.op] for value in numbers)
-
-    ops = {"Const", "ExpandDims", "Identity", "Pack", "Reshape", "Shape", "StridedSlice", "Unpack"}
-    return any(other.op == "Shape" for other in found) and all(other.op in ops or is_expected(other) for other in found)

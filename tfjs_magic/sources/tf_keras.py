@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -140,13 +141,24 @@ def _twin(model: Any, specs: dict[str, Any]) -> Any:
     return twin
 
 
+#: Numbers in two examples: a shape in a file may say anything.
+_MOST_TRIED = 2**24
+
+
 def _computes_the_same(model: Any, twin: Any, specs: dict[str, Any]) -> bool:
-    """Run both on two examples; an unknown side gets 32."""
+    """Run both on two examples; an unknown side gets 32.
+
+    Raises:
+        ValueError: The examples are too large to be tried.
+    """
     rng = np.random.default_rng(0)
     shapes = {
         name: (sides[0] or 2, *(side or 32 for side in sides[1:]))
         for name, sides in ((name, dims(spec) or ()) for name, spec in specs.items())
     }
+    if (count := sum(map(math.prod, shapes.values()))) > _MOST_TRIED:
+        msg = f"one example has {count} numbers"
+        raise ValueError(msg)
     drawn = [rng.uniform(0, 2, shapes[name]).astype(spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
     structure = _input_structure(model)
     given = drawn[0] if structure is None else tf.nest.pack_sequence_as(structure, drawn)
