@@ -48,6 +48,9 @@ def _attention(view: LayerView, heads: int, groups: int) -> TfjsLayers:
     hidden = _hidden(view, key)
     if view.refusals or value is None or key is None:
         return ()
+    view.note(
+        "Computed head by head, so it can be trained; a graph model (format='graph') ran in half of the time on wasm"
+    )
     parts = _Parts(view)
     key_heads = [parts.project("key", i, key) for i in range(groups)]
     value_heads = [parts.project("value", i, value) for i in range(groups)]
