@@ -42,6 +42,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "Abs": lambda x: tf.abs(_large(x)),
     "AddN": lambda x: [raw.AddN(inputs=[x * i for i in range(n)]) for n in (8, 13, 14, 23)],
     "AdjustContrastv2": lambda x: tf.image.adjust_contrast(x, 2.0),
+    "Asinh": lambda x: tf.asinh(x * 1e5),
     "Bincount": lambda x: raw.Bincount(arr=_integers(x) + 9, size=20, weights=tf.math.abs(x)),
     "DenseBincount": lambda x: (
         tf.math.bincount(tf.reshape(_integers(x) + 4, [-1]), binary_output=True, minlength=30),

@@ -67,6 +67,8 @@ def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
     if node.op == "ClipByValue" and dtype == "float32":
         least, most = (graph.constant(ref) for ref in node.inputs[1:])
         return least is not None and most is not None and least.ndim == most.ndim == 0 and bool(least <= most)
+    if node.op == "Asinh":
+        return graph.producer(node.inputs[0]).op == "Abs"
     if node.op == "Bincount":
         return takes_vector(graph, node)
     return node.op == "DenseBincount" and not finds_values_wrongly(graph, node)
@@ -74,6 +76,13 @@ def _is_right(graph: Graph, node: Node, dtype: DType) -> bool:
 
 def _apply(graph: Graph, match: _Match) -> None:
     _FORMS[match.node.op](Lowering(graph, match.node), match)
+
+
+def _odd(new: Lowering, match: _Match) -> None:
+    """asinh(x) = sign(x) · asinh(|x|): on GPUs x + √(x² + 1) cancels out where x is negative."""
+    (x,) = match.node.inputs
+    size = new.add("Asinh", new.add("Abs", x, T=match.dtype), T=match.dtype)
+    new.replace("Mul", new.add("Sign", x, T=match.dtype), size, T=match.dtype)
 
 
 def _renamed(op: str) -> Callable[[Lowering, _Match], None]:
@@ -295,6 +304,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "Abs": _without_sign,
     "AddN": _summed,
     "AdjustContrastv2": _contrast,
+    "Asinh": _odd,
     "Bincount": _counted_flat,
     "ClipByValue": _clipped,
     "Cross": _crossed,
@@ -328,6 +338,7 @@ _DTYPES: dict[str, frozenset[str]] = {
     "Div": _INTEGERS,
     "EuclideanNorm": frozenset({"float32"}),
     "FloorDiv": frozenset({*_INTEGERS, "float32"}),
+    "Asinh": frozenset({"float16", "float32", "float64"}),
     "Inv": frozenset({"float32"}),
     "Invert": frozenset({"int32"}),
     "LeftShift": frozenset({"int32"}),
