@@ -51,6 +51,15 @@ def test_lowers(tfjs_node: TfjsNode, op: str, options: Any, size: str) -> None:
     check_lowering(tfjs_node, PASSES, function, FREE, feeds=FEEDS)
 
 
+@pytest.mark.parametrize("op", ["ResizeArea", "ResizeBicubic"])
+@pytest.mark.parametrize("sides", [(1, 4), (3, 1), (1, 1)])
+def test_an_axis_has_one_value(tfjs_node: TfjsNode, op: str, sides: tuple[int, int]) -> None:
+    function = lambda x: _resized(x, (5, 7), op, align_corners=True)  # noqa: E731
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=(2, *each, 3)).astype(np.float32)} for each in (sides, sides, (4, 6))]
+    check_lowering(tfjs_node, PASSES, function, FREE, feeds=feeds)
+
+
 @pytest.mark.parametrize("method", ["bicubic", "area"])
 def test_size_is_fed(tfjs_node: TfjsNode, method: str) -> None:
     function = lambda x, n: tf.image.resize(tf.cast(x, tf.int32), n, method)  # noqa: E731

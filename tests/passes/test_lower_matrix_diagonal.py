@@ -45,7 +45,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "bytes": lambda x: tf.cast(_part(tf.cast(_integers(x), tf.uint8)), tf.int32),
     "booleans": lambda x: (_part(x > 0), tf.where(_diag(x[0] > 0), 1.0, 2.0)),
     "infinite": lambda x: _part(x[:, :, :4] * (1 / tf.eye(4) - 0.5)),
-    "integers": lambda x: _diag(_integers(x)),
+    "negative-zero": lambda x: 1 / _part(x * tf.constant([[-0.0], [1.0], [-1.0], [0.0]])),
+    "integers": lambda x: (_diag(_integers(x)), _part(_integers(x))),
 }
 
 

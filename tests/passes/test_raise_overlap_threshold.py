@@ -34,7 +34,7 @@ def test_raises(tfjs_node: TfjsNode, version: int, threshold: float) -> None:
     check_lowering(tfjs_node, PASSES, function, SCORES, feeds=FEEDS)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.5])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
 def test_threshold_is_fed(tfjs_node: TfjsNode, threshold: float) -> None:
     function = lambda scores, t: (_suppressed(3, scores, t), scores)  # noqa: E731
     feeds = [{**feed, "t": np.float32(threshold)} for feed in FEEDS]

@@ -103,15 +103,16 @@ def _table(a: float) -> Array:
 
 
 def _area(scale: _Scale) -> Ref:
-    """Return the matrix (made, old); the last value goes on beyond the edge."""
-    new, step = scale.new, scale.step
+    """Return the matrix (made, old); the last value goes on beyond the edge, and the only one everywhere."""
+    step = scale.step
     number = scale.numbers(scale.made, 1)
     begin, end = scale("Mul", number, step), scale("Mul", scale("AddV2", number, 1), step)
     left = scale.numbers(scale.old, 0)
     is_last = scale("Equal", left, scale("Sub", scale.cast(scale.old), 1))
     right = scale("SelectV2", is_last, _FAR, scale("AddV2", left, 1))
     shared = scale("Sub", scale("Minimum", end, right), scale("Maximum", begin, left))
-    return scale("RealDiv", scale("Maximum", shared, new.constant(0, "float32")), step)
+    shares = scale("RealDiv", scale("Maximum", shared, 0), step)
+    return scale("SelectV2", scale("Greater", step, 0), shares, 1) if scale.corners else shares
 
 
 def _apply(_graph: Graph, node: Node) -> None:

@@ -5,6 +5,7 @@ Result:  y = SelectV2(band, d'[…, None, :], p)    band: column - row = k; p th
          d' (…, N + |k|): padded in front where k > 0, else behind
 Given:   y = MatrixDiagPart(x, k), DiagPart(x)    x (…, M, N); DiagPart: (N, N)
 Result:  y = Sum(SelectV2(band, x', 0), -1)       x' without the first k columns, or -k rows; over -2 if M > N
+         y = Prod(SelectV2(band, x', 1), -1)      for float32: a sum has no -0
          y = Any(LogicalAnd(band, x'), -1)        for bool
 Given:   y = MatrixSetDiag(x, d, k)
 Result:  y = SelectV2(band, d'[…, None], x)       d'[i] = d[i], or d[i + k] where k < 0; what d has not is not chosen
@@ -96,7 +97,8 @@ def _take(new: Lowering, match: _Match) -> None:
     if dtype == "bool":
         op, only = "Any", new.add("LogicalAnd", band, x)
     else:
-        op, only = "Sum", new.add("SelectV2", band, x, new.constant(0, str(dtype)), T=dtype)
+        op, neutral = ("Prod", 1) if dtype == "float32" else ("Sum", 0)
+        only = new.add("SelectV2", band, x, new.constant(neutral, str(dtype)), T=dtype)
     attrs: dict[str, Attr] = {"T": INT32 if dtype in {"int8", "uint8"} else dtype, "Tidx": INT32, "keep_dims": False}
     if not cut or match.node.op == "DiagPart":
         new.replace(op, only, axes, **attrs)

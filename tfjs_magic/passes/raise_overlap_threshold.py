@@ -2,7 +2,7 @@
 
 Given:   y = NonMaxSuppressionV3(boxes, scores, size, t, …)       also V2, V4, V5
 Result:  y = NonMaxSuppressionV3(boxes, scores, size, t', …)      t' the next float32
-         y = NonMaxSuppressionV3(0·boxes, scores, size, t, …)     where t is 1: no box is left out
+         y = NonMaxSuppressionV3(0·boxes, scores, size, t, …)     where t is 1, also computed: no box is left out
 Given:   y, s, n = NonMaxSuppressionV5(…, t, …, soft_nms_sigma)   not 0: TensorFlow leaves no box out
 Result:  y, s, n = NonMaxSuppressionV5(…, 1, …, soft_nms_sigma)   TF.js leaves out what is the same box twice
 
@@ -41,6 +41,8 @@ def _apply(graph: Graph, node: Node) -> None:
     else:
         computed = new.add("Mul", inputs[_THRESHOLD], new.constant(_STEP, "float32"), T=FLOAT32)
         computed = new.add("Maximum", computed, new.constant(np.finfo(np.float32).tiny, "float32"), T=FLOAT32)
+        is_below = new.add("Less", inputs[_THRESHOLD], new.constant(1, "float32"), T=FLOAT32)
+        inputs[0] = new.add("SelectV2", is_below, inputs[0], new.constant(0, "float32"), T=FLOAT32)
         inputs[_THRESHOLD] = new.add("Minimum", computed, new.constant(1, "float32"), T=FLOAT32)
     graph.replace_node(node.name, Node(node.name, node.op, inputs, {**node.attrs, _RAISED: True}))
 
