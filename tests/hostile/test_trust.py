@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 import json
 import marshal
@@ -167,6 +168,16 @@ def test_all_that_needs_trust_is_named_at_once() -> None:
         "class_name": "function", "module": "os", "config": "system"}))  # fmt: skip
     assert len([*needing_trust(config)]) == 3
     assert [*needing_trust(_model())] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["convnext>LayerScale", "convnext>StochasticDepth", "inception_resnet_v2>CustomScaleLayer"]
+)
+def test_layers_of_keras_applications_need_no_trust(name: str) -> None:
+    module, _, class_name = name.partition(">")
+    config = {"class_name": class_name, "registered_name": class_name, "module": f"keras.src.applications.{module}"}
+    assert [*needing_trust(config)] == []
+    assert issubclass(getattr(importlib.import_module(config["module"]), class_name), keras.Layer)
 
 
 @keras.saving.register_keras_serializable(package="tests_trust")

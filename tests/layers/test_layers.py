@@ -259,18 +259,22 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Concatenate-unknown": (lambda: on_two((None, 4), layers.Concatenate(name="bad"), second=(7, 4)), "known alike"),
     "Concatenate-batch": (lambda: on_two(LINE, layers.Concatenate(axis=0, name="bad")), "batch axis"),
     "GRU-reset-after-any-length": (lambda: on((None, 4), layers.GRU(3, name="bad")), "own layers, is unknown"),
+    "GRU-reset-after-other-lengths": (
+        lambda: on_two((4, 2), lambda pair: layers.add(list(map(layers.GRU(3, name="bad"), pair))), second=(6, 2)),
+        "not the same in all its calls",
+    ),
     "GRU-reset-after-long": (lambda: on((65, 4), layers.GRU(3, name="bad")), "own layers, is 65"),
     "GRU-reset-after-state": (
         lambda: on(SEQUENCE, lambda x: layers.GRU(3, return_state=True, name="bad")(x)[0]),
-        "return_state=True, which one step",
+        "return_state=True, which layers for",
     ),
     "GRU-reset-after-stateful": (
         stateful_gru,
-        "stateful=True, which one step",
+        "stateful=True, which layers for",
     ),
     "GRU-reset-after-recurrent-dropout": (
         lambda: on(SEQUENCE, layers.GRU(3, recurrent_dropout=0.2, name="bad")),
-        "recurrent_dropout=0.2, which one step",
+        "recurrent_dropout=0.2, which layers for",
     ),
     "GRU-reset-after-some-states": (some_initial_states, "only some of its calls"),
     "GRU-reset-after-masked": (lambda: masked(layers.GRU(3, name="bad")), "ignores"),
@@ -329,7 +333,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "MultiHeadAttention-causal-any-length": (
         lambda: on((None, 4), lambda x: heads(x, use_causal_mask=True)),
-        "unknown length",
+        "whose length is unknown",
     ),
     "MultiHeadAttention-images": (lambda: on((3, *SEQUENCE), heads), "on data of 4 axes"),
     "MultiHeadAttention-window-past-the-end": (

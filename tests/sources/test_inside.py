@@ -121,6 +121,23 @@ def test_layers_that_give_no_one_tensor_are_refused() -> None:
         convert(model, inputs={"shared": None})
 
 
+def test_a_layers_known_shape_is_the_inputs() -> None:
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3, name="conv"), keras.layers.ReLU()])
+    assert convert(model, inputs={"conv": None}).inputs[0].shape == (None, 6, 6, 5)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_tensor_before_another_one_is_refused(tmp_path: Path, *, frozen: bool) -> None:
+    signature = [tf.TensorSpec((2,), name="x")]
+    source: Any = tf.function(lambda x: tf.exp(tf.nn.relu(tf.sin(x, "a"), "b"), "y"), input_signature=signature)
+    if frozen:
+        graph_def = source.get_concrete_function().graph.as_graph_def()
+        source = tmp_path / "net.pb"
+        source.write_bytes(graph_def.SerializeToString())
+    with pytest.raises(UnsupportedModelError, match=r"inputs names 'a' of .* other tensors that it names"):
+        convert(source, inputs={"a": None, "b": None}, **({"outputs": ["y"]} if frozen else {}))
+
+
 class _Counter(tf.Module):
     def __init__(self) -> None:
         super().__init__()

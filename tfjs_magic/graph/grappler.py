@@ -6,13 +6,16 @@ Weights pass through as variable handles and reads, never as Const or Placeholde
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 # No public way exists to run grappler on a graph without executing it. Checked: TF 2.16 – 2.21.
 from tensorflow.python.grappler import tf_optimizer
+
+# Nor is there one to say what lies behind a placeholder for a variable.
+from tensorflow.python.ops import handle_data_util
 
 _OPTIMIZERS = ("function", "pruning", "constfold", "dependency", "pruning", "constfold", "dependency")
 
@@ -25,6 +28,22 @@ def inline(graph_def: Any, *, keep: Iterable[str]) -> Any:
         keep: Names of the nodes that must survive.
     """
     return _run(graph_def, keep, ("function",), lower=False)
+
+
+def imported(graph_def: Any, captured: Mapping[str, Any]) -> Any:
+    """Return a ``tf.Graph`` with the nodes, which knows the shapes of what is read from variables.
+
+    Args:
+        graph_def: A ``GraphDef``.
+        captured: Placeholder → the resource or the tensor that it stands for.
+    """
+    with tf.Graph().as_default() as graph:
+        known = {}
+        for name, external in captured.items():
+            known[f"{name}:0"] = placeholder = tf.compat.v1.placeholder(external.dtype, external.shape)
+            handle_data_util.copy_handle_data(external, placeholder)
+        tf.graph_util.import_graph_def(graph_def, known, name="")
+    return graph
 
 
 def optimize(graph_def: Any, *, keep: Iterable[str], lower: bool = True) -> Any:

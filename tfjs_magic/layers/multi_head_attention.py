@@ -77,7 +77,7 @@ def _hidden(view: LayerView, key: int | None) -> Array | None:
         return None
     query_steps, key_steps = view.sample(0)[0], view.sample(key or 0)[0]
     if query_steps is None or key_steps is None:
-        view.refuse("It hides steps of sequences of unknown length.", FIX_SIZE)
+        view.refuse("It hides steps of sequences whose length is unknown, or not the same in all its calls.", FIX_SIZE)
         return None
     ahead = np.arange(key_steps) - np.arange(query_steps)[:, None]
     sees = np.ones(ahead.shape, bool)

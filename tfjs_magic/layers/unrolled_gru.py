@@ -21,9 +21,9 @@ from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 MOST_STEPS = 64
 _GATES = ("update", "reset", "hidden")
 _NO_CELL = "It has reset_after=True (Keras's default), which no cell of TF.js computes"
-_WAY_OUT = (
-    f"Give the Input a fixed length of up to {MOST_STEPS} steps, train it with reset_after=False, or convert the model "
-    "with format='graph'."
+_WAY_OUT = "Train it with reset_after=False, or convert the model with format='graph'."
+_SHORTER = (
+    f"Give each call the same fixed length of up to {MOST_STEPS} steps, or convert the model with format='graph'."
 )
 
 
@@ -32,12 +32,12 @@ def unrolled_gru(view: LayerView) -> TfjsLayers:
     view.ignore("seed", "implementation", "unroll", "use_bias", "units", "zero_output_for_mask", "reset_after")
     (steps, features), backwards = view.sample(), view.value("go_backwards")
     if steps is None or steps > MOST_STEPS:
-        found = "unknown" if steps is None else steps
-        view.refuse(f"{_NO_CELL}, and the number of steps, each of which takes its own layers, is {found}.", _WAY_OUT)
+        found = "unknown, or not the same in all its calls" if steps is None else steps
+        view.refuse(f"{_NO_CELL}, and the number of steps, each of which takes its own layers, is {found}.", _SHORTER)
     for option in ("return_state", "stateful", "recurrent_dropout"):
         if view.value(option):
             view.refuse(
-                f"{_NO_CELL}, and it has {option}={view.value(option)}, which one step after the other has not.",
+                f"{_NO_CELL}, and it has {option}={view.value(option)}, which layers for each step cannot hold.",
                 _WAY_OUT,
             )
     if len({len(call.inputs) for call in view.calls}) > 1:

@@ -17,7 +17,7 @@ from tfjs_magic.graph import grappler
 from tfjs_magic.sources.source import FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, is_random_state, op_name, wanted_shape
 from tfjs_magic.sources.traced import traced_source
-from tfjs_magic.sources.v1.nodes import begins_inside, inner_refs, node_and_port, part_of, reachable
+from tfjs_magic.sources.v1.nodes import begins_inside, check_needed, inner_refs, node_and_port, part_of, reachable
 
 #: Ops that write a resource: what is left out might write what the rest reads.
 _WRITES = re.compile(r"Assign|Resource(Scatter|StridedSliceAssign|(Sparse)?Apply)")
@@ -54,10 +54,10 @@ def starting_inside(
             f"{quoted_list(inner)}: what is left out might write what the rest reads.",
             stage="trace",
         )
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(graph_def, name="")
+    graph = grappler.imported(graph_def, captured)
     # No variable is written, so that the order of effects changes no value.
     needed = reachable(nodes, {node_and_port(ref) for ref in inner.values()}, outputs, controls=False)
+    check_needed(source.description, nodes, inner, needed, outputs)
     for node in graph_def.node:
         kept = [ref for ref in node.input if not ref.startswith("^")]
         del node.input[:]

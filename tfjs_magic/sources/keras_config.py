@@ -46,6 +46,8 @@ _CLASSES = frozenset(
     Subtract SyncBatchNormalization TextVectorization ThresholdedReLU TimeDistributed UnitNormalization UpSampling1D
     UpSampling2D UpSampling3D WideDeepModel Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D
 
+    CustomScaleLayer LayerScale StochasticDepth
+
     Function Functional Model Sequential
 
     Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer LecunNormal LecunUniform Ones Orthogonal

@@ -21,6 +21,7 @@ from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import (
     begins_inside,
+    check_needed,
     closure,
     control_inputs,
     data_inputs,
@@ -188,6 +189,7 @@ def _starting_inside(
     types = {name: (tensor.dtype.as_datatype_enum, tensor.shape.as_proto()) for name, tensor in tensors.items()}
     fed = set(map(node_and_port, inner.values()))
     needed = reachable(nodes, fed, endpoints.outputs.values(), controls=False)
+    check_needed(endpoints.description, nodes, inner, needed, endpoints.outputs.values())
     left = {name: ref for name, ref in endpoints.inputs.items() if node_and_port(ref)[0] in needed}
     part = dataclasses.replace(endpoints, inputs={**left, **inner}, types={**endpoints.types, **types})
     return part, tuple(inner)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph import refs
 
 _DEFAULTED = "PlaceholderWithDefault"
@@ -89,6 +90,30 @@ def inner_refs(nodes: Mapping[str, Any], refs: Mapping[str, str], outputs: Itera
     """Return public name → ref of those tensors which the outputs are computed from; "x:0" is "x" in public."""
     needed = closure(nodes, [node_and_port(ref)[0] for ref in outputs], data_inputs)
     return {name.removesuffix(":0"): ref for name, ref in refs.items() if node_and_port(ref)[0] in needed}
+
+
+def check_needed(
+    description: str,
+    nodes: Mapping[str, Any],
+    inner: Mapping[str, str],
+    needed: Collection[str],
+    outputs: Iterable[str],
+) -> None:
+    """Refuse tensors inside that feed nothing, since others are fed behind them.
+
+    Args:
+        description: What the nodes are of.
+        nodes: By name.
+        inner: Public name → ref of the tensors that are fed.
+        needed: The nodes that are left.
+        outputs: Refs of the outputs.
+    """
+    used = {node_and_port(ref) for ref in (*outputs, *(ref for name in needed for ref in nodes[name].input))}
+    if idle := [name for name, ref in inner.items() if node_and_port(ref) not in used]:
+        raise UnsupportedModelError(
+            f"inputs names {quoted_list(idle)} of {description}, but the outputs are computed from other tensors that "
+            "it names, which lie behind. Leave out the one or the other."
+        )
 
 
 def default_values(nodes: Mapping[str, Any]) -> dict[str, str]:
