@@ -36,7 +36,7 @@ def benchmark(
         warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
         samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
         tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
-        seed: Seeds the samples.
+        seed: Seeds the samples, and the order in which several models or backends take turns.
 
     Raises:
         ValueError: An option or the samples do not fit.

@@ -228,5 +228,5 @@ BENCHMARK = (
     Flag("warmup", "--warmup", "runs before them; auto (default): until stable", "N", _warmup),
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
-    Flag("seed", "--seed", "seeds the samples (default 0)", "N", number(int)),
+    Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

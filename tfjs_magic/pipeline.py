@@ -292,7 +292,7 @@ def _graph_notes(graph: Graph) -> Iterator[str]:
         yield "On webgpu, ArgMax and ArgMin may find another than the first of values that are equal."
     if nodes := large_integers(graph):
         named = quoted_list((node.name for node in nodes), limit=3)
-        yield f"webgl and webgpu keep integers as float32: beyond 2^24 (16777216) digits are lost, in {named}."
+        yield f"webgl and webgpu keep integers as float32: beyond 2^24 (16777216) digits may be lost, in {named}."
 
 
 _PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."

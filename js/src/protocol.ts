@@ -69,7 +69,7 @@ export type OutputParity = {
   passed: boolean;
 };
 
-/** `status`: "passed" | "failed" | "reported" (quantized: no verdict without the user's bound) | "no_reference" |
+/** `status`: "passed" | "failed" | "inconclusive" | "reported" (quantized: no verdict without the user's bound) | "no_reference" |
  *  "source_changed" | "source_failed". `note` is a sentence for the reader, "" if none. */
 export type Parity = { status: string; note: string; outputs: OutputParity[] };
 

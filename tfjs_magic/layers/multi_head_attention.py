@@ -147,7 +147,7 @@ class _Parts:
         return weights
 
     def _hide(self, hidden: Array, scores: str) -> None:
-        """Add what hides steps, whatever the scores are.
+        """Add −1e9 to the scores that are hidden, which Keras sets to it: alike while scores stay far from 1e9.
 
         PReLU is what tfjs has with a weight for each number of a sample: of −1 it makes −alpha. Zeros and ones in it
         survive any quantization.
