@@ -8,8 +8,11 @@ import {
   type JobState,
   type OutputParity,
   type Parity,
+  type Profile,
+  type ProfileRow,
   type Snapshot,
   type Stage,
+  type Task,
   type WireError,
   type WireTensor,
 } from "./protocol";
@@ -76,6 +79,33 @@ const isEnvironment = object<Environment>({
   worker_problem: isString,
   tfjs_version: isString,
 });
+const isProfileRow = object<ProfileRow>({
+  node: isString,
+  layer: isString,
+  kernel: isString,
+  calls: isNumber,
+  ms: isNumber,
+  error_ms: isNumber,
+  nbytes: isNumber,
+});
+const isProfile = object<Profile>({
+  rows: arrayOf(isProfileRow),
+  more_rows: isNumber,
+  more_ms: isNumber,
+  runs: isNumber,
+  profiled_ms: isNumber,
+  plain_ms: isNumber,
+  note: isString,
+});
+const isTask = object<Task>({
+  kind: oneOf("profile", "divergence"),
+  job: isJob,
+  status: oneOf("wanted", "running", "done", "failed"),
+  page: isString,
+  done: isNumber,
+  total: isNumber,
+  error: nullable(isWireError),
+});
 const isJobState = object<JobState>({
   job: isJob,
   status: oneOf("waiting", "running", "done", "failed", "stopped"),
@@ -92,6 +122,7 @@ const isJobState = object<JobState>({
   run_ms: arrayOf(isNumber),
   batch: isNumber,
   parity: nullable(isParity),
+  profile: nullable(isProfile),
   error: nullable(isWireError),
 });
 const isSnapshot = object<Snapshot>({
@@ -101,6 +132,7 @@ const isSnapshot = object<Snapshot>({
   environment: nullable(isEnvironment),
   jobs: arrayOf(isJobState),
   error: nullable(isWireError),
+  task: nullable(isTask),
 });
 
 type Answers = { [K in FromKernel["kind"]]: Guard<Omit<Extract<FromKernel, { kind: K }>, "kind" | "id">> };

@@ -16,6 +16,7 @@ const ANSWERS = {
   put_output: "ack",
   verify: "verified",
   report: "ack",
+  report_task: "ack",
   picture: "ack",
 } as const satisfies Record<ToKernel["kind"], FromKernel["kind"]>;
 

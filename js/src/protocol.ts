@@ -22,6 +22,9 @@ export const HEARTBEAT_MS = 2000;
 /** Below this many runs the slowest tenth is three runs or fewer, so the 90th percentile is not given. */
 export const MIN_RUNS_FOR_P90 = 30;
 
+/** Bound on the rows of a profile: what is left out is summed up. */
+export const MAX_PROFILE_ROWS = 200;
+
 /** Fastest first: the order in which they are tried when none is named. */
 export const BACKENDS = ["webgpu", "webgl", "wasm", "cpu"] as const;
 
@@ -73,6 +76,56 @@ export type OutputParity = {
  *  "source_changed" | "source_failed". `note` is a sentence for the reader, "" if none. */
 export type Parity = { status: string; note: string; outputs: OutputParity[] };
 
+// ---------------------------------------------------------------- more about one job, once the benchmark has ended
+
+export type TaskKind = "profile" | "divergence";
+
+/** What a page does for one job. */
+export type TaskName = { kind: TaskKind; job: Job };
+
+/** wanted: Python asks, the first page to claim it runs it. The benchmark's own numbers do not change meanwhile. */
+export type Task = {
+  kind: TaskKind;
+  job: Job;
+  status: "wanted" | "running" | "done" | "failed";
+  /** Who runs it, "" while it is wanted. */
+  page: string;
+  done: number;
+  /** 0 for "unknown". */
+  total: number;
+  error: WireError | null;
+};
+
+/** All calls of one kernel by one node of the graph or one layer, per run of the model. */
+export type ProfileRow = {
+  /** Name of the graph's node; of a layers model's layer, with "/" between a model and what is in it. */
+  node: string;
+  /** The Keras layer that it comes from, "" if unknown: the kernel's own word. */
+  layer: string;
+  kernel: string;
+  calls: number;
+  ms: number;
+  /** Standard error of `ms`. */
+  error_ms: number;
+  /** Bytes of the outputs. */
+  nbytes: number;
+};
+
+/** Where the time of a run goes: rows by falling time, MAX_PROFILE_ROWS at most. */
+export type Profile = {
+  rows: ProfileRow[];
+  /** Rows that are left out, and their time per run. */
+  more_rows: number;
+  more_ms: number;
+  /** Runs that were profiled, and as many that were not, in turns. */
+  runs: number;
+  profiled_ms: number;
+  /** Median of the runs beside them: `profiled_ms` less this is what profiling costs. */
+  plain_ms: number;
+  /** How the time was taken, in a sentence. */
+  note: string;
+};
+
 // ---------------------------------------------------------------- the state of a benchmark
 
 /** What the page that runs a benchmark says of it. */
@@ -99,7 +152,12 @@ export type JobProgress = {
   error: WireError | null;
 };
 
-export type JobState = JobProgress & { warmup_ms: number[]; run_ms: number[]; parity: Parity | null };
+export type JobState = JobProgress & {
+  warmup_ms: number[];
+  run_ms: number[];
+  parity: Parity | null;
+  profile: Profile | null;
+};
 
 /** Part of a job's latencies, from an index on. */
 export type Latencies = { first_index: number; latency_ms: number[] };
@@ -117,6 +175,8 @@ export type Snapshot = {
   jobs: JobState[];
   /** Nothing could run at all: the kernel restarted, the runtime did not arrive … */
   error: WireError | null;
+  /** The last one. */
+  task: Task | null;
 };
 
 /** Trait `assets`: name → sha256, so that a page that has a file already does not ask for it again. */
@@ -127,8 +187,8 @@ export type Assets = Record<string, string>;
 export type ToKernel =
   /** A file of tfjs_magic/static/. Answer: asset + 1 buffer. */
   | { kind: "get_asset"; id: number; name: string }
-  /** May this page run the benchmark? `again`: the user pressed Run again. Answer: claim. */
-  | { kind: "claim"; id: number; page: string; again: boolean }
+  /** May this page run the benchmark, or a task? `again`: the user pressed Run again. Answer: claim. */
+  | { kind: "claim"; id: number; page: string; again: boolean; task: TaskName | null }
   /** Answer: model + 1 buffer (model.json, UTF-8). */
   | { kind: "get_model"; id: number; model: number }
   /** Answer: weights + 1 buffer. `length` ≤ MAX_PIECE_BYTES. */
@@ -158,6 +218,19 @@ export type ToKernel =
       error: WireError | null;
       jobs: JobReport[];
     }
+  /** How the claimed task stands: at most four messages a second, at least one in HEARTBEAT_MS. Answer: ack. */
+  | {
+      kind: "report_task";
+      id: number;
+      page: string;
+      task: TaskName;
+      status: "running" | "done" | "failed";
+      done: number;
+      total: number;
+      error: WireError | null;
+      /** What a profile found, once it is done. */
+      profile: Profile | null;
+    }
   /** The finished plot as SVG text, for the saved notebook. Answer: ack. */
   | { kind: "picture"; id: number; page: string; svg: string };
 
@@ -165,7 +238,7 @@ export type ToKernel =
 
 export type FromKernel =
   | { kind: "asset"; id: number; encoding: "gzip" | "identity" }
-  /** `granted` false: another page runs it. `jobs` in the order to run; `seed` of the order in which they take turns. */
+  /** `granted` false: another page runs it, or something else. `jobs` in the order to run; `seed` of the order in which they take turns. */
   | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto"; seed: number }
   | {
       kind: "model";

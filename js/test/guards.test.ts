@@ -10,6 +10,7 @@ const SNAPSHOT = {
   environment: null,
   jobs: [newJobState({ model: 0, backend: null })],
   error: null,
+  task: null,
 };
 
 describe("parseFromKernel", () => {

@@ -44,7 +44,7 @@ export class MockKernel implements Model {
     this.#options = options;
     const models = options.models.map(({ label, format, weights }) => ({ label, format, nbytes: weights.length }));
     const jobs = options.jobs.map(newJobState);
-    this.snapshot = { status: "pending", page: "", models, environment: null, jobs, error: null };
+    this.snapshot = { status: "pending", page: "", models, environment: null, jobs, error: null, task: null };
   }
 
   get(name: string): unknown {
@@ -99,7 +99,8 @@ export class MockKernel implements Model {
         return { message: { kind: "asset", id, encoding: "gzip" }, buffers: [asset.packed] };
       }
       case "claim": {
-        const { jobs, runs = 30, warmup = "auto" } = this.#options;
+        const { runs = 30, warmup = "auto" } = this.#options;
+        const jobs = message.task ? [message.task.job] : this.#options.jobs;
         return { message: { kind: "claim", id, granted: this.grants, jobs, runs, warmup, seed: 0 } };
       }
       case "get_model": {
@@ -144,6 +145,7 @@ export class MockKernel implements Model {
         return { message: { kind: "verified", id, parity } };
       }
       case "report":
+      case "report_task":
         return { message: { kind: "ack", id } };
       case "picture":
         this.pictures.push(message.svg);

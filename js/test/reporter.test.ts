@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { KernelClient } from "../src/kernel";
-import { Reporter } from "../src/page/reporter";
+import { Reporter, reportOf } from "../src/page/reporter";
 import { begun, RunState } from "../src/page/runState";
 import type { Job } from "../src/protocol";
 import { MockKernel } from "./mockKernel";
@@ -28,7 +28,7 @@ const run = (...latencies: number[]) => state.addLatencies(JOB, "run", latencies
 const told = () => kernel.reports.flatMap(({ jobs }) => jobs.map((job) => job.run));
 
 it("tells of the jobs that changed, and of their latencies the new ones", async () => {
-  const reporter = new Reporter(client, state, noError);
+  const reporter = new Reporter(client, state, reportOf, noError);
   state.addLatencies(JOB, "warmup", [9], 1, 0);
   run(1, 2);
   await vi.advanceTimersByTimeAsync(250);
@@ -53,7 +53,7 @@ it("tells of the jobs that changed, and of their latencies the new ones", async 
 });
 
 it("sends at most four messages a second and one at a time", async () => {
-  const reporter = new Reporter(client, state, noError);
+  const reporter = new Reporter(client, state, reportOf, noError);
   for (let i = 0; i < 100; i++) {
     run(i);
     await vi.advanceTimersByTimeAsync(10);
@@ -73,7 +73,7 @@ it("sends at most four messages a second and one at a time", async () => {
 });
 
 it("sends a heartbeat every two seconds when nothing happens", async () => {
-  const reporter = new Reporter(client, state, noError);
+  const reporter = new Reporter(client, state, reportOf, noError);
   await vi.advanceTimersByTimeAsync(6100);
   expect(kernel.reports.map(({ jobs }) => jobs)).toEqual([[], [], []]);
   await reporter.finish();
@@ -83,7 +83,7 @@ it("sends a heartbeat every two seconds when nothing happens", async () => {
 
 it("tells the first error once and then is silent", async () => {
   const errors: unknown[] = [];
-  const reporter = new Reporter(client, state, (error) => errors.push(error));
+  const reporter = new Reporter(client, state, reportOf, (error) => errors.push(error));
   client.close(new Error("gone"));
   run(1);
   await vi.advanceTimersByTimeAsync(5000);

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.reports import JOB, job_report, report
+from tests.bench.reports import JOB, PROFILE, job_report, report, task, task_report
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import seeded_feeds
@@ -58,7 +58,7 @@ def converse() -> list[dict[str, Any]]:
     def ask(kind: str, *buffers: bytes, **fields: Any) -> None:
         steps.append({"ask": {"kind": kind, "id": len(steps) + 1, **fields}})
         session.receive(steps[-1]["ask"], buffers)
-        if kind in {"claim", "report", "verify"}:
+        if kind in {"claim", "report", "report_task", "verify"}:
             steps[-1]["state"] = session.snapshot
 
     def tell(*jobs: Any, **fields: Any) -> None:
@@ -66,8 +66,8 @@ def converse() -> list[dict[str, Any]]:
 
     ask("get_asset", name="page.js")
     ask("get_asset", name="missing.js")
-    ask("claim", page="p", again=False)
-    ask("claim", page="q", again=True)
+    ask("claim", page="p", again=False, task=None)
+    ask("claim", page="q", again=True, task=None)
     ask("get_model", model=0)
     ask("get_weights", model=0, offset=0, length=60)
     ask("get_feed", model=0, feed=0)
@@ -85,7 +85,11 @@ def converse() -> list[dict[str, Any]]:
     failed = {"status": "failed", "stage": None, "done": 0, "total": 0, "error": _NO_GPU}
     tell(job_report(job=_WEBGL, **failed), status="finished")
     ask("picture", page="p", svg=_PICTURE)
-    ask("claim", page="q", again=False)
+    ask("claim", page="q", again=False, task=None)
+    ask("claim", page="q", again=False, task=task())
+    ask("claim", page="p", again=False, task=task())
+    ask("report_task", page="q", **task_report(done=1, total=30))
+    ask("report_task", page="q", **task_report("done", done=30, total=30, profile=PROFILE))
     return steps
 
 

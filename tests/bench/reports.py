@@ -29,3 +29,26 @@ def report(*jobs: Any, status: str = "running", environment: Any = None, error: 
 def done(*runs: float) -> dict[str, Any]:
     """Return the report that ends a benchmark with these runs."""
     return report(job_report(*runs, status="done", stage=None), status="finished")
+
+
+ROW = {"node": "conv", "layer": "conv", "kernel": "Conv2D", "calls": 1, "ms": 1.5, "error_ms": 0.125, "nbytes": 400}
+PROFILE = {
+    "rows": [ROW],
+    "more_rows": 2,
+    "more_ms": 0.25,
+    "runs": 30,
+    "profiled_ms": 2.5,
+    "plain_ms": 2.25,
+    "note": "How it was taken.",
+}
+
+
+def task(kind: str = "profile", job: Any = JOB) -> dict[str, Any]:
+    """Return what a claim and a report of a task name."""
+    return {"kind": kind, "job": job}
+
+
+def task_report(status: str = "running", *, name: Any = None, **fields: Any) -> dict[str, Any]:
+    """Return the fields of a message ``report_task``, but for page and id."""
+    empty = {"done": 0, "total": 0, "error": None, "profile": None}
+    return {"task": name or task(), "status": status, **empty, **fields}

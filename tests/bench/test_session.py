@@ -62,8 +62,8 @@ class Page:
         json.dumps(reply, allow_nan=False)
         return reply, out
 
-    def claim(self, page: str = "p", *, again: bool = False) -> Any:
-        return self.ask("claim", page=page, again=again)[0]
+    def claim(self, page: str = "p", *, again: bool = False, task: Any = None) -> Any:
+        return self.ask("claim", page=page, again=again, task=task)[0]
 
     def report(self, *jobs: Any, page: str = "p", **fields: Any) -> Any:
         return self.ask("report", page=page, **report(*jobs, **fields))[0]

@@ -26,6 +26,9 @@ HEARTBEAT_MS = 2000
 #: Below this many runs the slowest tenth is three runs or fewer, so the 90th percentile is not given.
 MIN_RUNS_FOR_P90 = 30
 
+#: Bound on the rows of a profile: what is left out is summed up.
+MAX_PROFILE_ROWS = 200
+
 Stage = Literal["weights", "backend", "load", "verify", "warmup", "run"]
 Warmup = int | Literal["auto"]
 #: What the page that runs a benchmark says of it.
@@ -103,6 +106,64 @@ class Parity(TypedDict):
     outputs: list[OutputParity]
 
 
+# ---------------------------------------------------------------- more about one job, once the benchmark has ended
+TaskKind = Literal["profile", "divergence"]
+
+
+class TaskName(TypedDict):
+    """What a page does for one job."""
+
+    kind: TaskKind
+    job: Job
+
+
+class Task(TypedDict):
+    """How it stands; ``status`` "wanted": Python asks, the first page to claim it runs it."""
+
+    kind: TaskKind
+    job: Job
+    status: Literal["wanted", "running", "done", "failed"]
+    page: str
+    done: float
+    total: float
+    error: WireError | None
+
+
+class ProfileRow(TypedDict):
+    """All calls of one kernel by one node of the graph or one layer, per run of the model.
+
+    ``node``: name of the graph's node; of a layers model's layer, with "/" between a model and what is in it.
+
+    ``layer``: the Keras layer that it comes from, "" if unknown. The kernel's own word.
+
+    ``error_ms``: standard error of ``ms``. ``nbytes``: of the outputs.
+    """
+
+    node: str
+    layer: str
+    kernel: str
+    calls: float
+    ms: float
+    error_ms: float
+    nbytes: float
+
+
+class Profile(TypedDict):
+    """Where the time of a run goes: rows by falling time, ``MAX_PROFILE_ROWS`` at most, and what is left out.
+
+    ``profiled_ms`` is the median of the profiled runs, ``plain_ms`` of as many runs beside them: the difference is what
+    profiling costs. ``note`` says how the time was taken.
+    """
+
+    rows: list[ProfileRow]
+    more_rows: int
+    more_ms: float
+    runs: int
+    profiled_ms: float
+    plain_ms: float
+    note: str
+
+
 # ---------------------------------------------------------------- the state of a benchmark
 class JobProgress(TypedDict):
     """What the page that runs a job says of it, but for the latencies of warm-up and runs."""
@@ -128,6 +189,7 @@ class JobState(JobProgress):
     warmup_ms: list[float]
     run_ms: list[float]
     parity: Parity | None
+    profile: Profile | None
 
 
 class Latencies(TypedDict):
@@ -157,6 +219,7 @@ class Claim(TypedDict):  # noqa: D101
     id: int
     page: str
     again: bool
+    task: TaskName | None
 
 
 class GetModel(TypedDict):  # noqa: D101
@@ -208,6 +271,18 @@ class Report(TypedDict):  # noqa: D101
     jobs: list[JobReport]
 
 
+class ReportTask(TypedDict):  # noqa: D101
+    kind: Literal["report_task"]
+    id: int
+    page: str
+    task: TaskName
+    status: Literal["running", "done", "failed"]
+    done: float
+    total: float
+    error: WireError | None
+    profile: Profile | None
+
+
 class Picture(TypedDict):  # noqa: D101
     kind: Literal["picture"]
     id: int
@@ -215,7 +290,7 @@ class Picture(TypedDict):  # noqa: D101
     svg: str
 
 
-ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | Picture
+ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | ReportTask | Picture
 
 
 # ---------------------------------------------------------------- kernel → page
@@ -297,6 +372,7 @@ class Snapshot(TypedDict):
     environment: Environment | None
     jobs: list[JobState]
     error: WireError | None
+    task: Task | None
 
 
 Assets = dict[str, str]

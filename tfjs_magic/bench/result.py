@@ -7,14 +7,20 @@ import html
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot
-from tfjs_magic.errors import printable
+from tfjs_magic.bench.profile import Profile
+from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot, TaskKind
+from tfjs_magic.errors import OptionError, RunError, printable, quoted_list
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tfjs_magic.bench.pending import Pending
+    from tfjs_magic.bench.widget import Benchmark
+
+T = TypeVar("T")
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
@@ -40,6 +46,7 @@ class BenchmarkResult:
         parity: Model and backend → how the outputs compared with Python's; None where it was not reached.
         environment: Browser, machine and clock; None if the page ended before it reported them.
         comparisons: One record per contender but the first, with which each is compared; see :func:`compare_rounds`.
+        live: The widget that can be asked for more; None for a result that was read from a file.
     """
 
     status: str
@@ -48,9 +55,10 @@ class BenchmarkResult:
     parity: Mapping[tuple[str, str], Parity | None]
     environment: Mapping[str, Any] | None
     comparisons: Sequence[Mapping[str, Any]] = ()
+    live: Benchmark | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
-    def from_snapshot(cls, snapshot: Snapshot) -> BenchmarkResult:
+    def from_snapshot(cls, snapshot: Snapshot, live: Benchmark | None = None) -> BenchmarkResult:
         """Take the numbers out of the state that page and kernel share."""
         labels = [card["label"] for card in snapshot["models"]]
         named = [(labels[state["job"]["model"]], _backend(state), state) for state in snapshot["jobs"]]
@@ -62,7 +70,31 @@ class BenchmarkResult:
             parity={(label, backend): state["parity"] for label, backend, state in named},
             environment=dict(environment) if environment is not None else None,
             comparisons=compare_rounds(snapshot),
+            live=live,
         )
+
+    def profile(self, backend: str | None = None, model: str | None = None) -> Pending[Profile]:
+        """Ask the page where the time of one run goes: ``await`` it, or read its ``result`` in a later cell.
+
+        Args:
+            backend: Of the contender that is meant; None if the others tell.
+            model: Its label; None if there is one model only.
+
+        Raises:
+            OptionError: None of the contenders is meant, or several.
+            RunError: This result was read from a file.
+        """
+        return self._ask("profile", backend, model, _profile_of)
+
+    def _ask(
+        self, kind: TaskKind, backend: str | None, model: str | None, read: Callable[[str, JobState], T]
+    ) -> Pending[T]:
+        if self.live is None:
+            raise RunError("this result was read from a file: only that of a benchmark that is shown can be asked.")
+        snapshot = self.live.state
+        index = _position_of(snapshot, backend, model)
+        label = snapshot["models"][snapshot["jobs"][index]["job"]["model"]]["label"]
+        return self.live.ask(kind, snapshot["jobs"][index]["job"], lambda now: read(label, now["jobs"][index]))
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return ``runs`` as a pandas DataFrame, one row per timed call.
@@ -158,6 +190,28 @@ def table_html(
     lines = [*map(_comparison_line, comparisons), *notes, *([_environment_line(environment)] if environment else [])]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
+
+
+def _profile_of(label: str, state: JobState) -> Profile:
+    if state["profile"] is None:
+        raise RunError("the profile is gone: the benchmark ran again.")
+    return Profile.from_wire(label, _backend(state), state["profile"])
+
+
+def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> int:
+    """Return the index of the job that is meant.
+
+    Raises:
+        OptionError: There is none, or more than one.
+    """
+    names = [(snapshot["models"][state["job"]["model"]]["label"], _backend(state)) for state in snapshot["jobs"]]
+    meant = [i for i, (label, ran) in enumerate(names) if model in {None, label} and backend in {None, ran}]
+    if len(meant) == 1:
+        return meant[0]
+    found = quoted_list(", ".join(name) for name in names)
+    if not meant:
+        raise OptionError(f"no contender is {backend or 'any backend'} of {model or 'any model'}; there are {found}.")
+    raise OptionError(f"backend and model leave {len(meant)} contenders; expected one of {found}.")
 
 
 def _backend(state: JobState) -> str:

@@ -24,6 +24,7 @@ from tfjs_magic.bench.feeds import Feed
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.static_output import checked_picture
+from tfjs_magic.bench.tasks import TaskDesk, Ticket
 from tfjs_magic.bench.verify import compare
 from tfjs_magic.errors import reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
@@ -89,6 +90,7 @@ class Session:
         self._references: dict[int, list[Feed]] = {}
         self._last_report = self._next_publish = self._last_message = -float("inf")
         self._unpublished = False
+        self._desk = TaskDesk()
         self._last_report_id = -1
         self._picture: str | None = None
         cards: list[wire.ModelCard] = [
@@ -128,6 +130,18 @@ class Session:
             answer = _failed(content, error)
         self._send(*answer)
 
+    def want(self, kind: wire.TaskKind, job: wire.Job) -> Ticket:
+        """Ask the pages for more about a job; the first that can runs it.
+
+        Raises:
+            ProtocolError: The job does not exist.
+        """
+        with self._lock:
+            ticket, snapshot = self._desk.want(self._snapshot, {"kind": kind, "job": job})
+            if snapshot is not self._snapshot:
+                self._set_state(snapshot, at_once=True)
+        return ticket
+
     def tick(self, *, kernel_was_busy: bool = False) -> None:
         """Notice that the page went away, and publish what the throttle held back. To be called every second.
 
@@ -147,10 +161,13 @@ class Session:
             self._contenders = ()
             self._references.clear()
             self._outputs.clear()
-            if self._snapshot["status"] == "running":
-                self._set_state(states.interrupt(self._snapshot))
+            snapshot = self._desk.close(self._snapshot)
+            if snapshot["status"] == "running":
+                snapshot = states.interrupt(snapshot)
+            if snapshot is not self._snapshot:
+                self._set_state(snapshot, at_once=True)
 
-    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: PLR0911 - one return per kind
+    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911 - one case per kind
         with self._lock:
             self._last_message = self._clock()
         match message["kind"]:
@@ -170,6 +187,8 @@ class Session:
                 return self._verify(message)
             case "report":
                 return self._report(message)
+            case "report_task":
+                return self._report_task(message)
             case "picture":
                 return self._keep_picture(message)
 
@@ -187,27 +206,41 @@ class Session:
     def _claim(self, message: wire.Claim) -> Answer:
         with self._lock:
             self._notice_silence()
-            status = self._snapshot["status"]
-            repeated = status == "running" and message["page"] == self._snapshot["page"]
+            page, task = message["page"], message["task"]
             granted = bool(self._contenders) and (
-                status == "pending" or repeated or (message["again"] and status in ENDED)
+                self._start(page, again=message["again"]) if task is None else self._start_task(page, task)
             )
             if granted:
                 self._last_report = self._clock()
-                self._last_report_id = -1
                 self._outputs.clear()
-                self._picture = None
-                self._set_state(states.start(self._snapshot, message["page"]), at_once=True)
             reply: wire.ClaimReply = {
                 "kind": "claim",
                 "id": message["id"],
                 "granted": granted,
-                "jobs": [state["job"] for state in self._snapshot["jobs"]],
+                "jobs": [state["job"] for state in self._snapshot["jobs"]] if task is None else [task["job"]],
                 "runs": self._options.runs,
                 "warmup": self._options.warmup,
                 "seed": self._options.seed,
             }
         return reply, []
+
+    def _start(self, page: str, *, again: bool) -> bool:
+        status = self._snapshot["status"]
+        repeated = status == "running" and page == self._snapshot["page"]
+        may_run_again = again and status in ENDED and not states.runs_task(self._snapshot)
+        if not (status == "pending" or repeated or may_run_again):
+            return False
+        self._last_report_id = -1
+        self._picture = None
+        self._set_state(states.start(self._snapshot, page), at_once=True)
+        return True
+
+    def _start_task(self, page: str, name: wire.TaskName) -> bool:
+        snapshot = self._desk.claim(self._snapshot, page, name)
+        if snapshot is None:
+            return False
+        self._set_state(snapshot, at_once=True)
+        return True
 
     def _get_model(self, message: wire.GetModel) -> Answer:
         contender = self._contender(message["model"])
@@ -298,6 +331,13 @@ class Session:
                 self._last_report_id = message["id"]
         return {"kind": "ack", "id": message["id"]}, []
 
+    def _report_task(self, message: wire.ReportTask) -> Answer:
+        with self._lock:
+            snapshot = self._desk.report(self._snapshot, message)
+            self._last_report = self._clock()
+            self._set_state(snapshot, at_once=message["status"] != "running")
+        return {"kind": "ack", "id": message["id"]}, []
+
     def _keep_picture(self, message: wire.Picture) -> Answer:
         with self._lock:
             self._require_owner(message["page"])
@@ -333,8 +373,13 @@ class Session:
             self._set_state(states.resume(self._snapshot))
 
     def _notice_silence(self) -> None:
-        if self._snapshot["status"] == "running" and self._clock() - self._last_report > HEARTBEAT_TIMEOUT_S:
+        if self._clock() - self._last_report <= HEARTBEAT_TIMEOUT_S:
+            return
+        if self._snapshot["status"] == "running":
             self._set_state(states.interrupt(self._snapshot))
+        elif states.runs_task(self._snapshot):
+            why = "the page that ran it was closed or reloaded."
+            self._set_state(self._desk.lose(self._snapshot, why), at_once=True)
 
     def _set_state(self, snapshot: wire.Snapshot, *, at_once: bool = False) -> None:
         at_once = at_once or snapshot["status"] != self._snapshot["status"]

@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfjs_magic.bench.protocol import (
+    MAX_PROFILE_ROWS,
     Job,
     JobReport,
     JobState,
     Latencies,
     ModelCard,
     Parity,
+    Profile,
     ProtocolError,
     Report,
     Snapshot,
+    Task,
+    TaskName,
     WireError,
 )
 from tfjs_magic.options import MAX_RUNS
+
+#: The page cuts names that are longer; both of a row together.
+_MAX_NAMES = 1000
 
 
 def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
@@ -32,13 +39,16 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
         "environment": None,
         "jobs": [_new_job(job) for job in jobs],
         "error": None,
+        "task": None,
     }
 
 
 def start(snapshot: Snapshot, page: str) -> Snapshot:
-    """Return the state at the start of a run: results of an earlier one are gone."""
+    """Return the state at the start of a run: results of an earlier one are gone, but not what is wanted."""
     fresh = new_snapshot(snapshot["models"], [state["job"] for state in snapshot["jobs"]])
-    return {**fresh, "status": "running", "page": page}
+    task = snapshot["task"]
+    wanted = task if task is not None and task["status"] == "wanted" else None
+    return {**fresh, "status": "running", "page": page, "task": wanted}
 
 
 def interrupt(snapshot: Snapshot) -> Snapshot:
@@ -74,6 +84,39 @@ def with_parity(snapshot: Snapshot, job: Job, parity: Parity) -> Snapshot:
     jobs = list(snapshot["jobs"])
     position = _position(snapshot, job)
     jobs[position] = {**jobs[position], "parity": parity}
+    return {**snapshot, "jobs": jobs}
+
+
+def with_task(snapshot: Snapshot, task: Task | None) -> Snapshot:
+    """Return the state with what a page does, or shall do, for one job."""
+    return {**snapshot, "task": task}
+
+
+def wanted(name: TaskName) -> Task:
+    """Return a task that no page has claimed yet."""
+    return {**name, "status": "wanted", "page": "", "done": 0, "total": 0, "error": None}
+
+
+def runs_task(snapshot: Snapshot) -> bool:
+    """Whether a page is busy with a task."""
+    task = snapshot["task"]
+    return task is not None and task["status"] == "running"
+
+
+def with_profile(snapshot: Snapshot, job: Job, profile: Profile) -> Snapshot:
+    """Return the state with the profile of a job.
+
+    Raises:
+        ProtocolError: The job does not exist, or the profile has too many rows or names that are too long.
+    """
+    rows = profile["rows"]
+    if len(rows) > MAX_PROFILE_ROWS or any(len(row["node"]) + len(row["kernel"]) > _MAX_NAMES for row in rows):
+        raise ProtocolError(
+            f"the profile has {len(rows)} rows; expected {MAX_PROFILE_ROWS} at most, names of {_MAX_NAMES} characters."
+        )
+    jobs = list(snapshot["jobs"])
+    position = _position(snapshot, job)
+    jobs[position] = {**jobs[position], "profile": profile}
     return {**snapshot, "jobs": jobs}
 
 
@@ -128,6 +171,7 @@ def _new_job(job: Job) -> JobState:
         "run_ms": [],
         "batch": 1,
         "parity": None,
+        "profile": None,
         "error": None,
     }
 

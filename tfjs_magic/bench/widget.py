@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import anywidget
 import traitlets
@@ -16,7 +15,8 @@ from IPython.display import display, publish_display_data
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
 from tfjs_magic.bench.feeds import sample_feeds, seeded_feeds
-from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Snapshot, WireError
+from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
+from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Contender, Session
 from tfjs_magic.bench.snapshot import all_failed
@@ -29,8 +29,9 @@ NO_BROWSER_TIMEOUT_S = 30.0
 #: ``result`` looks this long for a sign that messages arrive while the cell blocks (they do on ipykernel 7.0 to 7.3).
 #: Longer than a running page may stay silent.
 BLOCKED_TIMEOUT_S = 1.5 * HEARTBEAT_MS / 1000
-_POLL_S = 0.05
 _TICK_S = 1.0
+
+T = TypeVar("T")
 
 
 class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
@@ -55,6 +56,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         self._session = Session(contenders, options=options, assets=assets, send=self._send_reply, publish=self._show)
         self._closed = False
         self._static_id: str | None = None
+        self._asked: list[Pending[Any]] = []
         super().__init__(
             _esm=load_esm(),
             snapshot=self._session.snapshot,
@@ -85,6 +87,11 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         return self._session.snapshot["status"]
 
     @property
+    def state(self) -> Snapshot:
+        """All that is known now, as plain data."""
+        return self._session.snapshot
+
+    @property
     def result(self) -> BenchmarkResult:
         """The numbers, if the run has ended.
 
@@ -101,10 +108,17 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             and not self._ended
             and time.monotonic() < max(deadline, self._last_sign + BLOCKED_TIMEOUT_S)
         ):
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         if not self._ended:
             raise RunError(f"the benchmark is {self.status}: {_what_to_do(self.status, closed=False)}")
         return self._outcome()
+
+    def ask(self, kind: TaskKind, job: Job, read: Callable[[Snapshot], T]) -> Pending[T]:
+        """Ask the page that shows this widget for more about a job; ``read`` takes the answer out of the state."""
+        ticket = self._session.want(kind, job)
+        pending = Pending(ticket, self._session, lambda: read(self._session.snapshot))
+        self._asked.append(pending)
+        return pending
 
     def __await__(self) -> Generator[Any, None, BenchmarkResult]:
         return self._wait().__await__()
@@ -140,16 +154,16 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         return time.monotonic() - self._session.seconds_since_message
 
     async def _wait(self) -> BenchmarkResult:
-        if not self._ended and _ipykernel_major() == 6:
+        if not self._ended and ipykernel_major() == 6:
             raise RunError(
                 "ipykernel 6 hands on no browser messages while a cell waits. "
                 "Read bench.result in the next cell once the widget has finished, or install ipykernel 7."
             )
         awake = 0.0
         while not self._ended:
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
             # Sums up waiting, not wall-clock time: what another task blocks does not count against the browser.
-            awake = awake + _POLL_S if self.status == "pending" else 0.0
+            awake = awake + POLL_S if self.status == "pending" else 0.0
             if awake > NO_BROWSER_TIMEOUT_S:
                 raise RunError(
                     f"no browser opened the widget within {NO_BROWSER_TIMEOUT_S:.0f} s. It runs in the page that shows "
@@ -166,7 +180,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             )
         if (error := snapshot["error"] or all_failed(snapshot)) is not None:
             raise _run_error(error)
-        return BenchmarkResult.from_snapshot(snapshot)
+        return BenchmarkResult.from_snapshot(snapshot, live=self)
 
     def _receive(self, _: Any, content: object, buffers: Buffers) -> None:
         self._session.receive(content, buffers)
@@ -180,6 +194,10 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         self.snapshot = snapshot
         if self._static_id is not None and snapshot["status"] in ENDED:
             publish_display_data(self._static_bundle(), transient={"display_id": self._static_id}, update=True)
+        for pending in [*self._asked]:
+            if pending.ended:
+                self._asked.remove(pending)
+                pending.refresh()
 
     def _static_bundle(self) -> dict[str, str]:
         snapshot = self._session.snapshot
@@ -213,9 +231,3 @@ def _what_to_do(status: str, *, closed: bool) -> str:
     if status == "running":
         return "`await` it (ipykernel 7), or read result in a later cell once the widget has finished."
     return "the page that ran it was closed or reloaded; press Run again in the widget."
-
-
-def _ipykernel_major() -> int | None:
-    """The kernel's version if this is one; looked up, not imported: without ipykernel loaded this is no kernel."""
-    ipykernel = sys.modules.get("ipykernel")
-    return ipykernel.version_info[0] if ipykernel is not None else None

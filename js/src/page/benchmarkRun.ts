@@ -1,14 +1,13 @@
 /** One granted benchmark: load, first run, comparison with Python and warm-up of each job; then their runs, in turns. */
-import { assetKey, getAsset } from "../assets";
 import type { KernelClient } from "../kernel";
-import type { Feed, FromKernel, Job, Stage, ToWorker, WithoutId } from "../protocol";
+import type { Feed, FromKernel, Job, Stage } from "../protocol";
 import { randomNumbers, shuffled } from "../random";
 import { toWireError } from "../wireError";
-import { type Runner, startRunner } from "./runner";
+import { buffersOf, type PulledModel, pullModel, startRuntime } from "./loading";
+import type { Runner } from "./runner";
 import { LatencyBuffer, type RunState } from "./runState";
-import { type ModelReply, pullFeed, pullWeights, putOutputs } from "./transfer";
+import { type ModelReply, putOutputs } from "./transfer";
 
-type SetModel = WithoutId<Extract<ToWorker, { kind: "setModel" }>>;
 export type Claim = Extract<FromKernel, { kind: "claim" }>;
 
 /** The kernel compares with Python, perhaps twice: give it minutes. */
@@ -24,7 +23,7 @@ export class BenchmarkRun {
   #signal: AbortSignal;
   #runners = new Set<Runner>();
   /** The last model that was pulled, while a later job needs it too. */
-  #pulled: { index: number; reply: ModelReply; command: SetModel } | null = null;
+  #pulled: (PulledModel & { index: number }) | null = null;
 
   constructor(client: KernelClient, claim: Claim, state: RunState, signal: AbortSignal) {
     this.#client = client;
@@ -105,12 +104,7 @@ export class BenchmarkRun {
   async #startRunner(): Promise<Runner> {
     const onPage = [...this.#runners].find((runner) => runner.workerProblem !== "" && !runner.dead);
     if (onPage) return onPage;
-    const runtime = await getAsset(this.#client, "runtime.js", "text/javascript", this.#signal);
-    const runner = await startRunner({
-      runtime,
-      runtimeKey: assetKey(this.#client, "runtime.js"),
-      getFile: async (name) => (await getAsset(this.#client, name, "application/wasm", this.#signal)).arrayBuffer(),
-    });
+    const runner = await startRuntime(this.#client, this.#signal);
     this.#runners.add(runner);
     if (this.#signal.aborted) await runner.terminate();
     this.#signal.throwIfAborted();
@@ -168,25 +162,14 @@ export class BenchmarkRun {
     const { jobs } = this.#claim;
     const isLast = !jobs.slice(jobs.indexOf(job) + 1).some(({ model }) => model === job.model);
     if (isLast) this.#pulled = null;
-    const buffers = [command.json, command.weights, ...command.feeds.flatMap((feed) => feed.buffers)];
-    await runner.request(command, isLast ? buffers : []);
+    await runner.request(command, isLast ? buffersOf(command) : []);
     return reply;
   }
 
-  async #pull(job: Job): Promise<{ reply: ModelReply; command: SetModel }> {
+  async #pull(job: Job): Promise<PulledModel> {
     this.#progress(job, "weights");
-    const signal = this.#signal;
-    const { message: reply, buffers } = await this.#client.request({ kind: "get_model", model: job.model }, { signal });
-    const json = buffers[0]?.slice().buffer;
-    if (!json) throw new Error("The kernel sent no model.json. Run the cell again.");
-    const total = reply.weight_nbytes;
-    const onProgress = (done: number) => this.#progress(job, "weights", done, total);
-    onProgress(0);
-    const weights = await pullWeights(this.#client, job.model, total, onProgress, signal);
-    const feeds: Feed[] = [];
-    for (let feed = 0; feed < reply.feeds; feed++) feeds.push(await pullFeed(this.#client, job.model, feed, signal));
-    const { format, inputs, outputs } = reply;
-    return { reply, command: { kind: "setModel", format, json, weights, inputs, outputs, feeds } };
+    const onProgress = (done: number, total: number) => this.#progress(job, "weights", done, total);
+    return pullModel(this.#client, job.model, onProgress, this.#signal);
   }
 
   /** The kernel is asked in every case: without a reference it answers why there is none. */

@@ -1,25 +1,32 @@
 /** What changed in a run, to the kernel: one message in flight, at most four a second, a heartbeat when there is none. */
 import type { KernelClient, Request } from "../kernel";
 import { HEARTBEAT_MS, type JobReport, type JobState, type Latencies } from "../protocol";
-import type { RunSnapshot, RunState } from "./runState";
+import type { RunSnapshot } from "./runState";
 
 const INTERVAL_MS = 250;
 
-export class Reporter {
+export class Reporter<S extends object> {
   #client: KernelClient;
-  #state: RunState;
+  #state: { readonly snapshot: S };
+  #requestOf: (told: S, now: S) => Request;
   #onError: (error: unknown) => void;
   /** What the kernel knows. */
-  #told: RunSnapshot;
+  #told: S;
   #inFlight: Promise<void> | null = null;
   #sinceLastMs = 0;
   #failed = false;
   #timer: ReturnType<typeof setInterval>;
 
-  /** `onError` is called once; nothing is sent after it. */
-  constructor(client: KernelClient, state: RunState, onError: (error: unknown) => void) {
+  /** `requestOf`: what to tell a kernel that knows `told`. `onError` is called once; nothing is sent after it. */
+  constructor(
+    client: KernelClient,
+    state: { readonly snapshot: S },
+    requestOf: (told: S, now: S) => Request,
+    onError: (error: unknown) => void,
+  ) {
     this.#client = client;
     this.#state = state;
+    this.#requestOf = requestOf;
     this.#told = state.snapshot;
     this.#onError = onError;
     this.#timer = setInterval(() => this.#tick(), INTERVAL_MS);
@@ -43,7 +50,7 @@ export class Reporter {
 
   async #send(): Promise<void> {
     const { snapshot } = this.#state;
-    const report = reportOf(this.#told, snapshot);
+    const report = this.#requestOf(this.#told, snapshot);
     this.#told = snapshot;
     this.#sinceLastMs = 0;
     try {
@@ -66,7 +73,10 @@ export function reportOf(told: RunSnapshot, now: RunSnapshot): Extract<Request, 
   return { kind: "report", page, status, environment, error, jobs };
 }
 
-function jobReportOf(before: JobState, { warmup_ms, run_ms, parity: _, ...progress }: JobState): JobReport {
+function jobReportOf(
+  before: JobState,
+  { warmup_ms, run_ms, parity: _, profile: _kept, ...progress }: JobState,
+): JobReport {
   return { progress, warmup: tail(before.warmup_ms, warmup_ms), run: tail(before.run_ms, run_ms) };
 }
 

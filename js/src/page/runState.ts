@@ -20,13 +20,15 @@ export function newJobState(job: Job): JobState {
     run_ms: [],
     batch: 1,
     parity: null,
+    profile: null,
     error: null,
   };
 }
 
 /** The state with which a granted claim begins: results of an earlier run are gone. */
 export function begun(before: Snapshot, page: string, jobs: readonly Job[]): RunSnapshot {
-  return { ...before, status: "running", page, environment: null, jobs: jobs.map(newJobState), error: null };
+  const task = before.task?.status === "wanted" ? before.task : null;
+  return { ...before, status: "running", page, environment: null, jobs: jobs.map(newJobState), error: null, task };
 }
 
 /** The state in which nothing runs any more. */

@@ -3,18 +3,31 @@ import { parseSnapshot } from "../guards";
 import type { KernelClient } from "../kernel";
 import { inPageQueue, pageShared } from "../pageShared";
 import { latencyPicture } from "../plot/picture";
-import type { Snapshot } from "../protocol";
+import type { Snapshot, TaskName } from "../protocol";
 import { toWireError } from "../wireError";
-import { BenchmarkRun } from "./benchmarkRun";
+import { BenchmarkRun, type Claim } from "./benchmarkRun";
 import { Reporter, reportOf } from "./reporter";
-import { begun, ended, RunState } from "./runState";
+import { begun, ended, type RunSnapshot, RunState } from "./runState";
+import { runTask } from "./taskRun";
+import { begunTask, failedTask, sameTask, TASK_TITLES, TaskState, taskReportOf } from "./taskState";
 
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
 export type View = { snapshot: Snapshot; activity: Activity; waiting: boolean; elsewhere: boolean };
 
-const EMPTY: Snapshot = { status: "pending", page: "", models: [], environment: null, jobs: [], error: null };
+const EMPTY: Snapshot = {
+  status: "pending",
+  page: "",
+  models: [],
+  environment: null,
+  jobs: [],
+  error: null,
+  task: null,
+};
+
+/** What is claimed: the benchmark, `again` if the user asked for another run of it, or a task. */
+type Work = { again: boolean; task: TaskName | null };
 
 const sessions = new WeakMap<KernelClient, Session>();
 
@@ -34,11 +47,16 @@ export class Session {
   #abort: AbortController | null = null;
   /** The last run's reports: they must reach the kernel before another claim, or they would count for that. */
   #delivered: Promise<void> = Promise.resolve();
+  /** The wanted task that this page claimed last, as long as the kernel shows it as wanted. */
+  #tried: TaskName | null = null;
   #listeners = new Set<(view: View) => void>();
 
   constructor(client: KernelClient) {
     this.#client = client;
-    const mirror = () => this.#mirror();
+    const mirror = () => {
+      this.#mirror();
+      this.#takeWanted();
+    };
     client.model.on("change:snapshot", mirror);
     client.closed.addEventListener("abort", () => client.model.off("change:snapshot", mirror), { once: true });
     client.onWaiting((waiting) => {
@@ -58,20 +76,35 @@ export class Session {
     signal.addEventListener("abort", detach, { once: true });
     listener(this.#view());
     if (this.#snapshot.status === "pending") this.start(false);
+    this.#takeWanted();
   }
 
   /** Claim and run, unless this page does already. `again`: the user asked for another run. */
   start(again: boolean): void {
+    this.#begin({ again, task: null });
+  }
+
+  /** Claim a task and run it, unless this page is busy with the widget. */
+  startTask({ kind, job }: TaskName): void {
+    this.#begin({ again: false, task: { kind, job } });
+  }
+
+  #begin(work: Work): void {
     if (this.#abort) return;
     const abort = new AbortController();
     this.#abort = abort;
     this.#setActivity("queued");
     const { signal } = abort;
-    void inPageQueue(signal, () => this.#claimAndRun(again, abort))
-      .catch((error) => this.#failUnclaimed(error, signal))
+    let ran = false;
+    const run = async () => {
+      ran = await this.#claimAndRun(work, abort);
+    };
+    void inPageQueue(signal, run)
+      .catch((error) => this.#failUnclaimed(work, error, signal))
       .finally(() => {
         this.#abort = null;
         this.#setActivity("idle");
+        if (ran) this.#takeWanted();
       });
   }
 
@@ -79,34 +112,56 @@ export class Session {
     this.#abort?.abort(new DOMException("Stopped.", "AbortError"));
   }
 
-  async #claimAndRun(again: boolean, abort: AbortController): Promise<void> {
+  /** Whether it was granted. */
+  async #claimAndRun(work: Work, abort: AbortController): Promise<boolean> {
     const { signal } = abort;
     this.#setActivity("claiming");
     await this.#delivered;
     signal.throwIfAborted();
-    const request = { kind: "claim", page: this.#page, again } as const;
+    const request = { kind: "claim", page: this.#page, ...work } as const;
     const { message: claim } = await this.#client.request(request, { signal }).catch((error: unknown) => {
-      if (signal.aborted) this.#withdraw();
+      if (signal.aborted) this.#withdraw(work);
       throw error;
     });
-    if (!claim.granted) return this.#mirror();
+    if (!claim.granted) this.#mirror();
+    else if (work.task) await this.#runTask(work.task, abort);
+    else await this.#runBenchmark(claim, abort);
+    return claim.granted;
+  }
+
+  async #runBenchmark(claim: Claim, abort: AbortController): Promise<void> {
+    const { signal } = abort;
     const state = new RunState(begun(this.#snapshot, this.#page, claim.jobs), (snapshot) => this.#show(snapshot));
     this.#snapshot = state.snapshot;
     this.#setActivity("running");
-    const reporter = new Reporter(this.#client, state, (error) => abort.abort(error));
+    const reporter = new Reporter(this.#client, state, reportOf, (error) => abort.abort(error));
     try {
       await new BenchmarkRun(this.#client, claim, state, signal).run();
       state.end("finished");
     } catch (error) {
-      const stopped = error instanceof DOMException && error.name === "AbortError" && signal.aborted;
-      if (stopped) state.end("stopped");
+      if (isStop(error, signal)) state.end("stopped");
       else state.end("failed", toWireError(error));
     }
     // The next widget's benchmark need not wait for a busy kernel.
     this.#delivered = this.#deliver(reporter, state.snapshot);
   }
 
-  async #deliver(reporter: Reporter, snapshot: Snapshot): Promise<void> {
+  async #runTask(task: TaskName, abort: AbortController): Promise<void> {
+    const { signal } = abort;
+    const state = new TaskState(begunTask(this.#snapshot, this.#page, task), (snapshot) => this.#show(snapshot));
+    this.#snapshot = state.snapshot;
+    this.#setActivity("running");
+    const requestOf = (_told: unknown, now: typeof state.snapshot) => taskReportOf(now);
+    const reporter = new Reporter(this.#client, state, requestOf, (error) => abort.abort(error));
+    try {
+      await runTask(this.#client, state, signal);
+    } catch (error) {
+      state.fail(isStop(error, signal) ? stopped(task) : toWireError(error));
+    }
+    this.#delivered = reporter.finish();
+  }
+
+  async #deliver(reporter: Reporter<RunSnapshot>, snapshot: Snapshot): Promise<void> {
     await reporter.finish();
     if (!snapshot.jobs.some((job) => job.run_ms.length > 0)) return;
     const svg = latencyPicture(document, snapshot);
@@ -116,20 +171,31 @@ export class Session {
   }
 
   /** A busy kernel grants the claim when it is free, though it was given up: it must not wait for this page. */
-  #withdraw(): void {
-    const granted = begun(
-      this.#snapshot,
-      this.#page,
-      this.#snapshot.jobs.map(({ job }) => job),
-    );
-    const request = reportOf(granted, ended(granted, "stopped"));
+  #withdraw({ task }: Work): void {
+    const jobs = this.#snapshot.jobs.map(({ job }) => job);
+    const granted = begun(this.#snapshot, this.#page, jobs);
+    const request = task
+      ? taskReportOf(failedTask(begunTask(this.#snapshot, this.#page, task), stopped(task)))
+      : reportOf(granted, ended(granted, "stopped"));
     void this.#client.request(request, { background: true }).catch(() => undefined);
   }
 
   /** Nothing was claimed, so the kernel is told nothing. */
-  #failUnclaimed(error: unknown, signal: AbortSignal): void {
+  #failUnclaimed({ task }: Work, error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#snapshot = ended(this.#snapshot, "failed", toWireError(error));
+    this.#snapshot = task
+      ? failedTask(begunTask(this.#snapshot, this.#page, task), toWireError(error))
+      : ended(this.#snapshot, "failed", toWireError(error));
+  }
+
+  /** Run what Python asks a page for. Who is busy or shows no view leaves it to others, or to later. */
+  #takeWanted(): void {
+    const task = parseSnapshot(this.#client.model.get("snapshot"))?.task;
+    if (task?.status !== "wanted") this.#tried = null;
+    else if (!this.#abort && this.#listeners.size > 0 && !(this.#tried && sameTask(this.#tried, task))) {
+      this.#tried = task;
+      this.startTask(task);
+    }
   }
 
   #mirror(): void {
@@ -138,6 +204,7 @@ export class Session {
     if (!snapshot) return;
     // The kernel lags behind: this page knows that its own run has ended.
     if (snapshot.status === "running" && snapshot.page === this.#page) return;
+    if (snapshot.task?.status === "running" && snapshot.task.page === this.#page) return;
     this.#show(snapshot);
   }
 
@@ -152,7 +219,9 @@ export class Session {
   }
 
   #view(): View {
-    const elsewhere = this.#snapshot.status === "running" && this.#snapshot.page !== this.#page;
+    const { status, page, task } = this.#snapshot;
+    const runs = status === "running" ? page : task?.status === "running" ? task.page : this.#page;
+    const elsewhere = runs !== this.#page;
     return { snapshot: this.#snapshot, activity: this.#activity, waiting: this.#waiting, elsewhere };
   }
 
@@ -160,4 +229,12 @@ export class Session {
     const view = this.#view();
     for (const listener of this.#listeners) listener(view);
   }
+}
+
+function isStop(error: unknown, signal: AbortSignal): boolean {
+  return error instanceof DOMException && error.name === "AbortError" && signal.aborted;
+}
+
+function stopped({ kind }: TaskName) {
+  return toWireError(new DOMException(`${TASK_TITLES[kind]} was stopped.`, "AbortError"));
 }

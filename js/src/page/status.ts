@@ -2,8 +2,9 @@
 import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
 import { seriesLabel } from "../plot/series";
-import type { JobState, Snapshot, Stage } from "../protocol";
+import type { JobState, Snapshot, Stage, Task } from "../protocol";
 import type { View } from "./session";
+import { sameJob } from "./taskState";
 
 export type StatusLine = {
   text: string;
@@ -18,6 +19,7 @@ export function statusLine(view: View): StatusLine {
   if (waiting) return plainLine("Waiting for the kernel (a cell is running) …", null);
   if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);
   if (activity === "claiming") return plainLine("Starting …", null);
+  if (snapshot.task?.status === "running") return taskLine(snapshot, snapshot.task);
   switch (snapshot.status) {
     case "pending":
       return plainLine("Not run yet.");
@@ -43,6 +45,18 @@ export function statusLine(view: View): StatusLine {
 
 function plainLine(text: string, share?: null): StatusLine {
   return { text, spoken: text, share };
+}
+
+const TASK_WORDS: Record<Task["kind"], string> = { profile: "profiling", divergence: "looking for the layer" };
+
+function taskLine(snapshot: Snapshot, { kind, job, done, total }: Task): StatusLine {
+  const state = snapshot.jobs.find((other) => sameJob(other.job, job));
+  const spoken = `${state ? seriesLabel(snapshot, state) : ""}: ${TASK_WORDS[kind]}`;
+  return {
+    text: total > 0 ? `${spoken}, ${done} of ${total}` : `${spoken} …`,
+    spoken,
+    share: total > 0 ? done / total : null,
+  };
 }
 
 const SPOKEN: Record<Stage, string> = {

@@ -1,0 +1,45 @@
+/** One granted task: the model in a runtime of its own, asked for more than its latency. */
+import { assertNever } from "../assertNever";
+import type { KernelClient } from "../kernel";
+import type { JobState } from "../protocol";
+import { buffersOf, pullModel, startRuntime } from "./loading";
+import type { Runner } from "./runner";
+import type { TaskState } from "./taskState";
+
+/** Runs it to its end. Rejects when aborted, when the kernel is gone or when it fails. */
+export async function runTask(client: KernelClient, state: TaskState, signal: AbortSignal): Promise<void> {
+  const runner = await startRuntime(client, signal);
+  const stop = () => void runner.terminate();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    await load(client, runner, state.job, signal);
+    state.succeed(await answer(runner, state));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await runner.terminate();
+  }
+}
+
+/** As the benchmark loaded it: on the backend that ran. */
+async function load(client: KernelClient, runner: Runner, { job, actual }: JobState, signal: AbortSignal) {
+  const { command } = await pullModel(client, job.model, () => undefined, signal);
+  await runner.request(command, buffersOf(command));
+  await runner.request({ kind: "setBackend", backend: actual ?? job.backend });
+  await runner.request({ kind: "load" });
+}
+
+/** What goes into the state of the job. */
+async function answer(_runner: Runner, state: TaskState): Promise<Partial<JobState>> {
+  const { kind } = state.snapshot.task;
+  switch (kind) {
+    case "profile":
+    case "divergence":
+      throw new Error("This page cannot do that yet.");
+    default:
+      return assertNever(kind);
+  }
+}
