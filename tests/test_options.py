@@ -36,6 +36,8 @@ def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
         pytest.param({"runs": 2.5}, "runs is 2.5; expected 1 to 100000", id="half-a-run"),
         pytest.param({"runs": 0}, "runs is 0; expected 1 to 100000", id="runs"),
         pytest.param({"warmup": -1}, "warmup is -1; expected 'auto' or a whole number", id="warmup"),
+        pytest.param({"batch": (1, 0)}, "batch is 0; expected a whole number of examples from 1", id="batch"),
+        pytest.param({"batch": (2.5,)}, "batch is 2.5; expected a whole number", id="half-an-example"),
         pytest.param({"tolerance": -1.0}, "tolerance is -1.0; expected a relative error from 0", id="tolerance"),
     ],
 )

@@ -24,6 +24,7 @@ def benchmark(
     samples: object = None,
     tolerance: float | None = None,
     seed: int = 0,
+    batch: int | Sequence[int] = (),
 ) -> Benchmark:
     """Make a widget that runs models in this notebook's browser and compares them with Python.
 
@@ -34,9 +35,12 @@ def benchmark(
             works on real hardware.
         runs: Timed runs per model and backend.
         warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
-        samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
+        samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones. Also a
+            list of these whose sizes differ, where a model leaves them open: each is timed.
         tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
         seed: Seeds the samples, and the order in which several models or backends take turns.
+
+        batch: Examples per call: one or several sizes, each is timed. Models must leave their batch open.
 
     Raises:
         ValueError: An option or the samples do not fit.
@@ -49,6 +53,7 @@ def benchmark(
         samples=samples,
         tolerance=tolerance,
         seed=seed,
+        batch=(batch,) if isinstance(batch, int) else batch,
     )
     return Benchmark.of({label: _converted(model) for label, model in _labelled(models).items()}, options)
 

@@ -187,6 +187,10 @@ def _metadata(word: str) -> dict[str, Any]:
     return read
 
 
+def _batch(word: str) -> tuple[int, ...]:
+    return tuple(map(number(int), names(word)))
+
+
 def _warmup(word: str) -> Any:
     return word if word == "auto" else number(int)(word)
 
@@ -228,5 +232,6 @@ BENCHMARK = (
     Flag("warmup", "--warmup", "runs before them; auto (default): until stable", "N", _warmup),
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
+    Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
     Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

@@ -23,6 +23,8 @@ DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
 DEFAULT_RUNS = 50
 #: Bounds what a page can make the kernel hold, far above any real benchmark.
 MAX_RUNS = 100_000
+#: More examples in one call than any browser is asked for.
+MAX_BATCH = 65_536
 
 #: Called with the step that begins ("trace", "passes", …); may be slow, must not raise.
 Progress = Callable[[str], None]
@@ -102,14 +104,18 @@ class BenchmarkOptions:
     samples: Any = None
     tolerance: float | None = None
     seed: int = 0
+    batch: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        _set(self, backends=_names(self.backends))
+        _set(self, backends=_names(self.backends), batch=tuple(self.batch))
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
         if not isinstance(self.runs, int) or not 1 <= self.runs <= MAX_RUNS:
             raise OptionError(f"runs is {self.runs}; expected 1 to {MAX_RUNS}.")
+        for size in self.batch:
+            if not isinstance(size, int) or not 1 <= size <= MAX_BATCH:
+                raise OptionError(f"batch is {size!r}; expected a whole number of examples from 1 to {MAX_BATCH}.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:

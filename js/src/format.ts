@@ -22,6 +22,11 @@ export function formatBytes(bytes: number): string {
   return `${bytes} B`;
 }
 
+/** Three significant digits at most, thousands apart: "0.25", "83.1", "12,400". */
+export function formatCount(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString("en");
+}
+
 /** Errors between 1e-9 and 1e3; the kernel sends the largest float for "no number bounds it". */
 export function formatError(value: number): string {
   if (value >= 1e300) return "unbounded";

@@ -51,7 +51,7 @@ function object<T extends object>(fields: { [K in keyof T]-?: Guard<T[K]> }): Gu
 const isBackend = oneOf(...BACKENDS);
 const isStage = oneOf<Stage>("weights", "backend", "load", "verify", "warmup", "run");
 const isWireError = object<WireError>({ name: isString, message: isString, stack: isString });
-const isJob = object<Job>({ model: isNumber, backend: nullable(isBackend) });
+const isJob = object<Job>({ model: isNumber, backend: nullable(isBackend), feed: isNumber });
 const isWireTensor = object<WireTensor>({
   name: isString,
   dtype: isString,
@@ -108,6 +108,7 @@ const isTask = object<Task>({
 });
 const isJobState = object<JobState>({
   job: isJob,
+  series: object<JobState["series"]>({ label: isString, examples: isNumber }),
   status: oneOf("waiting", "running", "done", "failed", "stopped"),
   stage: nullable(isStage),
   done: isNumber,
@@ -149,6 +150,7 @@ const isAnswer: Answers = {
     format: oneOf("layers-model", "graph-model"),
     weight_nbytes: isNumber,
     feeds: isNumber,
+    compared: arrayOf(object<{ feed: number; feeds: number[] }>({ feed: isNumber, feeds: arrayOf(isNumber) })),
     inputs: arrayOf(isString),
     outputs: arrayOf(isString),
     compare: isBoolean,

@@ -39,8 +39,8 @@ export type WireError = { name: string; message: string; stack: string };
  *  `values: null` (float32, int32, bool as one byte each, complex64 interleaved); strings are in `values`. */
 export type WireTensor = { name: string; dtype: string; shape: number[]; values: string[] | null };
 
-/** One model on one backend. `backend` is null for "the fastest that works here". */
-export type Job = { model: number; backend: BackendName | null };
+/** One model on one backend with one set of inputs that is timed. `backend` is null for "the fastest that works here". */
+export type Job = { model: number; backend: BackendName | null; feed: number };
 
 export type Stage = "weights" | "backend" | "load" | "verify" | "warmup" | "run";
 
@@ -131,6 +131,9 @@ export type Profile = {
 /** What the page that runs a benchmark says of it. */
 export type RunStatus = "running" | "finished" | "stopped" | "failed";
 
+/** What is timed, where a model runs with several sizes: "" if it runs with one; examples in one call. */
+export type Series = { label: string; examples: number };
+
 /** What that page says of one job, but for the latencies of warm-up and runs. */
 export type JobProgress = {
   job: Job;
@@ -153,6 +156,7 @@ export type JobProgress = {
 };
 
 export type JobState = JobProgress & {
+  series: Series;
   warmup_ms: number[];
   run_ms: number[];
   parity: Parity | null;
@@ -246,6 +250,8 @@ export type FromKernel =
       format: "layers-model" | "graph-model";
       weight_nbytes: number;
       feeds: number;
+      /** Timed feed → the feeds whose outputs are compared, itself first. */
+      compared: { feed: number; feeds: number[] }[];
       inputs: string[];
       outputs: string[];
       /** Whether Python has a reference, so that outputs are worth sending. */
@@ -282,11 +288,11 @@ export type ToWorker =
     }
   /** Answer: backend. */
   | { kind: "setBackend"; id: number; backend: BackendName | null }
-  /** Build the kept model on the current backend. Answer: loaded. */
-  | { kind: "load"; id: number }
+  /** Build the kept model on the current backend; `feed` will be timed. Answer: loaded. */
+  | { kind: "load"; id: number; feed: number }
   /** One run on one feed. Answer: inferred. */
   | { kind: "infer"; id: number; feed: number }
-  /** Timed samples of feed 0. Answer: any number of `samples`, then done. */
+  /** Timed samples of that feed. Answer: any number of `samples`, then done. */
   | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto" }
   /** Answer to `want`, with its id. */
   | { kind: "file"; id: number; bytes: ArrayBuffer }

@@ -8,7 +8,7 @@ const SNAPSHOT = {
   page: "p",
   models: [{ label: "m", format: "graph-model", nbytes: 3 }],
   environment: null,
-  jobs: [newJobState({ model: 0, backend: null })],
+  jobs: [newJobState({ model: 0, backend: null, feed: 0 })],
   error: null,
   task: null,
 };
@@ -16,7 +16,15 @@ const SNAPSHOT = {
 describe("parseFromKernel", () => {
   const good = [
     { kind: "asset", id: 1, encoding: "gzip" },
-    { kind: "claim", id: 1, granted: true, jobs: [{ model: 0, backend: "wasm" }], runs: 3, warmup: "auto", seed: 0 },
+    {
+      kind: "claim",
+      id: 1,
+      granted: true,
+      jobs: [{ model: 0, backend: "wasm", feed: 0 }],
+      runs: 3,
+      warmup: "auto",
+      seed: 0,
+    },
     { kind: "claim", id: 1, granted: false, jobs: [], runs: 3, warmup: 2, seed: 0 },
     { kind: "weights", id: 1, offset: 0, crc32: 7 },
     { kind: "feed", id: 1, tensors: [{ name: "x", dtype: "string", shape: [1], values: ["a"] }] },
@@ -35,7 +43,7 @@ describe("parseFromKernel", () => {
     ["a kind of Object.prototype", { kind: "toString", id: 1 }],
     ["a missing field", { kind: "weights", id: 1, offset: 0 }],
     ["a field of the wrong type", { kind: "ack", id: "1" }],
-    ["an unknown backend", { ...good[1], jobs: [{ model: 0, backend: "cuda" }] }],
+    ["an unknown backend", { ...good[1], jobs: [{ model: 0, backend: "cuda", feed: 0 }] }],
     ["a bad element deep inside", { ...good[4], tensors: [{ name: "x", dtype: "int32", shape: ["1"], values: null }] }],
   ];
   it.each(bad)("refuses %s", (_name, message) => {

@@ -43,7 +43,7 @@ export class MockKernel implements Model {
   constructor(options: MockOptions) {
     this.#options = options;
     const models = options.models.map(({ label, format, weights }) => ({ label, format, nbytes: weights.length }));
-    const jobs = options.jobs.map(newJobState);
+    const jobs = options.jobs.map((job) => newJobState(job));
     this.snapshot = { status: "pending", page: "", models, environment: null, jobs, error: null, task: null };
   }
 
@@ -108,10 +108,11 @@ export class MockKernel implements Model {
         const { format, outputs } = model;
         const inputs = model.inputs.map(({ name }) => name);
         const compare = this.#options.compare !== null;
+        const compared = this.#options.jobs.map(({ feed }) => ({ feed, feeds: [0, 1] }));
         const weight_nbytes = model.weights.length;
         const json = new TextEncoder().encode(model.json);
         return {
-          message: { kind: "model", id, format, weight_nbytes, feeds: FEEDS, inputs, outputs, compare },
+          message: { kind: "model", id, format, weight_nbytes, feeds: FEEDS, inputs, outputs, compare, compared },
           buffers: [json],
         };
       }

@@ -10,7 +10,7 @@ const HOSTILE = "<img src=x onerror=alert(1)>";
 const SIZE = { width: 640, height: 260 };
 
 function job(backend: BackendName, run_ms: number[], rest: Partial<JobState> = {}): JobState {
-  return { ...newJobState({ model: 0, backend }), status: "done", actual: backend, run_ms, ...rest };
+  return { ...newJobState({ model: 0, backend, feed: 0 }), status: "done", actual: backend, run_ms, ...rest };
 }
 
 function snapshot(jobs: JobState[], label = "model"): Snapshot {

@@ -6,8 +6,8 @@ import type { Job } from "../src/protocol";
 import { MockKernel } from "./mockKernel";
 import { twoByTwoGraph } from "./models";
 
-const JOB: Job = { model: 0, backend: "cpu" };
-const OTHER: Job = { model: 0, backend: "wasm" };
+const JOB: Job = { model: 0, backend: "cpu", feed: 0 };
+const OTHER: Job = { model: 0, backend: "wasm", feed: 0 };
 const noError = (error: unknown) => expect.fail(String(error));
 
 let kernel: MockKernel;

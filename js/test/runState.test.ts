@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { begun, ended, newJobState, RunState } from "../src/page/runState";
 import type { Job, Snapshot } from "../src/protocol";
 
-const CPU: Job = { model: 0, backend: "cpu" };
-const WASM: Job = { model: 0, backend: "wasm" };
+const CPU: Job = { model: 0, backend: "cpu", feed: 0 };
+const WASM: Job = { model: 0, backend: "wasm", feed: 0 };
 const PENDING: Snapshot = {
   status: "pending",
   page: "",

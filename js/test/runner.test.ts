@@ -57,7 +57,7 @@ describe("a working worker", () => {
     const measured = runner.request({ kind: "measure", phase: "run", samples: 3 }, [], (message) =>
       samples.push(...message.latencyMs),
     );
-    const loaded = runner.request({ kind: "load" });
+    const loaded = runner.request({ kind: "load", feed: 0 });
     const [first, second] = FakeWorker.last.received.map(({ id }) => id);
     FakeWorker.last.say({ kind: "loaded", id: second ?? 0, loadMs: 7 });
     FakeWorker.last.say({ kind: "samples", id: first ?? 0, latencyMs: [1, 2, 3], batch: 1 });
@@ -85,16 +85,16 @@ describe("a worker that dies", () => {
     ["messageerror", "could not be read"],
   ])("by '%s' rejects what is pending and all that follows", async (type, text) => {
     const runner = await start();
-    const pending = runner.request({ kind: "load" });
+    const pending = runner.request({ kind: "load", feed: 0 });
     FakeWorker.last.dispatchEvent(Object.assign(new Event(type), { message: "out of memory" }));
     await expect(pending).rejects.toThrow(text);
-    await expect(runner.request({ kind: "load" })).rejects.toBeInstanceOf(RunnerDeadError);
+    await expect(runner.request({ kind: "load", feed: 0 })).rejects.toBeInstanceOf(RunnerDeadError);
     expect(runner.dead).toBe(true);
   });
 
   it("by terminate rejects what is pending", async () => {
     const runner = await start();
-    const pending = runner.request({ kind: "load" });
+    const pending = runner.request({ kind: "load", feed: 0 });
     pending.catch(() => undefined);
     await runner.terminate();
     await expect(pending).rejects.toThrow("stopped");

@@ -11,8 +11,8 @@ import { MockKernel, type MockOptions } from "./mockKernel";
 import { convLayers, twoByTwoGraph } from "./models";
 import { startRuntime } from "./worker/startRuntime";
 
-const CPU: Job = { model: 0, backend: "cpu" };
-const WEBGL: Job = { model: 0, backend: "webgl" };
+const CPU: Job = { model: 0, backend: "cpu", feed: 0 };
+const WEBGL: Job = { model: 0, backend: "webgl", feed: 0 };
 
 beforeEach(() => {
   const { window } = new JSDOM();

@@ -10,7 +10,7 @@ import { MockKernel, type MockOptions } from "./mockKernel";
 import { convLayers } from "./models";
 import { startRuntime } from "./worker/startRuntime";
 
-const CPU: Job = { model: 0, backend: "cpu" };
+const CPU: Job = { model: 0, backend: "cpu", feed: 0 };
 const WANTED: Task = { kind: "divergence", job: CPU, status: "wanted", page: "", done: 0, total: 0, error: null };
 
 beforeEach(() => {

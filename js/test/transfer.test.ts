@@ -6,7 +6,7 @@ import { type FromKernel, MAX_PIECE_BYTES } from "../src/protocol";
 import { MockKernel } from "./mockKernel";
 import { seeded, type TestModel, twoByTwoGraph } from "./models";
 
-const JOB = { model: 0, backend: "cpu" } as const;
+const JOB = { model: 0, backend: "cpu", feed: 0 } as const;
 const never = new AbortController().signal;
 
 /** A model whose weights are 2.5 pieces long. */

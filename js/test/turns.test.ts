@@ -63,9 +63,9 @@ class ObedientWorker extends EventTarget {
 }
 
 const JOBS: Job[] = [
-  { model: 0, backend: "wasm" },
-  { model: 0, backend: "cpu" },
-  { model: 1, backend: "wasm" },
+  { model: 0, backend: "wasm", feed: 0 },
+  { model: 0, backend: "cpu", feed: 0 },
+  { model: 1, backend: "wasm", feed: 0 },
 ];
 
 beforeEach(() => {

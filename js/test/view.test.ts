@@ -12,7 +12,7 @@ const HOSTILE = "<img src=x onerror=alert(1)>";
 const make = maker(document);
 
 function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapshot {
-  const jobs = [{ ...newJobState({ model: 0, backend: "wasm" }), status: "running" as const, ...job }];
+  const jobs = [{ ...newJobState({ model: 0, backend: "wasm", feed: 0 }), status: "running" as const, ...job }];
   const models = [{ label: "model", format: "graph-model", nbytes: 14e6 }];
   return { status: "running", page: "p", models, environment: null, jobs, error: null, task: null, ...rest };
 }

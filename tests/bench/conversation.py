@@ -23,7 +23,7 @@ from tfjs_magic.options import BenchmarkOptions
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "conversation.json"
 
-_WEBGL = {"model": 0, "backend": "webgl"}
+_WEBGL = {"model": 0, "backend": "webgl", "feed": 0}
 _ENVIRONMENT = {
     "user_agent": "Browser/1.0",
     "platform": "Linux",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-JOB = {"model": 0, "backend": "wasm"}
+JOB = {"model": 0, "backend": "wasm", "feed": 0}
 
 
 def job_report(

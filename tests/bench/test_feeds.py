@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tfjs_magic.artifacts import TensorInfo
-from tfjs_magic.bench.feeds import MAX_FEEDS, sample_feeds, seeded_feeds
+from tfjs_magic.bench.feeds import MAX_FEEDS, sample_feeds, seeded_feeds, timed_feeds
+from tfjs_magic.errors import OptionError
 
 IMAGE = TensorInfo("image", "float32", (None, 8, 8, 3))
 TOKENS = TensorInfo("tokens", "int32", (None, 5), upper_bound=100)
@@ -129,3 +130,48 @@ def test_samples_that_do_not_fit_are_refused_in_one_line(samples: Any, inputs: l
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         sample_feeds(samples, inputs)
     assert "\n" not in str(error.value)
+
+
+# ---------------------------------------------------------------- what is timed
+
+
+X = TensorInfo("x", "float32", (None, 2))
+OPEN_IMAGE = TensorInfo("image", "float32", (None, None, None, 3))
+
+
+def test_a_batch_is_made_of_the_samples_again_and_again() -> None:
+    samples = np.arange(6, dtype=np.float32).reshape(3, 2)
+    feeds, timed = timed_feeds([X], samples, seed=0, batches=(1, 4))
+    assert [(t.label, t.examples, t.feed, t.compared) for t in timed] == [
+        ("batch 1", 1, 0, (0, 1, 2)),
+        ("batch 4", 4, 3, (3, 0, 1, 2)),
+    ]
+    assert feeds[3]["x"].tolist() == samples[[0, 1, 2, 0]].tolist()
+
+
+def test_every_input_gets_the_batch_and_seeded_examples_differ_in_it() -> None:
+    feeds, (timed,) = timed_feeds([X, TensorInfo("n", "int32", (None,))], None, seed=0, batches=(2,))
+    assert [array.shape for array in feeds[timed.feed].values()] == [(2, 2), (2,)]
+    first, second = feeds[timed.feed]["x"]
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("shape", [(8, 2), None, ()])
+def test_a_batch_that_a_model_fixes_is_one_sentence(shape: Any) -> None:
+    with pytest.raises(OptionError, match=r"whose batch is free, but input 'x' is .*; convert it with a free batch"):
+        timed_feeds([TensorInfo("x", "float32", shape)], None, seed=0, batches=(4,))
+
+
+def test_samples_of_several_sizes_are_timed_each() -> None:
+    small, large = np.zeros((2, 8, 8, 3), np.float32), np.zeros((1, 16, 8, 3), np.float32)
+    feeds, timed = timed_feeds([OPEN_IMAGE], [small, large], seed=0)
+    assert [(t.label, t.feed, t.compared) for t in timed] == [("8×8×3", 0, (0, 1)), ("16×8×3", 2, (2,))]
+    feeds, timed = timed_feeds([OPEN_IMAGE], [{"image": small}, {"image": large}], seed=0, batches=(4,))
+    assert [t.label for t in timed] == ["8×8×3, batch 4", "16×8×3, batch 4"]
+    assert feeds[timed[1].feed]["image"].shape == (4, 16, 8, 3)
+
+
+def test_one_set_of_samples_is_one_series_without_a_name() -> None:
+    for samples in (None, np.zeros((3, 2), np.float32), [[0.0, 1.0], [2.0, 3.0]]):
+        feeds, (timed,) = timed_feeds([X], samples, seed=0)
+        assert (timed.label, timed.feed, timed.compared) == ("", 0, (*range(len(feeds)),))

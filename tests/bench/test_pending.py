@@ -96,7 +96,7 @@ def test_the_contender_must_be_clear() -> None:
     bench = benchmark({"a": tiny_model(), "b": tiny_model()}, backends=["wasm", "cpu"])
     _run(bench, DONE)
     result = bench.result
-    assert result.profile("cpu", "b")._ticket.name["job"] == {"model": 1, "backend": "cpu"}
+    assert result.profile("cpu", "b")._ticket.name["job"] == {"model": 1, "backend": "cpu", "feed": 0}
     with pytest.raises(OptionError, match="leave 2 contenders; expected one of 'a, cpu', 'a, wasm'"):
         result.profile("wasm")
     with pytest.raises(OptionError, match="no contender is webgl of any model; there are"):

@@ -160,7 +160,7 @@ def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
             {"kind": "get_model", "id": 1, "model": "0"}, "message.model is '0'; expected an integer", id="text"
         ),
         pytest.param({"kind": "get_model", "id": 1, "model": True}, "message.model is True", id="bool-is-no-int"),
-        pytest.param(_put_output(job={"model": 0, "backend": "cuda"}), "message.job.backend", id="backend"),
+        pytest.param(_put_output(job={"model": 0, "backend": "cuda", "feed": 0}), "message.job.backend", id="backend"),
         pytest.param(_put_output(tensor=None), "message.tensor is a NoneType", id="nested"),
         pytest.param(_put_output(page="x" * 20_001), "message.page has 20001 characters", id="long"),
         pytest.param(

@@ -31,7 +31,8 @@ ENVIRONMENT: Any = {
 
 def snapshot_with(*runs_per_job: list[float], error: WireError | None = None) -> Snapshot:
     """Return a finished state with one job per list of runs."""
-    jobs: list[Job] = [{"model": 0, "backend": "wasm"}, {"model": 0, "backend": None}][: len(runs_per_job)]  # type: ignore[list-item]
+    backends: list[Any] = ["wasm", None][: len(runs_per_job)]
+    jobs: list[Job] = [{"model": 0, "backend": backend, "feed": 0} for backend in backends]
     snapshot = new_snapshot([{"label": EVIL, "format": "graph-model", "nbytes": 1}], jobs)
     for state, runs in zip(snapshot["jobs"], runs_per_job, strict=True):
         state.update(status="done", run_ms=runs, warmup_ms=[9.0], first_ms=20.0, load_ms=5.0, error=error)
@@ -123,7 +124,7 @@ def test_a_job_without_runs_has_no_numbers() -> None:
 def test_dataframe_and_json_hold_every_run() -> None:
     result = BenchmarkResult.from_snapshot(snapshot_with([1.0, 2.0, 3.0]))
     frame = result.to_dataframe()
-    assert list(frame.columns) == ["model", "backend", "phase", "index", "latency_ms"]
+    assert list(frame.columns) == ["model", "backend", "series", "phase", "index", "latency_ms"]
     assert frame[frame["phase"] == "run"]["latency_ms"].median() == 2
     assert json.loads(result.to_json())["runs"] == list(result.runs)
 
@@ -152,3 +153,21 @@ def test_a_software_gpu_is_labelled() -> None:
     snapshot = snapshot_with([1.0])
     snapshot["jobs"][0]["software"] = True
     assert "software: no GPU" in repr(BenchmarkResult.from_snapshot(snapshot))
+
+
+def test_batch_sizes_are_series_with_a_throughput_each_and_compared_among_themselves() -> None:
+    jobs: list[Any] = [{"model": 0, "backend": name, "feed": feed} for name in ("wasm", "cpu") for feed in (0, 2)]
+    series: list[Any] = [{"label": f"batch {size}", "examples": size} for size in (1, 4)] * 2
+    snapshot = new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], jobs, series)
+    for state, ms in zip(snapshot["jobs"], (2.0, 4.0, 1.0, 8.0), strict=True):
+        state.update(status="done", run_ms=[ms] * 10)
+    snapshot.update(status="finished", environment=ENVIRONMENT)
+    result = BenchmarkResult.from_snapshot(snapshot)
+    assert [row["examples_per_s"] for row in result.summary] == [500, 1000, 1000, 500]
+    assert [row["series"] for row in result.summary] == ["batch 1", "batch 4"] * 2
+    pairs = [(row["backend"], row["baseline_backend"], row["ratio"]) for row in result.comparisons]
+    assert pairs == [("cpu, batch 1", "wasm, batch 1", 0.5), ("cpu, batch 4", "wasm, batch 4", 2.0)]
+    assert {*result.parity} == {("m", f"{name}, batch {size}") for name in ("wasm", "cpu") for size in (1, 4)}
+    assert "examples/s" in repr(result).splitlines()[0]
+    assert "wasm, batch 4" in repr(result)
+    assert [run["series"] for run in result.runs[:10]] == ["batch 1"] * 10

@@ -17,7 +17,7 @@ from tests.bench.reports import JOB, done, job_report, report
 from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
 from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset
-from tfjs_magic.bench.feeds import seeded_feeds
+from tfjs_magic.bench.feeds import seeded_feeds, timed_feeds
 from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Contender, Session
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BenchmarkOptions
@@ -354,7 +354,7 @@ def test_a_report_that_is_half_nonsense_changes_nothing() -> None:
     page = Page()
     page.claim()
     before = page.session.snapshot
-    answer = page.report(job_report(1.0), job_report(job={"model": 3, "backend": None}), status="finished")
+    answer = page.report(job_report(1.0), job_report(job={"model": 3, "backend": None, "feed": 0}), status="finished")
     assert "no job" in answer["error"]["message"]
     assert page.session.snapshot == before
 
@@ -416,3 +416,28 @@ def test_a_long_run_stays_small_in_the_saved_notebook() -> None:
     page.claim()
     page.report(job_report(*np.random.default_rng(0).uniform(1, 100, 1000).round(4).tolist()))
     assert len(json.dumps(page.session.snapshot)) < 20_000
+
+
+def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_samples() -> None:
+    model = tiny_model()
+    feeds, timed = timed_feeds(model.inputs, None, seed=0, batches=(1, 4))
+    page = Page(model)
+    page.session = Session(
+        [Contender("tiny", model, feeds, timed)],
+        options=BenchmarkOptions(backends=("wasm",), runs=3),
+        assets={},
+        send=lambda reply, buffers: page.replies.append((reply, buffers)),
+        publish=page.publish,
+    )
+    small, large = page.claim()["jobs"]
+    assert [state["series"] for state in page.session.snapshot["jobs"]] == [
+        {"label": "batch 1", "examples": 1},
+        {"label": "batch 4", "examples": 4},
+    ]
+    reply, _ = page.ask("get_model", model=0)
+    assert reply["feeds"] == 3
+    assert reply["compared"] == [{"feed": small["feed"], "feeds": [0, 1]}, {"feed": large["feed"], "feeds": [2, 0, 1]}]
+    for index, feed in enumerate(feeds):
+        page.put(dense(feed)["y"], feed=index)
+    assert page.ask("verify", page="p", job=large)[0]["parity"]["status"] == "passed"
+    assert [state["parity"] is None for state in page.session.snapshot["jobs"]] == [True, False]

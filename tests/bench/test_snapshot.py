@@ -21,7 +21,7 @@ from tfjs_magic.bench.snapshot import (
 )
 from tfjs_magic.options import MAX_RUNS
 
-CPU: Any = {"model": 0, "backend": "cpu"}
+CPU: Any = {"model": 0, "backend": "cpu", "feed": 0}
 WASM: Any = JOB
 ERROR = {"name": "E", "message": "m", "stack": ""}
 READY = {"actual": "wasm", "device": "SIMD", "software": False, "backend_ms": 1.0, "load_ms": 2.0, "first_ms": 9.0}
@@ -64,7 +64,7 @@ def test_latencies_are_put_where_they_are_told_so_that_a_repeated_report_changes
         pytest.param(job_report(1, first_index=-1), "begin at 0 to 0", id="negative"),
         pytest.param(job_report(*[1.0] * (MAX_RUNS + 1)), f"{MAX_RUNS} at most", id="too-many"),
         pytest.param(job_report(warmup=[1.0] * (MAX_RUNS + 1)), f"{MAX_RUNS} at most", id="too-much-warm-up"),
-        pytest.param(job_report(job={"model": 3, "backend": None}), "no job", id="unknown"),
+        pytest.param(job_report(job={"model": 3, "backend": None, "feed": 0}), "no job", id="unknown"),
     ],
 )
 def test_a_report_that_does_not_fit_is_refused(told: Any, complaint: str) -> None:
@@ -77,7 +77,7 @@ def test_the_verdict_stays_through_reports() -> None:
     judged = with_report(with_parity(running(), CPU, parity), done(1))
     assert [state["parity"] for state in judged["jobs"]] == [None, parity]
     with pytest.raises(ProtocolError, match="no job"):
-        with_parity(running(), {"model": 1, "backend": "cpu"}, parity)
+        with_parity(running(), {"model": 1, "backend": "cpu", "feed": 0}, parity)
 
 
 def test_nothing_that_is_given_is_changed() -> None:

@@ -63,7 +63,9 @@ def test_a_picture_that_could_do_more_than_be_drawn_is_refused(picture: str) -> 
 
 
 def test_before_the_end_there_is_nothing_to_see() -> None:
-    snapshot = new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], [{"model": 0, "backend": "wasm"}])
+    snapshot = new_snapshot(
+        [{"label": "m", "format": "graph-model", "nbytes": 1}], [{"model": 0, "backend": "wasm", "feed": 0}]
+    )
     assert static_html("w", snapshot, None) == '<div class="tfjs-magic-static" data-widget="w"></div>'
 
 

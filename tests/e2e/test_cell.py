@@ -153,7 +153,7 @@ def test_benchmark_magic_compares_models(notebook: Notebook) -> None:
         ("b", "wasm"),
         ("b", "cpu"),
     ]
-    assert notebook.python("bench.result.to_dataframe().shape[1]") == 5
+    assert notebook.python("bench.result.to_dataframe().shape[1]") == 6
 
 
 def test_python_twin(notebook: Notebook, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,64 @@ DEFAULT_UPPER_BOUND = 2
 _IMAGE_RANK = 4
 _LARGEST_EXACT_FLOAT32_INTEGER = 2**24
 _INT32 = np.iinfo(np.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class TimedFeed:
+    """One of the feeds of a model, which is timed.
+
+    Attributes:
+        feed: Its index.
+        compared: The feeds whose outputs are compared with Python's, itself first.
+        label: What tells it from the others; "" if it is the only one.
+        examples: How many it holds.
+    """
+
+    feed: int
+    compared: tuple[int, ...]
+    label: str = ""
+    examples: int = 1
+
+    @classmethod
+    def first_of(cls, feeds: Sequence[Feed]) -> TimedFeed:
+        """Time the first feed and compare all."""
+        return cls(0, (*range(len(feeds)),), examples=_examples(feeds[0]) if feeds else 1)
+
+
+def timed_feeds(
+    inputs: Sequence[TensorInfo], samples: object, *, seed: int, batches: Sequence[int] = ()
+) -> tuple[list[Feed], tuple[TimedFeed, ...]]:
+    """Return all feeds, and which of them are timed: one for each set of samples, or for each of its batch sizes.
+
+    Args:
+        inputs: What the model expects.
+        samples: As :func:`sample_feeds` takes them, or a list of these with different sizes; None for seeded ones.
+        seed: Seeds those.
+        batches: Sizes of a batch that is made of the samples, again and again.
+
+    Raises:
+        OptionError: The samples do not fit, none can be drawn, or the model fixes its batch.
+    """
+    if batches:
+        _check_batch_is_free(inputs)
+    sets = _sample_sets(samples, inputs)
+    feeds: list[Feed] = []
+    timed: list[TimedFeed] = []
+    for one in sets:
+        own = seeded_feeds(inputs, seed=seed) if one is None else sample_feeds(one, inputs)
+        indices = (*range(len(feeds), len(feeds) + len(own)),)
+        size = _size_label(own[0], inputs) if len(sets) > 1 else ""
+        feeds += own
+        if not batches:
+            timed.append(TimedFeed(indices[0], indices, size, _examples(own[0])))
+        for batch in dict.fromkeys(batches):
+            label = ", ".join(part for part in (size, f"batch {batch}") if part)
+            if batch == _examples(own[0]):
+                timed.append(TimedFeed(indices[0], indices, label, batch))
+            else:
+                timed.append(TimedFeed(len(feeds), (len(feeds), *indices), label, batch))
+                feeds.append(_tiled(own, batch))
+    return feeds, tuple(timed)
 
 
 def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
@@ -58,6 +117,44 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
         raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
     count = min(next(iter(counts.values()), 1), MAX_FEEDS)
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
+
+
+def _sample_sets(samples: object, inputs: Sequence[TensorInfo]) -> list[object]:
+    """Tell several sets of samples, whose sizes differ, from one."""
+    if not isinstance(samples, (list, tuple)) or len(samples) < 2:
+        return [samples]
+    if all(isinstance(one, Mapping) for one in samples):
+        return list(samples)
+    if len(inputs) == 1 and (shape := inputs[0].shape) is not None and all(hasattr(one, "shape") for one in samples):
+        shapes = [tuple(one.shape) for one in samples]
+        if len({shape[1:] for shape in shapes}) > 1 and all(len(found) == len(shape) for found in shapes):
+            return list(samples)
+    return [samples]
+
+
+def _size_label(feed: Feed, inputs: Sequence[TensorInfo]) -> str:
+    """Name a set of samples by what its model leaves open."""
+    free = [info for info in inputs if info.shape is None or None in info.shape[1:]] or inputs
+    return ", ".join("×".join(map(str, feed[info.name].shape[1:])) for info in free)
+
+
+def _check_batch_is_free(inputs: Sequence[TensorInfo]) -> None:
+    for info in inputs:
+        if info.shape is None or not info.shape or info.shape[0] is not None:
+            found = "of any rank" if info.shape is None else str(info.shape)
+            raise OptionError(
+                f"batch needs a model whose batch is free, but input '{info.name}' is {found}; convert it with a free "
+                "batch, or leave batch out."
+            )
+
+
+def _examples(feed: Feed) -> int:
+    return next((int(array.shape[0]) for array in feed.values() if array.ndim), 1)
+
+
+def _tiled(feeds: Sequence[Feed], batch: int) -> Feed:
+    examples = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    return {name: array[np.arange(batch) % len(array)] for name, array in examples.items()}
 
 
 def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:

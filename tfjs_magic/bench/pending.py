@@ -8,12 +8,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from IPython.display import publish_display_data
 
-from tfjs_magic.bench.protocol import HEARTBEAT_MS
-from tfjs_magic.bench.session import Session
+from tfjs_magic.bench.protocol import HEARTBEAT_MS, Job, Snapshot, TaskKind
 from tfjs_magic.bench.tasks import TITLES, Ticket
 from tfjs_magic.errors import RunError, printable
 
@@ -26,6 +25,17 @@ BLOCKED_TIMEOUT_S = 1.5 * HEARTBEAT_MS / 1000
 T = TypeVar("T")
 
 
+class Live(Protocol):
+    """A benchmark that a page may show."""
+
+    @property
+    def state(self) -> Snapshot:
+        """All that is known now."""
+
+    def ask(self, kind: TaskKind, job: Job, read: Callable[[Snapshot], T]) -> Pending[T]:
+        """Ask the page for more about a job."""
+
+
 class Pending(Generic[T]):
     """More about one job of a benchmark, on its way from the page that shows the widget.
 
@@ -33,9 +43,9 @@ class Pending(Generic[T]):
     cell it shows itself, and fills in when the page has answered.
     """
 
-    def __init__(self, ticket: Ticket, session: Session, read: Callable[[], T]) -> None:
+    def __init__(self, ticket: Ticket, read: Callable[[], T], seconds_since_message: Callable[[], float]) -> None:
         self._ticket = ticket
-        self._session = session
+        self._seconds_since_message = seconds_since_message
         self._read = read
         self._display_id: str | None = None
 
@@ -93,7 +103,7 @@ class Pending(Generic[T]):
 
     @property
     def _last_sign(self) -> float:
-        return time.monotonic() - self._session.seconds_since_message
+        return time.monotonic() - self._seconds_since_message()
 
     async def _wait(self) -> T:
         if not self.ended and ipykernel_major() == 6:

@@ -61,10 +61,11 @@ class WireTensor(TypedDict):
 
 
 class Job(TypedDict):
-    """One model on one backend; None for the fastest that works there."""
+    """One model on one backend (None for the fastest that works there) with one set of inputs that is timed."""
 
     model: int
     backend: Backend | None
+    feed: int
 
 
 class Environment(TypedDict):
@@ -183,8 +184,17 @@ class JobProgress(TypedDict):
     error: WireError | None
 
 
+class Series(TypedDict):
+    """What is timed, where a model runs with several sizes: "" if it runs with one; examples in one call."""
+
+    label: str
+    examples: int
+
+
 class JobState(JobProgress):
     """All that is known of one job."""
+
+    series: Series
 
     warmup_ms: list[float]
     run_ms: list[float]
@@ -310,12 +320,20 @@ class ClaimReply(TypedDict):  # noqa: D101
     seed: int
 
 
+class ComparedFeeds(TypedDict):
+    """The feeds whose outputs are compared where ``feed`` is timed, itself first."""
+
+    feed: int
+    feeds: list[int]
+
+
 class ModelReply(TypedDict):  # noqa: D101
     kind: Literal["model"]
     id: int
     format: Literal["layers-model", "graph-model"]
     weight_nbytes: int
     feeds: int
+    compared: list[ComparedFeeds]
     inputs: list[str]
     outputs: list[str]
     compare: bool

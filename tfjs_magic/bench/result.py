@@ -17,8 +17,7 @@ from tfjs_magic.errors import OptionError, RunError, printable, quoted_list
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tfjs_magic.bench.pending import Pending
-    from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.bench.pending import Live, Pending
 
 T = TypeVar("T")
 
@@ -41,9 +40,11 @@ class BenchmarkResult:
 
     Attributes:
         status: "finished", or "stopped" by the user with the runs so far.
-        runs: One record per timed call: model, backend, phase ("first", "warmup", "run"), index, latency_ms.
+        runs: One record per timed call: model, backend, series ("batch 4"; "" where there is one), phase ("first",
+            "warmup", "run"), index, latency_ms.
         summary: One record per model and backend; see :func:`summarize`.
-        parity: Model and backend → how the outputs compared with Python's; None where it was not reached.
+        parity: Model and backend ("wasm, batch 4" where there are several) → how the outputs compared with Python's;
+            None where it was not reached.
         environment: Browser, machine and clock; None if the page ended before it reported them.
         comparisons: One record per contender but the first, with which each is compared; see :func:`compare_rounds`.
         live: The widget that can be asked for more; None for a result that was read from a file.
@@ -55,10 +56,10 @@ class BenchmarkResult:
     parity: Mapping[tuple[str, str], Parity | None]
     environment: Mapping[str, Any] | None
     comparisons: Sequence[Mapping[str, Any]] = ()
-    live: Benchmark | None = dataclasses.field(default=None, compare=False)
+    live: Live | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
-    def from_snapshot(cls, snapshot: Snapshot, live: Benchmark | None = None) -> BenchmarkResult:
+    def from_snapshot(cls, snapshot: Snapshot, live: Live | None = None) -> BenchmarkResult:
         """Take the numbers out of the state that page and kernel share."""
         labels = [card["label"] for card in snapshot["models"]]
         named = [(labels[state["job"]["model"]], _backend(state), state) for state in snapshot["jobs"]]
@@ -67,7 +68,7 @@ class BenchmarkResult:
             status=snapshot["status"],
             runs=tuple(run for label, backend, state in named for run in _runs(label, backend, state)),
             summary=summarize(snapshot),
-            parity={(label, backend): state["parity"] for label, backend, state in named},
+            parity={(label, _contender(state)): state["parity"] for label, _, state in named},
             environment=dict(environment) if environment is not None else None,
             comparisons=compare_rounds(snapshot),
             live=live,
@@ -77,7 +78,7 @@ class BenchmarkResult:
         """Ask the page where the time of one run goes: ``await`` it, or read its ``result`` in a later cell.
 
         Args:
-            backend: Of the contender that is meant; None if the others tell.
+            backend: Of the contender that is meant, "wasm" or "wasm, batch 4"; None if the others tell.
             model: Its label; None if there is one model only.
 
         Raises:
@@ -106,7 +107,7 @@ class BenchmarkResult:
             import pandas as pd  # noqa: PLC0415 - an optional extra
         except ImportError as error:
             raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-        return pd.DataFrame(list(self.runs), columns=["model", "backend", "phase", "index", "latency_ms"])
+        return pd.DataFrame(list(self.runs), columns=["model", "backend", "series", "phase", "index", "latency_ms"])
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return everything as JSON text."""
@@ -125,8 +126,9 @@ class BenchmarkResult:
         return table_html(self.summary, self.environment, self.comparisons)
 
     def __repr__(self) -> str:
-        rows = [[title for _, title in _COLUMNS], *(_cells(row) for row in self.summary)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+        columns = _columns(self.summary)
+        rows = [[title for _, title in columns], *(_cells(row, columns) for row in self.summary)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         return "\n".join([*(line.rstrip() for line in lines), *map(_comparison_line, self.comparisons)])
 
@@ -145,18 +147,24 @@ def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
 
 
 def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
-    """Compare each job with the first: ``ratio`` is the median, over the rounds, of its time in units of the first's.
+    """Compare each job with the first of its series.
+
+    ``ratio`` is the median, over the rounds, of its time in units of the first's.
 
     Between ``low`` and ``high`` the median lies with a confidence of 95 %; where 1 lies between them, these runs show
     no difference. All jobs ran once in each round, in random order, so that load and drift fell on all alike. Empty
     where they did not take turns (on the page's main thread), or not for six rounds.
     """
-    environment, (first, *others) = snapshot["environment"], snapshot["jobs"]
+    environment = snapshot["environment"]
     if environment is None or not environment["worker"]:
         return ()
     labels = [card["label"] for card in snapshot["models"]]
     found = []
-    for state in others:
+    baselines: dict[str, JobState] = {}
+    for state in snapshot["jobs"]:
+        first = baselines.setdefault(state["series"]["label"], state)
+        if first is state:
+            continue
         rounds = zip(state["run_ms"], first["run_ms"], strict=False)
         ratios = [ms / base for ms, base in rounds if ms > 0 and base > 0]
         low, high = _median_interval(ratios)
@@ -164,9 +172,9 @@ def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
             found.append(
                 {
                     "model": labels[state["job"]["model"]],
-                    "backend": _backend(state),
+                    "backend": _contender(state),
                     "baseline_model": labels[first["job"]["model"]],
-                    "baseline_backend": _backend(first),
+                    "baseline_backend": _contender(first),
                     "rounds": len(ratios),
                     "ratio": statistics.median(ratios),
                     "low": low,
@@ -182,9 +190,10 @@ def table_html(
     comparisons: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the summary as an HTML table; every text in it is escaped."""
-    head = "".join(f"<th>{html.escape(title)}</th>" for _, title in _COLUMNS)
+    columns = _columns(summary)
+    head = "".join(f"<th>{html.escape(title)}</th>" for _, title in columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>" for row in summary
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, columns)) + "</tr>" for row in summary
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
     lines = [*map(_comparison_line, comparisons), *notes, *([_environment_line(environment)] if environment else [])]
@@ -195,7 +204,7 @@ def table_html(
 def _profile_of(label: str, state: JobState) -> Profile:
     if state["profile"] is None:
         raise RunError("the profile is gone: the benchmark ran again.")
-    return Profile.from_wire(label, _backend(state), state["profile"])
+    return Profile.from_wire(label, _contender(state), state["profile"])
 
 
 def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> int:
@@ -204,8 +213,9 @@ def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> 
     Raises:
         OptionError: There is none, or more than one.
     """
-    names = [(snapshot["models"][state["job"]["model"]]["label"], _backend(state)) for state in snapshot["jobs"]]
-    meant = [i for i, (label, ran) in enumerate(names) if model in {None, label} and backend in {None, ran}]
+    names = [(snapshot["models"][state["job"]["model"]]["label"], _contender(state)) for state in snapshot["jobs"]]
+    ran = [{None, _backend(state), _contender(state)} for state in snapshot["jobs"]]
+    meant = [i for i, (label, _) in enumerate(names) if model in {None, label} and backend in ran[i]]
     if len(meant) == 1:
         return meant[0]
     found = quoted_list(", ".join(name) for name in names)
@@ -218,6 +228,12 @@ def _backend(state: JobState) -> str:
     return state["actual"] or state["job"]["backend"] or "auto"
 
 
+def _contender(state: JobState) -> str:
+    """Name what ran beside the model: "wasm", or "wasm, batch 4" where it is timed with several sizes."""
+    series = state["series"]["label"]
+    return f"{_backend(state)}, {series}" if series else _backend(state)
+
+
 def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
     phases = {
         "first": [] if state["first_ms"] is None else [state["first_ms"]],
@@ -225,7 +241,14 @@ def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
         "run": state["run_ms"],
     }
     return [
-        {"model": label, "backend": backend, "phase": phase, "index": index, "latency_ms": latency}
+        {
+            "model": label,
+            "backend": backend,
+            "series": state["series"]["label"],
+            "phase": phase,
+            "index": index,
+            "latency_ms": latency,
+        }
         for phase, latencies in phases.items()
         for index, latency in enumerate(latencies)
     ]
@@ -238,6 +261,8 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
     return {
         "model": label,
         "backend": _backend(state),
+        "series": state["series"]["label"],
+        "examples": state["series"]["examples"],
         "status": state["status"],
         "device": state["device"],
         "software": state["software"],
@@ -256,8 +281,14 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "mean_ms": statistics.fmean(runs) if runs else None,
         "std_ms": statistics.stdev(runs) if len(runs) > 1 else None,
         "min_ms": min(runs, default=None),
+        "examples_per_s": _throughput(state),
         "error": state["error"]["message"] if state["error"] else "",
     }
+
+
+def _throughput(state: JobState) -> float | None:
+    median = statistics.median(state["run_ms"]) if state["run_ms"] else 0
+    return 1000 * state["series"]["examples"] / median if median > 0 else None
 
 
 def _percentile(runs: Sequence[float], percent: int) -> float | None:
@@ -298,14 +329,19 @@ def _ratio(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    return [_cell(key, row) for key, _ in _COLUMNS]
+def _columns(summary: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return (*_COLUMNS, ("examples_per_s", "examples/s")) if any(row["series"] for row in summary) else _COLUMNS
+
+
+def _cells(row: Mapping[str, Any], columns: Sequence[tuple[str, str]]) -> list[str]:
+    return [_cell(key, row) for key, _ in columns]
 
 
 def _cell(key: str, row: Mapping[str, Any]) -> str:
     value = row[key]
-    if key == "backend" and row["software"]:
-        return f"{value} (software: no GPU)"
+    if key == "backend":
+        software = " (software: no GPU)" if row["software"] else ""
+        return printable(", ".join(part for part in (f"{value}{software}", row["series"]) if part))
     if key == "parity":
         return str(value or row["status"]).replace("_", " ")
     if value is None:

@@ -20,7 +20,7 @@ from tfjs_magic.artifacts import Array, Artifacts, Reference
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
-from tfjs_magic.bench.feeds import Feed
+from tfjs_magic.bench.feeds import Feed, TimedFeed
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.static_output import checked_picture
@@ -44,11 +44,20 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Contender:
-    """A model in the benchmark: its label, and the feeds that browser and Python both run."""
+    """A model in the benchmark: its label, and the feeds that browser and Python both run.
+
+    Attributes:
+        timed: What is timed, and what is compared with it; without any, the first feed, and all.
+    """
 
     label: str
     model: Artifacts
     feeds: Sequence[Feed]
+    timed: Sequence[TimedFeed] = ()
+
+    def __post_init__(self) -> None:
+        if not self.timed:
+            object.__setattr__(self, "timed", (TimedFeed.first_of(self.feeds),))
 
     @property
     def quantized(self) -> bool:
@@ -97,8 +106,14 @@ class Session:
             {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
         ]
         backends: Sequence[Backend | None] = options.backends or (None,)
-        jobs: list[wire.Job] = [{"model": i, "backend": b} for i in range(len(cards)) for b in dict.fromkeys(backends)]
-        self._snapshot = states.new_snapshot(cards, jobs)
+        jobs: dict[tuple[int, Backend | None, int], wire.Series] = {
+            (i, b, timed.feed): {"label": timed.label, "examples": timed.examples}
+            for i, contender in enumerate(contenders)
+            for b in backends
+            for timed in contender.timed
+        }
+        keys: list[wire.Job] = [{"model": i, "backend": b, "feed": feed} for i, b, feed in jobs]
+        self._snapshot = states.new_snapshot(cards, keys, [*jobs.values()])
 
     @property
     def snapshot(self) -> wire.Snapshot:
@@ -251,6 +266,7 @@ class Session:
             "format": model.format,
             "weight_nbytes": model.nbytes,
             "feeds": len(contender.feeds),
+            "compared": [{"feed": timed.feed, "feeds": [*timed.compared]} for timed in contender.timed],
             "inputs": [info.name for info in model.inputs],
             "outputs": [info.name for info in model.outputs],
             "compare": model.reference is not None,
@@ -300,7 +316,8 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            parity = self._compare(job, contender, self._expected(job["model"], contender))
+            expected = self._expected(job["model"], contender)
+            parity = self._compare(job, contender, expected)
         except _NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
@@ -311,14 +328,19 @@ class Session:
     def _compare(self, job: wire.Job, contender: Contender, expected: Sequence[Feed]) -> wire.Parity:
         names = [info.name for info in contender.model.outputs]
         model, backend = job["model"], job["backend"]
+        feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
         with self._lock:
             actual = [
                 dict(zip(names, self._outputs.take([(model, backend, feed, name) for name in names]), strict=True))
-                for feed in range(len(contender.feeds))
+                for feed in feeds
             ]
             backend = backend or states.job_state(self._snapshot, job)["actual"]
         return compare(
-            expected, actual, backend=backend, quantized=contender.quantized, tolerance=self._options.tolerance
+            [expected[feed] for feed in feeds],
+            actual,
+            backend=backend,
+            quantized=contender.quantized,
+            tolerance=self._options.tolerance,
         )
 
     def _report(self, message: wire.Report) -> Answer:

@@ -19,6 +19,7 @@ from tfjs_magic.bench.protocol import (
     Profile,
     ProtocolError,
     Report,
+    Series,
     Snapshot,
     Task,
     TaskName,
@@ -30,14 +31,19 @@ from tfjs_magic.options import MAX_RUNS
 _MAX_NAMES = 1000
 
 
-def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
-    """Return the state before any page has claimed the benchmark."""
+#: Of a model that runs with one size only.
+ONE_SERIES: Series = {"label": "", "examples": 1}
+
+
+def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job], series: Sequence[Series] | None = None) -> Snapshot:
+    """Return the state before any page has claimed the benchmark; ``series`` says what each job times."""
+    series = series or [ONE_SERIES] * len(jobs)
     return {
         "status": "pending",
         "page": "",
         "models": list(models),
         "environment": None,
-        "jobs": [_new_job(job) for job in jobs],
+        "jobs": [_new_job(job, timed) for job, timed in zip(jobs, series, strict=True)],
         "error": None,
         "task": None,
     }
@@ -45,7 +51,8 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
 
 def start(snapshot: Snapshot, page: str) -> Snapshot:
     """Return the state at the start of a run: results of an earlier one are gone, but not what is wanted."""
-    fresh = new_snapshot(snapshot["models"], [state["job"] for state in snapshot["jobs"]])
+    jobs = snapshot["jobs"]
+    fresh = new_snapshot(snapshot["models"], [s["job"] for s in jobs], [s["series"] for s in jobs])
     task = snapshot["task"]
     wanted = task if task is not None and task["status"] == "wanted" else None
     return {**fresh, "status": "running", "page": page, "task": wanted}
@@ -154,9 +161,10 @@ def _spliced(kept: list[float], told: Latencies) -> list[float]:
     return kept[:start] + told["latency_ms"] + kept[end:]
 
 
-def _new_job(job: Job) -> JobState:
+def _new_job(job: Job, series: Series) -> JobState:
     return {
         "job": job,
+        "series": series,
         "status": "waiting",
         "stage": None,
         "done": 0,

@@ -14,7 +14,7 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
-from tfjs_magic.bench.feeds import sample_feeds, seeded_feeds
+from tfjs_magic.bench.feeds import timed_feeds
 from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
 from tfjs_magic.bench.result import BenchmarkResult
@@ -73,13 +73,11 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             ValueError: The samples do not fit a model, or none can be drawn for it.
         """
-        feeds = {
-            label: seeded_feeds(model.inputs, seed=options.seed)
-            if options.samples is None
-            else sample_feeds(options.samples, model.inputs)
-            for label, model in models.items()
-        }
-        return cls([Contender(label, model, feeds[label]) for label, model in models.items()], options)
+        contenders = []
+        for label, model in models.items():
+            feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
+            contenders.append(Contender(label, model, feeds, timed))
+        return cls(contenders, options)
 
     @property
     def status(self) -> str:
@@ -116,7 +114,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def ask(self, kind: TaskKind, job: Job, read: Callable[[Snapshot], T]) -> Pending[T]:
         """Ask the page that shows this widget for more about a job; ``read`` takes the answer out of the state."""
         ticket = self._session.want(kind, job)
-        pending = Pending(ticket, self._session, lambda: read(self._session.snapshot))
+        pending = Pending(ticket, lambda: read(self.state), lambda: self._session.seconds_since_message)
         self._asked.append(pending)
         return pending
 

@@ -143,10 +143,10 @@ export class BenchmarkRun {
     this.#progress(job, "backend");
     const { actual, device, software, backendMs } = await runner.request({ kind: "setBackend", backend: job.backend });
     this.#progress(job, "load");
-    const { loadMs } = await runner.request({ kind: "load" });
+    const { loadMs } = await runner.request({ kind: "load", feed: job.feed });
     this.#state.setJob(job, { actual, device, software, backend_ms: backendMs, load_ms: loadMs });
-    this.#progress(job, "verify", 0, model.compare ? model.feeds : 1);
-    const first = await runner.request({ kind: "infer", feed: 0 });
+    this.#progress(job, "verify", 0, model.compare ? comparedWith(model, job).length : 1);
+    const first = await runner.request({ kind: "infer", feed: job.feed });
     this.#state.setFirstRun(job, first.latencyMs);
     await this.#verify(runner, job, model, first.outputs);
     await this.#measure(runner, job, "warmup", this.#claim.warmup);
@@ -177,13 +177,15 @@ export class BenchmarkRun {
     const signal = this.#signal;
     const { page } = this.#state.snapshot;
     if (model.compare) {
-      await putOutputs(this.#client, page, job, 0, first, signal);
-      for (let feed = 1; feed < model.feeds; feed++) {
-        this.#progress(job, "verify", feed, model.feeds);
+      const feeds = comparedWith(model, job);
+      await putOutputs(this.#client, page, job, job.feed, first, signal);
+      for (const [index, feed] of feeds.entries()) {
+        if (feed === job.feed) continue;
+        this.#progress(job, "verify", index, feeds.length);
         const { outputs } = await runner.request({ kind: "infer", feed });
         await putOutputs(this.#client, page, job, feed, outputs, signal);
       }
-      this.#progress(job, "verify", model.feeds, model.feeds);
+      this.#progress(job, "verify", feeds.length, feeds.length);
     }
     const options = { signal, idleTimeoutMs: VERIFY_TIMEOUT_MS };
     const { message } = await this.#client.request({ kind: "verify", page, job }, options);
@@ -201,4 +203,9 @@ export class BenchmarkRun {
   #progress(job: Job, stage: Stage, done = 0, total = 0): void {
     this.#state.setProgress(job, stage, done, total);
   }
+}
+
+/** The feed that is timed, and those that are compared beside it. */
+function comparedWith(model: ModelReply, job: Job): number[] {
+  return model.compared.find(({ feed }) => feed === job.feed)?.feeds ?? [job.feed];
 }

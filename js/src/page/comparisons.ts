@@ -3,14 +3,14 @@ import { seriesLabel } from "../plot/series";
 import type { Snapshot } from "../protocol";
 import { compareRounds } from "../stats";
 
-/** One sentence per job but the first; none where the jobs ran one after the other, on the page's main thread. */
+/** One sentence per job but the first of its series; none where the jobs ran one after the other, on the page's main thread. */
 export function comparisonLines(snapshot: Snapshot): string[] {
-  const [first, ...others] = snapshot.jobs;
-  if (!first || !snapshot.environment?.worker) return [];
-  const base = seriesLabel(snapshot, first);
-  return others.flatMap((job) => {
-    const found = compareRounds(job.run_ms, first.run_ms);
-    if (!found) return [];
+  if (!snapshot.environment?.worker) return [];
+  return snapshot.jobs.flatMap((job) => {
+    const first = snapshot.jobs.find(({ series }) => series.label === job.series.label);
+    const found = first && first !== job ? compareRounds(job.run_ms, first.run_ms) : null;
+    if (!first || !found) return [];
+    const base = seriesLabel(snapshot, first);
     const within = `${ratioText(found.low)}–${ratioText(found.high)}`;
     const name = seriesLabel(snapshot, job);
     return found.low <= 1 && found.high >= 1

@@ -1,11 +1,12 @@
 /** The state of a run. The page that runs it owns it, shows it, and reports to the kernel what changed. */
-import type { Environment, Job, JobState, RunStatus, Snapshot, Stage, WireError } from "../protocol";
+import type { Environment, Job, JobState, RunStatus, Series, Snapshot, Stage, WireError } from "../protocol";
 
 export type RunSnapshot = Snapshot & { status: RunStatus };
 
-export function newJobState(job: Job): JobState {
+export function newJobState(job: Job, series: Series = { label: "", examples: 1 }): JobState {
   return {
     job,
+    series,
     status: "waiting",
     stage: null,
     done: 0,
@@ -25,10 +26,15 @@ export function newJobState(job: Job): JobState {
   };
 }
 
+export function sameJob(one: Job, other: Job): boolean {
+  return one.model === other.model && one.backend === other.backend && one.feed === other.feed;
+}
+
 /** The state with which a granted claim begins: results of an earlier run are gone. */
 export function begun(before: Snapshot, page: string, jobs: readonly Job[]): RunSnapshot {
   const task = before.task?.status === "wanted" ? before.task : null;
-  return { ...before, status: "running", page, environment: null, jobs: jobs.map(newJobState), error: null, task };
+  const fresh = jobs.map((job) => newJobState(job, before.jobs.find((state) => sameJob(state.job, job))?.series));
+  return { ...before, status: "running", page, environment: null, jobs: fresh, error: null, task };
 }
 
 /** The state in which nothing runs any more. */

@@ -3,8 +3,8 @@ import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
 import { seriesLabel } from "../plot/series";
 import type { JobState, Snapshot, Stage, Task } from "../protocol";
+import { sameJob } from "./runState";
 import type { View } from "./session";
-import { sameJob } from "./taskState";
 
 export type StatusLine = {
   text: string;

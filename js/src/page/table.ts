@@ -1,5 +1,5 @@
 /** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
-import { formatError, formatMs, formatRange } from "../format";
+import { formatCount, formatError, formatMs, formatRange } from "../format";
 import { randomId } from "../pageShared";
 import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
@@ -43,24 +43,30 @@ type Detail = { id: string; expanded: boolean; toggle: () => void };
 function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
   const { count, median, interval, p90, min } = summarize(job.run_ms);
   const within = interval === null ? [] : [intervalText(make, interval)];
+  const rate = job.series.label && median ? [rateText(make, (1000 * job.series.examples) / median)] : [];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
   const cells: [string, ...(string | Node)[]][] = [
     ["Against Python", parityBadge(make, job, detail)],
     ["Load", formatMs(job.load_ms)],
     ["First run", formatMs(job.first_ms)],
     ["Warm-up", job.warmup_ms.length > 0 ? `${job.warmup_ms.length} runs` : "–"],
-    ["Median", formatMs(median), ...within, ...batch],
+    ["Median", formatMs(median), ...within, ...rate, ...batch],
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
     ["Min", formatMs(min)],
   ];
   const head = make("th", { scope: "row" }, swatch(make("span").ownerDocument, colorOf(index), symbolOf(index)));
   if (snapshot.models.length > 1) head.append(`${modelLabel(snapshot, job)}: `);
   head.append(job.actual ?? job.job.backend ?? "fastest");
+  if (job.series.label) head.append(`, ${job.series.label}`);
   if (job.software) head.append(make("span", { class: "tm-software" }, "SOFTWARE GPU"));
   if (job.device) head.append(make("span", { class: "tm-device" }, job.device));
   const row = make("tr", { "data-job": backendLabel(job), "data-status": job.status }, head);
   for (const [label, ...content] of cells) row.append(make("td", { "data-label": label }, ...content));
   return row;
+}
+
+function rateText(make: Make, perSecond: number): HTMLElement {
+  return make("span", { class: "tm-device" }, `${formatCount(perSecond)} examples/s`);
 }
 
 function intervalText(make: Make, [low, high]: [low: number, high: number]): HTMLElement {

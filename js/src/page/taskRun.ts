@@ -29,7 +29,7 @@ async function load(client: KernelClient, runner: Runner, { job, actual }: JobSt
   const { command } = await pullModel(client, job.model, () => undefined, signal);
   await runner.request(command, buffersOf(command));
   await runner.request({ kind: "setBackend", backend: actual ?? job.backend });
-  await runner.request({ kind: "load" });
+  await runner.request({ kind: "load", feed: job.feed });
 }
 
 /** What goes into the state of the job. */

@@ -1,6 +1,7 @@
 /** The state of a task. The page that runs it owns it, and reports it to the kernel; the benchmark's numbers stay. */
 import type { Request } from "../kernel";
 import type { JobState, Snapshot, Task, TaskKind, TaskName, WireError } from "../protocol";
+import { sameJob } from "./runState";
 
 export type TaskSnapshot = Snapshot & { task: Task };
 
@@ -8,10 +9,6 @@ export const TASK_TITLES: Record<TaskKind, string> = {
   profile: "The profile",
   divergence: "The search for the layer",
 };
-
-export function sameJob(one: TaskName["job"], other: TaskName["job"]): boolean {
-  return one.model === other.model && one.backend === other.backend;
-}
 
 export function sameTask(one: TaskName, other: TaskName): boolean {
   return one.kind === other.kind && sameJob(one.job, other.job);

@@ -26,10 +26,11 @@ export function symbolOf(index: number): MarkSymbol {
   return SYMBOLS[index % SYMBOLS.length] ?? SYMBOLS[0];
 }
 
-/** The backend that really ran, or the one that was asked for. */
+/** The backend that really ran, or the one that was asked for; with what tells one size from another. */
 export function backendLabel(state: JobState): string {
   const name = state.actual ?? state.job.backend ?? "fastest backend";
-  return state.software ? `${name} (software GPU)` : name;
+  const { label } = state.series;
+  return `${name}${state.software ? " (software GPU)" : ""}${label && `, ${label}`}`;
 }
 
 export function modelLabel(snapshot: Snapshot, state: JobState): string {

@@ -17,7 +17,9 @@ export class Runtime {
   #clockResolutionMs = clockResolutionMs();
   #files: (ModelFiles & { feeds: Feed[] }) | null = null;
   #model: LoadedModel | null = null;
-  #firstFeed: Map<string, tf.Tensor> = new Map();
+  /** The feed that is timed, and which one it is. */
+  #timedFeed: Map<string, tf.Tensor> = new Map();
+  #timed = 0;
   #batch = 1;
   #wanted = new Map<number, Deferred<ArrayBuffer>>();
   #work: Promise<void> = Promise.resolve();
@@ -66,13 +68,13 @@ export class Runtime {
         return this.#port.post({ kind: "backend", id, ...selected });
       }
       case "load":
-        return this.#port.post({ kind: "loaded", id, loadMs: await this.#load() });
+        return this.#port.post({ kind: "loaded", id, loadMs: await this.#load(command.feed) });
       case "infer":
         return this.#infer(id, command.feed);
       case "measure":
         this.#batch = await measure({
           model: this.#loaded(),
-          feed: this.#firstFeed,
+          feed: this.#timedFeed,
           samples: command.samples,
           batch: this.#batch,
           clockResolutionMs: this.#clockResolutionMs,
@@ -85,18 +87,20 @@ export class Runtime {
     }
   }
 
-  async #load(): Promise<number> {
+  async #load(feed: number): Promise<number> {
     this.#unload();
     const start = performance.now();
     this.#model = await loadModel(this.#kept());
     const loadMs = performance.now() - start;
-    this.#firstFeed = feedTensors(this.#feed(0));
+    this.#timed = feed;
+    this.#timedFeed = feedTensors(this.#feed(feed));
     return loadMs;
   }
 
   async #infer(id: number, index: number): Promise<void> {
     const model = this.#loaded();
-    const feed = index === 0 ? this.#firstFeed : feedTensors(this.#feed(index));
+    const timed = index === this.#timed;
+    const feed = timed ? this.#timedFeed : feedTensors(this.#feed(index));
     try {
       const start = performance.now();
       const tensors = await model.predict(feed);
@@ -106,15 +110,15 @@ export class Runtime {
       model.release(tensors, feed);
       this.#port.post({ kind: "inferred", id, latencyMs, outputs }, outputs.buffers);
     } finally {
-      if (index !== 0) tf.dispose([...feed.values()]);
+      if (!timed) tf.dispose([...feed.values()]);
     }
   }
 
   #unload(): void {
     this.#model?.dispose();
     this.#model = null;
-    tf.dispose([...this.#firstFeed.values()]);
-    this.#firstFeed = new Map();
+    tf.dispose([...this.#timedFeed.values()]);
+    this.#timedFeed = new Map();
     this.#batch = 1;
   }
 

@@ -7,7 +7,7 @@ const query = new URLSearchParams(location.search);
 const models = [convLayers(48, 16, 4), twoByTwoGraph()].slice(0, Number(query.get("models") ?? 1));
 const backends = (query.get("backends") ?? "wasm").split(",").map((name) => (name === "auto" ? null : name));
 const jobs = models.flatMap((_, model) =>
-  backends.map((backend): Job => ({ model, backend: backend as BackendName | null })),
+  backends.map((backend): Job => ({ model, backend: backend as BackendName | null, feed: 0 })),
 );
 
 /** The first job of a model is the reference of the others. */

@@ -47,7 +47,7 @@ async function setUp(model: TestModel, feeds: Feed[] = [feedOf(model, 5)]): Prom
     actual: "cpu",
     software: false,
   });
-  await ask({ kind: "load" }, "loaded");
+  await ask({ kind: "load", feed: 0 }, "loaded");
 }
 
 function floats(feed: Feed, index: number): Float32Array {
@@ -171,7 +171,7 @@ it("the same model loads again on the kept bytes", async () => {
   await setUp(model);
   const first = await ask({ kind: "infer", feed: 0 }, "inferred");
   await ask({ kind: "setBackend", backend: "cpu" }, "backend");
-  await ask({ kind: "load" }, "loaded");
+  await ask({ kind: "load", feed: 0 }, "loaded");
   expect(floats((await ask({ kind: "infer", feed: 0 }, "inferred")).outputs, 0)).toEqual(floats(first.outputs, 0));
 });
 
