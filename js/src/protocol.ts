@@ -100,7 +100,7 @@ export type Task = {
 export type ProfileRow = {
   /** Name of the graph's node; of a layers model's layer, with "/" between a model and what is in it. */
   node: string;
-  /** The Keras layer that it comes from, "" if unknown: the kernel's own word. */
+  /** The Keras layer that it comes from; of a graph's node its scope; "" if unknown. */
   layer: string;
   kernel: string;
   calls: number;
@@ -119,8 +119,9 @@ export type Profile = {
   more_ms: number;
   /** Runs that were profiled, and as many that were not, in turns. */
   runs: number;
+  /** Mean of those runs, as all times here. */
   profiled_ms: number;
-  /** Median of the runs beside them: `profiled_ms` less this is what profiling costs. */
+  /** Mean of the runs beside them: `profiled_ms` less this is what profiling costs. */
   plain_ms: number;
   /** How the time was taken, in a sentence. */
   note: string;
@@ -294,6 +295,8 @@ export type ToWorker =
   | { kind: "infer"; id: number; feed: number }
   /** Timed samples of that feed. Answer: any number of `samples`, then done. */
   | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto" }
+  /** Time per kernel of runs of that feed. Answer: any number of `samples`, then profiled. */
+  | { kind: "profile"; id: number }
   /** Answer to `want`, with its id. */
   | { kind: "file"; id: number; bytes: ArrayBuffer }
   | { kind: "noFile"; id: number; error: WireError };
@@ -307,5 +310,6 @@ export type FromWorker =
   | { kind: "loaded"; id: number; loadMs: number }
   | { kind: "inferred"; id: number; latencyMs: number; outputs: Feed }
   | { kind: "samples"; id: number; latencyMs: number[]; batch: number }
+  | { kind: "profiled"; id: number; profile: Profile }
   | { kind: "done"; id: number }
   | { kind: "failed"; id: number; error: WireError };

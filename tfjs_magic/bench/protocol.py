@@ -135,7 +135,7 @@ class ProfileRow(TypedDict):
 
     ``node``: name of the graph's node; of a layers model's layer, with "/" between a model and what is in it.
 
-    ``layer``: the Keras layer that it comes from, "" if unknown. The kernel's own word.
+    ``layer``: the Keras layer that it comes from; of a graph's node its scope; "" if unknown.
 
     ``error_ms``: standard error of ``ms``. ``nbytes``: of the outputs.
     """
@@ -152,7 +152,7 @@ class ProfileRow(TypedDict):
 class Profile(TypedDict):
     """Where the time of a run goes: rows by falling time, ``MAX_PROFILE_ROWS`` at most, and what is left out.
 
-    ``profiled_ms`` is the median of the profiled runs, ``plain_ms`` of as many runs beside them: the difference is what
+    ``profiled_ms`` is the mean of the profiled runs, ``plain_ms`` of as many runs beside them: the difference is what
     profiling costs. ``note`` says how the time was taken.
     """
 

@@ -6,7 +6,14 @@ import type { FromWorker, ToWorker, WithoutId } from "../protocol";
 import { fromWireError, toWireError } from "../wireError";
 
 type Command = WithoutId<Exclude<ToWorker, { kind: "file" | "noFile" }>>;
-type AnswerKinds = { setModel: "done"; setBackend: "backend"; load: "loaded"; infer: "inferred"; measure: "done" };
+type AnswerKinds = {
+  setModel: "done";
+  setBackend: "backend";
+  load: "loaded";
+  infer: "inferred";
+  measure: "done";
+  profile: "profiled";
+};
 type AnswerOf<C extends Command> = Extract<FromWorker, { kind: AnswerKinds[C["kind"]] }>;
 type Samples = Extract<FromWorker, { kind: "samples" }>;
 type Hello = Extract<FromWorker, { kind: "hello" }>;
@@ -144,6 +151,7 @@ export class Runner {
       case "backend":
       case "loaded":
       case "inferred":
+      case "profiled":
       case "done":
         pending?.answer.resolve(message);
         break;

@@ -33,10 +33,17 @@ async function load(client: KernelClient, runner: Runner, { job, actual }: JobSt
 }
 
 /** What goes into the state of the job. */
-async function answer(_runner: Runner, state: TaskState): Promise<Partial<JobState>> {
+async function answer(runner: Runner, state: TaskState): Promise<Partial<JobState>> {
   const { kind } = state.snapshot.task;
   switch (kind) {
-    case "profile":
+    case "profile": {
+      let runs = 0;
+      const { profile } = await runner.request({ kind: "profile" }, [], ({ latencyMs }) => {
+        runs += latencyMs.length;
+        state.setProgress(runs, 0);
+      });
+      return { profile };
+    }
     case "divergence":
       throw new Error("This page cannot do that yet.");
     default:

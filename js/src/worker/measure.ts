@@ -67,7 +67,7 @@ export async function measure(options: Measurement): Promise<number> {
 }
 
 /** Let messages, timers and, on the main thread, the page have their turn; timers alone are clamped to 4 ms. */
-function macrotask(): Promise<void> {
+export function macrotask(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

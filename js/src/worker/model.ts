@@ -5,6 +5,7 @@ import type { Node } from "@tensorflow/tfjs-converter/dist/operations/types";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import type { ModelFormat } from "../protocol";
+import { type Enter, type Unwatch, watchLayers, watchNodes } from "./attribution";
 
 export type ModelFiles = {
   format: ModelFormat;
@@ -21,6 +22,8 @@ export type LoadedModel = {
   /** Dispose outputs, but never what is also an input or a weight. */
   release: (outputs: readonly tf.Tensor[], feed: ReadonlyMap<string, tf.Tensor>) => void;
   dispose: () => void;
+  /** Tell of each node or layer that computes, until the function that it gives is called. */
+  watch: (enter: Enter) => Unwatch;
 };
 
 /** Load on the current backend. The files stay usable for another backend. */
@@ -50,6 +53,7 @@ function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
     },
     release: releaser(weights),
     dispose: () => model.dispose(),
+    watch: (enter) => watchLayers(model, enter),
   };
 }
 
@@ -65,6 +69,7 @@ function wrapGraph(model: GraphModel, files: ModelFiles, asynchronous: boolean):
     },
     release: releaser(weights),
     dispose: () => model.dispose(),
+    watch: (enter) => watchNodes(model, enter),
   };
 }
 

@@ -8,6 +8,7 @@ import { selectBackend } from "./backend";
 import { clockResolutionMs, measure } from "./measure";
 import { type LoadedModel, loadModel, type ModelFiles } from "./model";
 import type { Port } from "./port";
+import { profile } from "./profile";
 import { feedTensors, readTensors } from "./tensors";
 
 type Command = Exclude<ToWorker, { kind: "file" | "noFile" }>;
@@ -82,6 +83,17 @@ export class Runtime {
           report: (latencyMs, batch) => this.#port.post({ kind: "samples", id, latencyMs, batch }),
         });
         return this.#port.post({ kind: "done", id });
+      case "profile": {
+        const found = await profile({
+          model: this.#loaded(),
+          format: this.#kept().format,
+          feed: this.#timedFeed,
+          clockResolutionMs: this.#clockResolutionMs,
+          stopped: () => this.#stopped,
+          report: (latencyMs) => this.#port.post({ kind: "samples", id, latencyMs, batch: 1 }),
+        });
+        return this.#port.post({ kind: "profiled", id, profile: found });
+      }
       default:
         return assertNever(command);
     }
