@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import json
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot
-from tfjs_magic.errors import printable
+from tfjs_magic.bench.result_file import read_result, result_text, write_text
+from tfjs_magic.bench.result_page import result_page
+from tfjs_magic.bench.result_picture import result_svg
+from tfjs_magic.errors import printable, quoted_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +44,7 @@ class BenchmarkResult:
         parity: Model and backend → how the outputs compared with Python's; None where it was not reached.
         environment: Browser, machine and clock; None if the page ended before it reported them.
         comparisons: One record per contender but the first, with which each is compared; see :func:`compare_rounds`.
+        warnings: Sentences on why the numbers may be worth less than they look.
     """
 
     status: str
@@ -48,6 +53,19 @@ class BenchmarkResult:
     parity: Mapping[tuple[str, str], Parity | None]
     environment: Mapping[str, Any] | None
     comparisons: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> BenchmarkResult:
+        """Read what :meth:`to_json` wrote: its text, or the path of a file.
+
+        Raises:
+            OptionError: It is something else, or of a newer version; one sentence says what was found.
+        """
+        content = read_result(source)
+        rows: dict[str, Any] = {name: tuple(content[name]) for name in ("runs", "summary", "comparisons", "warnings")}
+        parity = {(row["model"], row["backend"]): row["parity"] for row in content["parity"]}
+        return cls(status=content["status"], environment=content["environment"], parity=parity, **rows)
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> BenchmarkResult:
@@ -76,18 +94,45 @@ class BenchmarkResult:
             raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
         return pd.DataFrame(list(self.runs), columns=["model", "backend", "phase", "index", "latency_ms"])
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """Return everything as JSON text."""
+    def to_json(self, path: str | Path | None = None, *, indent: int | None = None) -> str:
+        """Return everything as JSON text that :meth:`from_json` reads.
+
+        Args:
+            path: A file to write it to as well; one that is there is replaced.
+            indent: Blanks per level; None for one line.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
         parity = [{"model": model, "backend": backend, "parity": p} for (model, backend), p in self.parity.items()]
         content = {
             "status": self.status,
             "environment": self.environment,
             "summary": self.summary,
             "comparisons": self.comparisons,
+            "warnings": self.warnings,
             "parity": parity,
             "runs": self.runs,
         }
-        return json.dumps(content, indent=indent, allow_nan=False)
+        text = result_text(content, indent=indent)
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return picture and tables as one HTML page, which needs nothing else and holds no script.
+
+        Args:
+            path: A file to write it to as well; one that is there is replaced.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
+        models = quoted_list(dict.fromkeys(row["model"] for row in self.summary))
+        text = result_page(f"TensorFlow.js benchmark of {models}", result_svg(self.runs), self._repr_html_())
+        if path is not None:
+            write_text(path, text)
+        return text
 
     def _repr_html_(self) -> str:
         return table_html(self.summary, self.environment, self.comparisons)
@@ -127,7 +172,7 @@ def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
     for state in others:
         rounds = zip(state["run_ms"], first["run_ms"], strict=False)
         ratios = [ms / base for ms, base in rounds if ms > 0 and base > 0]
-        low, high = _median_interval(ratios)
+        low, high = median_interval(ratios)
         if low is not None:
             found.append(
                 {
@@ -180,7 +225,7 @@ def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
 def _summary(label: str, state: JobState) -> dict[str, Any]:
     runs = state["run_ms"]
     parity = state["parity"]
-    interval = _median_interval(runs)
+    interval = median_interval(runs)
     return {
         "model": label,
         "backend": _backend(state),
@@ -212,7 +257,8 @@ def _percentile(runs: Sequence[float], percent: int) -> float | None:
     return statistics.quantiles(runs, n=100, method="inclusive")[percent - 1]
 
 
-def _median_interval(runs: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+def median_interval(runs: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """Return where the median lies with a confidence of 95 %, from order statistics; see :func:`summarize`."""
     rank, ordered = _median_rank(len(runs)), sorted(runs)
     return (ordered[rank - 1], ordered[-rank]) if rank >= 1 else (None, None)
 
@@ -234,14 +280,15 @@ def _comparison_line(row: Mapping[str, Any]) -> str:
         printable(f"{row[f'{of}model']}, {row[f'{of}backend']}" if several else row[f"{of}backend"])
         for of in ("", "baseline_")
     )
-    ratio, low, high = (_ratio(row[key]) for key in ("ratio", "low", "high"))
+    ratio, low, high = (three_digits(row[key]) for key in ("ratio", "low", "high"))
     if row["low"] <= 1 <= row["high"]:
         return f"{name} and {base}: no difference that these runs could show (95 %: {low}–{high})."
     return f"{name} takes {ratio} times as long as {base} (95 %: {low}–{high})."
 
 
-def _ratio(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+def three_digits(value: float) -> str:
+    """Return a number as the page writes it: "0.740", "12.0", "1234"."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -257,13 +304,22 @@ def _cell(key: str, row: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+        return three_digits(value)
     return printable(str(value))
 
 
 def _environment_line(environment: Mapping[str, Any]) -> str:
     where = "in a worker" if environment["worker"] else "on the page's main thread"
     return (
-        f"TensorFlow.js {environment['tfjs_version']} {where}, {environment['user_agent']}, "
+        f"TensorFlow.js {environment['tfjs_version']} {where}, {browser_name(environment['user_agent'])}, "
         f"{environment['hardware_concurrency']} threads, clock step {environment['clock_resolution_ms']:.3g} ms."
     )
+
+
+def browser_name(user_agent: str) -> str:
+    """Return "Chrome 126" for the long string; the string itself where it looks unfamiliar."""
+    found = re.search(r"(Firefox|Edg|OPR)/(\d+)", user_agent) or re.search(
+        r"(HeadlessChrome|Chrome|Version)/(\d+)", user_agent
+    )
+    names = {"Edg": "Edge", "OPR": "Opera", "HeadlessChrome": "Chrome (headless)", "Version": "Safari"}
+    return f"{names.get(found[1], found[1])} {found[2]}" if found else user_agent
