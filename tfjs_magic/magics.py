@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.model import TfjsModel
 
@@ -89,6 +90,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._live: dict[str, tuple[object, list[Benchmark]]] = {}
+        self._measured: dict[str, list[BenchmarkResult | None]] = {}
         self._saved: set[tuple[str, _Stamp | None]] = set()
 
     @no_var_expand  # type: ignore[untyped-decorator]
@@ -191,15 +193,21 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
         bench = benchmark(models, **options)
         key, execution = self._cell(line)
-        self._live.setdefault(key, (execution, []))[1].append(bench)
+        live = self._live.setdefault(key, (execution, []))[1]
+        bench.earlier = dict(enumerate(self._measured.get(key, ()))).get(len(live))
+        live.append(bench)
         return bench
 
     def _close_earlier(self, line: str) -> None:
-        """Close what an earlier execution of this cell shows, so that running it again frees the old model."""
+        """Close what an earlier execution of this cell shows, so that running it again frees the old model.
+
+        What it measured stays, for the difference.
+        """
         key, execution = self._cell(line)
         shown_by, benchmarks = self._live.get(key, (execution, []))
         if shown_by != execution:
             del self._live[key]
+            self._measured[key] = [bench.measured or bench.earlier for bench in benchmarks]
             for bench in benchmarks:
                 bench.close()
 

@@ -9,7 +9,8 @@ from tfjs_magic.errors import printable
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:CanvasText;background:Canvas;overflow-wrap:anywhere}"
+    "color:CanvasText;background:Canvas}"
+    "h1{font-size:1.5rem}h1,p{overflow-wrap:anywhere}"
     "svg{max-width:100%;height:auto}.table{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}"
     "th,td{text-align:left;padding:.3rem .7rem;border-bottom:1px solid color-mix(in srgb,CanvasText 25%,Canvas)}"
 )
