@@ -20,6 +20,7 @@ def benchmark(
     *,
     backends: Backend | Sequence[Backend] | None = None,
     runs: int = DEFAULT_RUNS,
+    min_time: float = 0,
     warmup: int | Literal["auto"] = "auto",
     samples: object = None,
     tolerance: float | None = None,
@@ -32,7 +33,8 @@ def benchmark(
             mapping label → one of these.
         backends: "webgpu", "webgl", "wasm", "cpu": one or several, in the order to run; None for the fastest that
             works on real hardware.
-        runs: Timed runs per model and backend.
+        runs: Timed runs per model and backend; more until ``min_time`` is reached too.
+        min_time: Seconds spent in them, per model and backend.
         warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
         samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones.
         tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
@@ -45,6 +47,7 @@ def benchmark(
     options = BenchmarkOptions(
         backends=[backends] if isinstance(backends, str) else backends,
         runs=runs,
+        min_time=min_time,
         warmup=warmup,
         samples=samples,
         tolerance=tolerance,

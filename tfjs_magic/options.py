@@ -23,6 +23,8 @@ DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
 DEFAULT_RUNS = 50
 #: Bounds what a page can make the kernel hold, far above any real benchmark.
 MAX_RUNS = 100_000
+#: An hour; ``MAX_RUNS`` are the end in any case.
+MAX_MIN_TIME_S = 3600
 
 #: Called with the step that begins ("trace", "passes", …); may be slow, must not raise.
 Progress = Callable[[str], None]
@@ -98,6 +100,7 @@ class BenchmarkOptions:
 
     backends: Sequence[Backend] | None = None
     runs: int = DEFAULT_RUNS
+    min_time: float = 0
     warmup: int | Literal["auto"] = "auto"
     samples: Any = None
     tolerance: float | None = None
@@ -110,6 +113,8 @@ class BenchmarkOptions:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
         if not isinstance(self.runs, int) or not 1 <= self.runs <= MAX_RUNS:
             raise OptionError(f"runs is {self.runs}; expected 1 to {MAX_RUNS}.")
+        if not isinstance(self.min_time, (int, float)) or not 0 <= self.min_time <= MAX_MIN_TIME_S:
+            raise OptionError(f"min_time is {self.min_time!r}; expected 0 to {MAX_MIN_TIME_S} seconds.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:

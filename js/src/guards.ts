@@ -75,6 +75,7 @@ const isEnvironment = object<Environment>({
   worker: isBoolean,
   worker_problem: isString,
   tfjs_version: isString,
+  hidden_ms: isNumber,
 });
 const isJobState = object<JobState>({
   job: isJob,
@@ -101,6 +102,7 @@ const isSnapshot = object<Snapshot>({
   environment: nullable(isEnvironment),
   jobs: arrayOf(isJobState),
   error: nullable(isWireError),
+  warnings: arrayOf(isString),
 });
 
 type Answers = { [K in FromKernel["kind"]]: Guard<Omit<Extract<FromKernel, { kind: K }>, "kind" | "id">> };
@@ -110,6 +112,7 @@ const isAnswer: Answers = {
     granted: isBoolean,
     jobs: arrayOf(isJob),
     runs: isNumber,
+    min_time_ms: isNumber,
     warmup: either(isNumber, oneOf("auto")),
     seed: isNumber,
   }),

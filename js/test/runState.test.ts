@@ -11,6 +11,7 @@ const PENDING: Snapshot = {
   environment: null,
   jobs: [newJobState(CPU), newJobState(WASM)],
   error: null,
+  warnings: [],
 };
 const ERROR = { name: "E", message: "m", stack: "" };
 

@@ -14,7 +14,7 @@ const make = maker(document);
 function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapshot {
   const jobs = [{ ...newJobState({ model: 0, backend: "wasm" }), status: "running" as const, ...job }];
   const models = [{ label: "model", format: "graph-model", nbytes: 14e6 }];
-  return { status: "running", page: "p", models, environment: null, jobs, error: null, ...rest };
+  return { status: "running", page: "p", models, environment: null, jobs, error: null, warnings: [], ...rest };
 }
 
 function line(job: Partial<JobState>, rest: Partial<View> = {}): string {

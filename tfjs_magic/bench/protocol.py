@@ -76,6 +76,7 @@ class Environment(TypedDict):
     worker: bool
     worker_problem: str
     tfjs_version: str
+    hidden_ms: float
 
 
 class OutputParity(TypedDict):
@@ -231,6 +232,7 @@ class ClaimReply(TypedDict):  # noqa: D101
     granted: bool
     jobs: list[Job]
     runs: int
+    min_time_ms: float
     warmup: Warmup
     seed: int
 
@@ -297,6 +299,7 @@ class Snapshot(TypedDict):
     environment: Environment | None
     jobs: list[JobState]
     error: WireError | None
+    warnings: list[str]
 
 
 Assets = dict[str, str]

@@ -80,6 +80,7 @@ class BenchmarkResult:
             parity={(label, backend): state["parity"] for label, backend, state in named},
             environment=dict(environment) if environment is not None else None,
             comparisons=compare_rounds(snapshot),
+            warnings=tuple(snapshot["warnings"]),
         )
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -135,13 +136,14 @@ class BenchmarkResult:
         return text
 
     def _repr_html_(self) -> str:
-        return table_html(self.summary, self.environment, self.comparisons)
+        return table_html(self.summary, self.environment, self.comparisons, self.warnings)
 
     def __repr__(self) -> str:
         rows = [[title for _, title in _COLUMNS], *(_cells(row) for row in self.summary)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join([*(line.rstrip() for line in lines), *map(_comparison_line, self.comparisons)])
+        below = [*map(_comparison_line, self.comparisons), *map(printable, self.warnings)]
+        return "\n".join([*(line.rstrip() for line in lines), *below])
 
 
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
@@ -193,6 +195,7 @@ def table_html(
     summary: Sequence[Mapping[str, Any]],
     environment: Mapping[str, Any] | None,
     comparisons: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[str] = (),
 ) -> str:
     """Return the summary as an HTML table; every text in it is escaped."""
     head = "".join(f"<th>{html.escape(title)}</th>" for _, title in _COLUMNS)
@@ -200,9 +203,20 @@ def table_html(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>" for row in summary
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
-    lines = [*map(_comparison_line, comparisons), *notes, *([_environment_line(environment)] if environment else [])]
+    lines = [
+        *map(_comparison_line, comparisons),
+        *warnings,
+        *notes,
+        *([_environment_line(environment)] if environment else []),
+    ]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
+
+
+def series_name(snapshot: Snapshot, state: JobState) -> str:
+    """Return the backend; of several models, the model first."""
+    several = len(snapshot["models"]) > 1
+    return f"{snapshot['models'][state['job']['model']]['label']}, {_backend(state)}" if several else _backend(state)
 
 
 def _backend(state: JobState) -> str:

@@ -14,7 +14,15 @@ export type Activity = "idle" | "queued" | "claiming" | "running";
 
 export type View = { snapshot: Snapshot; activity: Activity; waiting: boolean; elsewhere: boolean };
 
-const EMPTY: Snapshot = { status: "pending", page: "", models: [], environment: null, jobs: [], error: null };
+const EMPTY: Snapshot = {
+  status: "pending",
+  page: "",
+  models: [],
+  environment: null,
+  jobs: [],
+  error: null,
+  warnings: [],
+};
 
 const sessions = new WeakMap<KernelClient, Session>();
 
