@@ -180,6 +180,34 @@ def test_dry_run_leaves_nothing_behind(shell: Shell, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("%tfjs_convert net -o web", ["web"]),
+        ("%tfjs_convert net", ["net"]),
+        ("%tfjs_convert nets['a']", ["nets['a']"]),
+        ("%tfjs_convert {make()}", ["make()"]),
+        ("%%tfjs_convert\nfresh = make()\nfresh", ["fresh"]),
+        ("%%tfjs_convert\nfresh = make()", ["fresh"]),
+        ("%%tfjs_convert\nmake()", ["tiny"]),
+        ("%tfjs_benchmark net other net", ["net", "other", "net (2)"]),
+        ("import tfjs_magic\ntfjs_magic.benchmark(net)", ["tiny"]),
+        ("import tfjs_magic\ntfjs_magic.convert(net).benchmark()", ["tiny"]),
+        ("import tfjs_magic\ntfjs_magic.benchmark({'small': net})", ["small"]),
+    ],
+)
+def test_labels_are_the_users_words(shell: Shell, cell: str, labels: list[str]) -> None:
+    shell.succeed("net = other = make()\nnets = {'a': net}")
+    bench = shell.succeed(cell)
+    assert [card["label"] for card in bench.snapshot["models"]] == labels
+
+
+def test_a_path_is_called_by_its_last_part(shell: Shell, tmp_path: Path) -> None:
+    shell.succeed(f"net = make()\n%tfjs_convert net --no-benchmark --save {tmp_path / 'web_net'}")
+    bench = shell.succeed(f"%tfjs_benchmark {tmp_path / 'web_net'}")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["web_net"]
+
+
 def test_samples_are_read_before_anything_is_converted(shell: Shell) -> None:
     shell.succeed("model = make()")
     assert "name 'nothing' is not defined" in shell.mistake("%tfjs_convert model --samples nothing -o web")

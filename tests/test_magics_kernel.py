@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,9 +33,10 @@ class Kernel:
         self.updates: list[Any] = []
         self.told = 0
 
-    def run(self, code: str, *, cell: str = "cell", meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
+    def run(self, code: str, *, cell: str = "", meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
+        """Run the code in a cell of its own, unless that has a name."""
         request = self.client.session.msg("execute_request", {"code": code, "store_history": True, "silent": False})
-        request["metadata"]["cellId"] = cell
+        request["metadata"]["cellId"] = cell or uuid.uuid4().hex
         self.client.shell_channel.send(request)
         meanwhile()
         heard = []
@@ -158,3 +160,13 @@ def test_the_body_runs_once_with_output_and_await(kernel: Kernel, wait: str) -> 
 def test_a_mistake_in_an_async_cell_is_one_line_too(kernel: Kernel) -> None:
     heard = kernel.run("%%tfjs_convert\nimport asyncio\nawait asyncio.sleep(0)\nNone")
     assert ["UsageError: the cell's last expression is None" in c["text"] for k, c in heard if k == "stream"] == [True]
+
+
+def test_a_cell_that_is_run_again_shows_the_difference_from_its_last_numbers(kernel: Kernel) -> None:
+    cell = "%tfjs_benchmark web --backend wasm"
+    for runs in ([2.0] * 9, [], [1.0] * 9):  # the one in the middle ends without numbers, and is passed over
+        kernel.run(cell, cell="again")
+        kernel.tell(kind="claim", again=False)
+        kernel.tell(kind="report", **done(*runs))
+    kernel.run("pass")
+    assert kernel.updates[-1]["data"]["text/plain"].startswith("web, wasm takes 0.500 times as long as before")

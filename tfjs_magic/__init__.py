@@ -25,6 +25,7 @@ from tfjs_magic.errors import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tfjs_magic.bench.difference import Difference, compare
     from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.benchmarking import benchmark
@@ -35,6 +36,7 @@ __all__ = [
     "Benchmark",
     "BenchmarkResult",
     "ConversionError",
+    "Difference",
     "OptionError",
     "PassError",
     "RunError",
@@ -46,6 +48,7 @@ __all__ = [
     "WeightError",
     "__version__",
     "benchmark",
+    "compare",
     "convert",
     "load",
 ]
@@ -53,8 +56,10 @@ __all__ = [
 _HOMES = {
     "Benchmark": "tfjs_magic.bench.widget",
     "BenchmarkResult": "tfjs_magic.bench.result",
+    "Difference": "tfjs_magic.bench.difference",
     "TfjsModel": "tfjs_magic.model",
     "benchmark": "tfjs_magic.benchmarking",
+    "compare": "tfjs_magic.bench.difference",
     "convert": "tfjs_magic.pipeline",
     "load": "tfjs_magic.model",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -168,6 +169,12 @@ class ConversionReport:
     notes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the source is called: the first name that stands in quotes in ``source``."""
+        found = re.search(r"'([^']+)'", self.source)
+        return found[1] if found else self.source
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ def benchmark(
     *,
     backends: Backend | Sequence[Backend] | None = None,
     runs: int = DEFAULT_RUNS,
+    min_time: float = 0,
     warmup: int | Literal["auto"] = "auto",
     samples: object = None,
     tolerance: float | None = None,
@@ -29,11 +30,12 @@ def benchmark(
     """Make a widget that runs models in this notebook's browser and compares them with Python.
 
     Args:
-        models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these or a
-            mapping label → one of these.
+        models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these; or a
+            mapping label → one of these, whose words name them in plot, table and data.
         backends: "webgpu", "webgl", "wasm", "cpu": one or several, in the order to run; None for the fastest that
             works on real hardware.
-        runs: Timed runs per model and backend.
+        runs: Timed runs per model and backend; more until ``min_time`` is reached too.
+        min_time: Seconds spent in them, per model and backend.
         warmup: Runs before them, shown apart; "auto" ends when latencies are stable.
         samples: Input name → array (first axis: examples), one array, or one per input; None for seeded ones. Also a
             list of these whose sizes differ, where a model leaves them open: each is timed.
@@ -49,6 +51,7 @@ def benchmark(
     options = BenchmarkOptions(
         backends=[backends] if isinstance(backends, str) else backends,
         runs=runs,
+        min_time=min_time,
         warmup=warmup,
         samples=samples,
         tolerance=tolerance,
@@ -63,19 +66,24 @@ def _labelled(models: object) -> dict[str, object]:
         labelled = {str(label): model for label, model in models.items()}
     else:
         sequence = models if isinstance(models, (list, tuple)) else [models]
-        labelled = {}
-        for model in sequence:
-            label = _label(model)
-            taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
-            labelled[f"{label} ({taken + 1})" if taken else label] = model
+        labelled = told_apart((_label(model), model) for model in sequence)
     if not labelled:
         raise OptionError("models is empty; expected at least one model.")
     return labelled
 
 
+def told_apart(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Return label → model; a label that is there already gets a number: "web", "web (2)"."""
+    labelled: dict[str, object] = {}
+    for label, model in pairs:
+        taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
+        labelled[f"{label} ({taken + 1})" if taken else label] = model
+    return labelled
+
+
 def _label(model: object) -> str:
     if isinstance(model, Artifacts):
-        return model.report.source
+        return model.report.name
     if isinstance(model, (str, Path)):
         return Path(model).name or str(model)
     return str(getattr(model, "name", type(model).__name__))

@@ -229,6 +229,7 @@ _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by def
 BENCHMARK = (
     Flag("backends", "--backend", _WHICH, "NAMES", lambda w: tuple(map(one_of(BACKENDS), names(w))), choices=BACKENDS),
     Flag("runs", "--runs", f"timed runs (default {DEFAULT_RUNS})", "N", number(int)),
+    Flag("min_time", "--min-time", "go on until so many seconds were spent in them, too", "SECONDS", number(float)),
     Flag("warmup", "--warmup", "runs before them; auto (default): until stable", "N", _warmup),
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),

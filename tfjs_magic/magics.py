@@ -28,7 +28,7 @@ from tfjs_magic.notebook.line import (
     benchmark_line,
     convert_line,
 )
-from tfjs_magic.notebook.names import convertible_in, find_source, models_in
+from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.model import TfjsModel
 
@@ -89,6 +90,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._live: dict[str, tuple[object, list[Benchmark]]] = {}
+        self._measured: dict[str, list[BenchmarkResult | None]] = {}
         self._saved: set[tuple[str, _Stamp | None]] = set()
 
     @no_var_expand  # type: ignore[untyped-decorator]
@@ -122,7 +124,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
                     "%tfjs_benchmark lacks its SOURCE: name at least one model; %tfjs_benchmark? shows help."
                 )
             self._close_earlier(line)
-            models = {word: find_source(word, self.shell.user_ns) for word in arguments.source}
+            models = [(label_of(word), find_source(word, self.shell.user_ns)) for word in arguments.source]
             return self._benchmark(models, self._benchmark_options(arguments), line)
 
     tfjs_convert.__doc__ = _CONVERT_HELP
@@ -137,7 +139,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
         with _one_line_errors():
             self._close_earlier(line)
-            found, note = self._source(arguments.source, body)
+            found, name, note = self._source(arguments.source, body)
             options = _given(arguments, CONVERT_ARGUMENTS, self.shell.user_ns)
             benchmarking = self._benchmark_options(arguments)
             self._check_target(arguments)
@@ -149,19 +151,20 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             if arguments.bind and not arguments.dry_run:
                 self.shell.user_ns[arguments.bind] = model
             display(model)
-            return None if arguments.dry_run else self._use(model, arguments, line, benchmarking)
+            label = arguments.bind or name or model.report.name
+            return None if arguments.dry_run else self._use(label, model, arguments, line, benchmarking)
 
-    def _source(self, word: str | None, body: Body | None) -> tuple[object, str]:
-        """Return what is to be converted, and a sentence about where it was found."""
+    def _source(self, word: str | None, body: Body | None) -> tuple[object, str, str]:
+        """Return what is to be converted, its name (may be ""), and a sentence about where it was found."""
         if word is None:
             assert body is not None
             return body.model()
         if body is not None and (value := body.take_value()) is not None:
             display(value)
-        return find_source(word, self.shell.user_ns), ""
+        return find_source(word, self.shell.user_ns), label_of(word), ""
 
     def _use(
-        self, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
+        self, label: str, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
     ) -> Benchmark | None:
         save = _resolved(arguments.save, self.shell.user_ns)
         if save is not None:
@@ -169,7 +172,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             self._saved.add((self._cell_id(), _stamp(target)))
         if arguments.no_benchmark:
             return None
-        return self._benchmark(model, benchmarking, line)
+        return self._benchmark([(label, model)], benchmarking, line)
 
     def _check_target(self, arguments: Namespace) -> None:
         """Refuse a ``--save`` that cannot be written before the body trains for an hour."""
@@ -186,20 +189,26 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         """Read them before the conversion: a mistake in ``--samples`` should not cost one."""
         return _given(arguments, BENCHMARK_ARGUMENTS, self.shell.user_ns)
 
-    def _benchmark(self, models: object, options: Mapping[str, Any], line: str) -> Benchmark:
-        from tfjs_magic.benchmarking import benchmark  # noqa: PLC0415 - imports anywidget
+    def _benchmark(self, models: Iterable[tuple[str, object]], options: Mapping[str, Any], line: str) -> Benchmark:
+        from tfjs_magic.benchmarking import benchmark, told_apart  # noqa: PLC0415 - imports anywidget
 
-        bench = benchmark(models, **options)
+        bench = benchmark(told_apart(models), **options)
         key, execution = self._cell(line)
-        self._live.setdefault(key, (execution, []))[1].append(bench)
+        live = self._live.setdefault(key, (execution, []))[1]
+        bench.earlier = dict(enumerate(self._measured.get(key, ()))).get(len(live))
+        live.append(bench)
         return bench
 
     def _close_earlier(self, line: str) -> None:
-        """Close what an earlier execution of this cell shows, so that running it again frees the old model."""
+        """Close what an earlier execution of this cell shows, so that running it again frees the old model.
+
+        What it measured stays, for the difference.
+        """
         key, execution = self._cell(line)
         shown_by, benchmarks = self._live.get(key, (execution, []))
         if shown_by != execution:
             del self._live[key]
+            self._measured[key] = [bench.measured or bench.earlier for bench in benchmarks]
             for bench in benchmarks:
                 bench.close()
 

@@ -78,7 +78,7 @@ class TfjsModel(Artifacts):
         """Run it in this notebook's browser; see :func:`tfjs_magic.benchmark`."""
         from tfjs_magic.bench.widget import Benchmark  # noqa: PLC0415 - imports anywidget
 
-        return Benchmark.of({self.report.source: self}, BenchmarkOptions(**options))
+        return Benchmark.of({self.report.name: self}, BenchmarkOptions(**options))
 
     def _repr_html_(self) -> str:
         return summary_html(self)

@@ -25,6 +25,8 @@ DEFAULT_RUNS = 50
 MAX_RUNS = 100_000
 #: More examples in one call than any browser is asked for.
 MAX_BATCH = 65_536
+#: An hour; ``MAX_RUNS`` are the end in any case.
+MAX_MIN_TIME_S = 3600
 
 #: Called with the step that begins ("trace", "passes", …); may be slow, must not raise.
 Progress = Callable[[str], None]
@@ -100,6 +102,7 @@ class BenchmarkOptions:
 
     backends: Sequence[Backend] | None = None
     runs: int = DEFAULT_RUNS
+    min_time: float = 0
     warmup: int | Literal["auto"] = "auto"
     samples: Any = None
     tolerance: float | None = None
@@ -116,6 +119,8 @@ class BenchmarkOptions:
         for size in self.batch:
             if not isinstance(size, int) or not 1 <= size <= MAX_BATCH:
                 raise OptionError(f"batch is {size!r}; expected a whole number of examples from 1 to {MAX_BATCH}.")
+        if not isinstance(self.min_time, (int, float)) or not 0 <= self.min_time <= MAX_MIN_TIME_S:
+            raise OptionError(f"min_time is {self.min_time!r}; expected 0 to {MAX_MIN_TIME_S} seconds.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:

@@ -78,6 +78,7 @@ const isEnvironment = object<Environment>({
   worker: isBoolean,
   worker_problem: isString,
   tfjs_version: isString,
+  hidden_ms: isNumber,
 });
 const isProfileRow = object<ProfileRow>({
   node: isString,
@@ -134,6 +135,7 @@ const isSnapshot = object<Snapshot>({
   jobs: arrayOf(isJobState),
   error: nullable(isWireError),
   task: nullable(isTask),
+  warnings: arrayOf(isString),
 });
 
 type Answers = { [K in FromKernel["kind"]]: Guard<Omit<Extract<FromKernel, { kind: K }>, "kind" | "id">> };
@@ -143,6 +145,7 @@ const isAnswer: Answers = {
     granted: isBoolean,
     jobs: arrayOf(isJob),
     runs: isNumber,
+    min_time_ms: isNumber,
     warmup: either(isNumber, oneOf("auto")),
     seed: isNumber,
   }),

@@ -24,6 +24,8 @@ export const MIN_RUNS_FOR_P90 = 30;
 
 /** Bound on the rows of a profile: what is left out is summed up. */
 export const MAX_PROFILE_ROWS = 200;
+/** Bounds what a page can make the kernel hold, far above any real benchmark. */
+export const MAX_RUNS = 100000;
 
 /** Fastest first: the order in which they are tried when none is named. */
 export const BACKENDS = ["webgpu", "webgl", "wasm", "cpu"] as const;
@@ -58,6 +60,8 @@ export type Environment = {
   /** Why no worker started; "" if one did. */
   worker_problem: string;
   tfjs_version: string;
+  /** How long the page was in the background while it ran. */
+  hidden_ms: number;
 };
 
 /** How one output compared with Python's. Computed in Python (tfjs_magic/bench/verify.py). */
@@ -182,6 +186,8 @@ export type Snapshot = {
   error: WireError | null;
   /** The last one. */
   task: Task | null;
+  /** Sentences on why the numbers may be worth less than they look; the kernel's, once the run has ended. */
+  warnings: string[];
 };
 
 /** Trait `assets`: name → sha256, so that a page that has a file already does not ask for it again. */
@@ -244,7 +250,17 @@ export type ToKernel =
 export type FromKernel =
   | { kind: "asset"; id: number; encoding: "gzip" | "identity" }
   /** `granted` false: another page runs it, or something else. `jobs` in the order to run; `seed` of the order in which they take turns. */
-  | { kind: "claim"; id: number; granted: boolean; jobs: Job[]; runs: number; warmup: number | "auto"; seed: number }
+  | {
+      kind: "claim";
+      id: number;
+      granted: boolean;
+      jobs: Job[];
+      /** Each job runs until it has so many, and so much time was spent in them. */
+      runs: number;
+      min_time_ms: number;
+      warmup: number | "auto";
+      seed: number;
+    }
   | {
       kind: "model";
       id: number;
@@ -293,8 +309,8 @@ export type ToWorker =
   | { kind: "load"; id: number; feed: number }
   /** One run on one feed. Answer: inferred. */
   | { kind: "infer"; id: number; feed: number }
-  /** Timed samples of that feed. Answer: any number of `samples`, then done. */
-  | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto" }
+  /** Timed samples of that feed, until there are `samples` of them, which took `minTimeMs`. Answer: any number of `samples`, then done. */
+  | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto"; minTimeMs?: number }
   /** Time per kernel of runs of that feed. Answer: any number of `samples`, then profiled. */
   | { kind: "profile"; id: number }
   /** Answer to `want`, with its id. */

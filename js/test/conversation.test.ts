@@ -73,6 +73,7 @@ it("the page tells the kernel what leads both to the same state", () => {
     const before = state.snapshot;
     HAPPENS[index]?.(state, wasm, webgl);
     expect({ ...reportOf(before, state.snapshot), id: ask.id }).toEqual(ask);
-    expect(state.snapshot).toEqual(kernel);
+    // How noisy it was only the kernel says.
+    expect(state.snapshot).toEqual({ ...kernel, warnings: [] });
   }
 });

@@ -11,6 +11,7 @@ const SNAPSHOT = {
   jobs: [newJobState({ model: 0, backend: null, feed: 0 })],
   error: null,
   task: null,
+  warnings: [],
 };
 
 describe("parseFromKernel", () => {
@@ -22,10 +23,11 @@ describe("parseFromKernel", () => {
       granted: true,
       jobs: [{ model: 0, backend: "wasm", feed: 0 }],
       runs: 3,
+      min_time_ms: 0,
       warmup: "auto",
       seed: 0,
     },
-    { kind: "claim", id: 1, granted: false, jobs: [], runs: 3, warmup: 2, seed: 0 },
+    { kind: "claim", id: 1, granted: false, jobs: [], runs: 3, min_time_ms: 0, warmup: 2, seed: 0 },
     { kind: "weights", id: 1, offset: 0, crc32: 7 },
     { kind: "feed", id: 1, tensors: [{ name: "x", dtype: "string", shape: [1], values: ["a"] }] },
     { kind: "verified", id: 1, parity: { status: "passed", note: "", outputs: [] } },

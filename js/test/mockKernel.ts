@@ -17,6 +17,7 @@ export type MockOptions = {
   models: TestModel[];
   jobs: Job[];
   runs?: number;
+  minTimeMs?: number;
   warmup?: number | "auto";
   /** Packed static files and their hashes. */
   assets?: Record<string, { sha256: string; packed: Uint8Array<ArrayBuffer> }>;
@@ -44,7 +45,8 @@ export class MockKernel implements Model {
     this.#options = options;
     const models = options.models.map(({ label, format, weights }) => ({ label, format, nbytes: weights.length }));
     const jobs = options.jobs.map((job) => newJobState(job));
-    this.snapshot = { status: "pending", page: "", models, environment: null, jobs, error: null, task: null };
+    const rest = { environment: null, error: null, task: null, warnings: [] };
+    this.snapshot = { status: "pending", page: "", models, jobs, ...rest };
   }
 
   get(name: string): unknown {
@@ -99,9 +101,11 @@ export class MockKernel implements Model {
         return { message: { kind: "asset", id, encoding: "gzip" }, buffers: [asset.packed] };
       }
       case "claim": {
-        const { runs = 30, warmup = "auto" } = this.#options;
+        const { runs = 30, minTimeMs = 0, warmup = "auto" } = this.#options;
         const jobs = message.task ? [message.task.job] : this.#options.jobs;
-        return { message: { kind: "claim", id, granted: this.grants, jobs, runs, warmup, seed: 0 } };
+        return {
+          message: { kind: "claim", id, granted: this.grants, jobs, runs, min_time_ms: minTimeMs, warmup, seed: 0 },
+        };
       }
       case "get_model": {
         const model = this.#model(message.model);

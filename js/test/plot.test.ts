@@ -15,7 +15,7 @@ function job(backend: BackendName, run_ms: number[], rest: Partial<JobState> = {
 
 function snapshot(jobs: JobState[], label = "model"): Snapshot {
   const models = [{ label, format: "graph-model", nbytes: 100 }];
-  return { status: "finished", page: "", models, environment: null, jobs, error: null, task: null };
+  return { status: "finished", page: "", models, environment: null, jobs, error: null, task: null, warnings: [] };
 }
 
 function one(rest: Partial<Series>): Series {

@@ -12,6 +12,7 @@ const PENDING: Snapshot = {
   jobs: [newJobState(CPU), newJobState(WASM)],
   error: null,
   task: null,
+  warnings: [],
 };
 const ERROR = { name: "E", message: "m", stack: "" };
 

@@ -71,6 +71,7 @@ const JOBS: Job[] = [
 beforeEach(() => {
   Object.assign(ObedientWorker, { all: [], order: [], failing: null });
   vi.stubGlobal("Worker", ObedientWorker);
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { hidden: false }));
   vi.stubGlobal("navigator", { userAgent: "fake", platform: "fake", hardwareConcurrency: 2 });
   pageShared().files.set("turns-test", Promise.resolve(new Blob()));
 });
@@ -78,14 +79,14 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-async function run(jobs: Job[], runs = 12) {
+async function run(jobs: Job[], runs = 12, minTimeMs = 0) {
   const assets = { "runtime.js": { sha256: "turns-test", packed: new Uint8Array(0) } };
   const models = [convLayers(8, 4, 2), twoByTwoGraph()];
   const kernel = new MockKernel({ models, jobs, runs, assets, compare: null });
-  const claim: Claim = { kind: "claim", id: 1, granted: true, jobs, runs, warmup: 2, seed: 7 };
+  const claim: Claim = { kind: "claim", id: 1, granted: true, jobs, runs, min_time_ms: minTimeMs, warmup: 2, seed: 7 };
   const state = new RunState(begun(kernel.snapshot, "p", jobs), () => undefined);
   await new BenchmarkRun(new KernelClient(kernel), claim, state, new AbortController().signal).run();
-  return { kernel, jobs: state.snapshot.jobs };
+  return { kernel, ...state.snapshot };
 }
 
 describe("several jobs", () => {
@@ -98,6 +99,12 @@ describe("several jobs", () => {
     for (const [index, job] of jobs.entries())
       expect(job.run_ms).toEqual(Array.from({ length: 12 }, (_, i) => (index + 1) * (i + 1)));
     expect(ObedientWorker.all.every(({ terminated }) => terminated)).toBe(true);
+  });
+
+  it("go on until the fastest has the time too", async () => {
+    const { jobs } = await run(JOBS, 3, 100);
+    // The first worker's n-th run takes n ms.
+    expect(jobs.map(({ run_ms, done, total }) => [run_ms.length, done, total])).toEqual(Array(3).fill([14, 14, 14]));
   });
 
   it("get each a copy of a model that is pulled once", async () => {
@@ -117,6 +124,20 @@ describe("several jobs", () => {
     ]);
     expect(jobs[1]?.error?.message).toBe("lost");
   });
+});
+
+it("tells how long the page was hidden", async () => {
+  const page = document as unknown as { hidden: boolean } & EventTarget;
+  const hide = (hidden: boolean) => {
+    page.hidden = hidden;
+    page.dispatchEvent(new Event("visibilitychange"));
+  };
+  hide(true);
+  const ended = run(JOBS.slice(0, 1));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  hide(false);
+  const { environment } = await ended;
+  expect(environment?.hidden_ms).toBeGreaterThanOrEqual(4);
 });
 
 it("a single job runs through", async () => {

@@ -14,7 +14,8 @@ const make = maker(document);
 function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapshot {
   const jobs = [{ ...newJobState({ model: 0, backend: "wasm", feed: 0 }), status: "running" as const, ...job }];
   const models = [{ label: "model", format: "graph-model", nbytes: 14e6 }];
-  return { status: "running", page: "p", models, environment: null, jobs, error: null, task: null, ...rest };
+  const none = { environment: null, error: null, task: null, warnings: [] };
+  return { status: "running", page: "p", models, jobs, ...none, ...rest };
 }
 
 function line(job: Partial<JobState>, rest: Partial<View> = {}): string {

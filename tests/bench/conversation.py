@@ -34,6 +34,7 @@ _ENVIRONMENT = {
     "worker": True,
     "worker_problem": "",
     "tfjs_version": "4.22.0",
+    "hidden_ms": 0,
 }
 _READY = {"actual": "wasm", "device": "SIMD, 1 thread", "backend_ms": 12.5, "load_ms": 3.25}
 _NO_GPU = {"name": "Error", "message": "no WebGL", "stack": "at probe"}

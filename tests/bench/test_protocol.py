@@ -125,7 +125,7 @@ def test_python_and_typescript_declare_the_same(name: str) -> None:
 def test_python_and_typescript_agree_on_constants() -> None:
     python = {**vars(options), **vars(protocol)}
     constants = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).constants
-    bounds = {"MAX_PIECE_BYTES", "MAX_PROFILE_ROWS", "MAX_TEXT_LENGTH"}
+    bounds = {"MAX_PIECE_BYTES", "MAX_PROFILE_ROWS", "MAX_RUNS", "MAX_TEXT_LENGTH"}
     assert constants.keys() == bounds | {"BACKENDS", "HEARTBEAT_MS", "MIN_RUNS_FOR_P90"}
     assert {name: python[name] for name in constants} == constants
 

@@ -26,6 +26,7 @@ ENVIRONMENT: Any = {
     "worker": True,
     "worker_problem": "",
     "tfjs_version": "4.22.0",
+    "hidden_ms": 0.0,
 }
 
 

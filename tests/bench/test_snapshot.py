@@ -46,8 +46,9 @@ def test_a_report_replaces_what_is_told_of_a_job_and_leaves_the_others() -> None
 
 
 def test_the_status_of_the_run_its_error_and_its_environment_are_the_pages() -> None:
-    snapshot = after(report(status="failed", error=ERROR, environment={"worker": True}))
-    assert (snapshot["status"], snapshot["error"], snapshot["environment"]) == ("failed", ERROR, {"worker": True})
+    environment = {"worker": True, "hidden_ms": 0.0, "clock_resolution_ms": 0.1}
+    snapshot = after(report(status="failed", error=ERROR, environment=environment))
+    assert (snapshot["status"], snapshot["error"], snapshot["environment"]) == ("failed", ERROR, environment)
     assert snapshot["page"] == "p"
 
 

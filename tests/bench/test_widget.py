@@ -93,6 +93,23 @@ def test_the_static_output_is_filled_when_the_run_ends_and_again_with_the_pictur
     assert {output["display_id"] for output in shown[1:]} == {shown[1]["display_id"]}
 
 
+def test_the_difference_from_before_stands_below(shown: list[dict[str, Any]]) -> None:
+    first = benchmark({"m": tiny_model()}, backends="wasm")
+    assert first.measured is None
+    _run(first, done(*[2.0] * 9))
+    first.close()
+    bench = benchmark({"m": tiny_model()}, backends="wasm")
+    bench.earlier = first.measured
+    bench._ipython_display_()
+    below = shown[-1]
+    assert below["data"] == {"text/html": "", "text/plain": ""}
+    _run(bench, done(*[1.0] * 9))
+    told = shown[-1]
+    assert (told["display_id"], told["update"]) == (below["display_id"], True)
+    assert told["data"]["text/plain"].startswith("m, wasm takes 0.500 times as long as before")
+    assert "Against the run before" in told["data"]["text/html"]
+
+
 def test_await_gives_the_result_once_the_page_has_finished() -> None:
     async def cell() -> Any:
         bench = benchmark(tiny_model(), backends="wasm")

@@ -8,8 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
+from tfjs_magic.bench.order_statistics import three_digits
 from tfjs_magic.bench.protocol import ENDED
-from tfjs_magic.bench.result import _ratio
 
 RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.
@@ -123,7 +123,7 @@ def agree(widget: Widget, result: dict[str, Any]) -> None:
     """Assert that what the page shows is what Python has."""
     lines = widget.root.locator(".tm-comparisons li").all_inner_texts()
     for line, row in zip(lines, result["comparisons"], strict=True):
-        assert f"{_ratio(row['low'])}–{_ratio(row['high'])}" in line
+        assert f"{three_digits(row['low'])}–{three_digits(row['high'])}" in line
     timed = [run for run in result["runs"] if run["phase"] == "run"]
     assert widget.run_dots.count() == len(timed)
     assert widget.warmup_dots.count() == sum(run["phase"] == "warmup" for run in result["runs"])

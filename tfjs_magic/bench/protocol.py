@@ -80,6 +80,7 @@ class Environment(TypedDict):
     worker: bool
     worker_problem: str
     tfjs_version: str
+    hidden_ms: float
 
 
 class OutputParity(TypedDict):
@@ -316,6 +317,7 @@ class ClaimReply(TypedDict):  # noqa: D101
     granted: bool
     jobs: list[Job]
     runs: int
+    min_time_ms: float
     warmup: Warmup
     seed: int
 
@@ -391,6 +393,7 @@ class Snapshot(TypedDict):
     jobs: list[JobState]
     error: WireError | None
     task: Task | None
+    warnings: list[str]
 
 
 Assets = dict[str, str]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import json
-import math
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tfjs_magic.bench.labels import backend_of, contender_name
+from tfjs_magic.bench.order_statistics import median_interval, percentile, three_digits
 from tfjs_magic.bench.profile import Profile
-from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90, JobState, Parity, Snapshot, TaskKind
+from tfjs_magic.bench.protocol import JobState, Parity, Snapshot, TaskKind
+from tfjs_magic.bench.result_file import read_result, result_text, write_text
+from tfjs_magic.bench.result_page import result_page
+from tfjs_magic.bench.result_picture import result_svg
 from tfjs_magic.errors import OptionError, RunError, printable, quoted_list
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ class BenchmarkResult:
             None where it was not reached.
         environment: Browser, machine and clock; None if the page ended before it reported them.
         comparisons: One record per contender but the first, with which each is compared; see :func:`compare_rounds`.
+        warnings: Sentences on why the numbers may be worth less than they look.
         live: The widget that can be asked for more; None for a result that was read from a file.
     """
 
@@ -56,22 +62,36 @@ class BenchmarkResult:
     parity: Mapping[tuple[str, str], Parity | None]
     environment: Mapping[str, Any] | None
     comparisons: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
     live: Live | None = dataclasses.field(default=None, compare=False)
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> BenchmarkResult:
+        """Read what :meth:`to_json` wrote: its text, or the path of a file.
+
+        Raises:
+            OptionError: It is something else, or of a newer version; one sentence says what was found.
+        """
+        content = read_result(source)
+        rows: dict[str, Any] = {name: tuple(content[name]) for name in ("runs", "summary", "comparisons", "warnings")}
+        parity = {(row["model"], row["backend"]): row["parity"] for row in content["parity"]}
+        return cls(status=content["status"], environment=content["environment"], parity=parity, **rows)
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot, live: Live | None = None) -> BenchmarkResult:
         """Take the numbers out of the state that page and kernel share."""
         labels = [card["label"] for card in snapshot["models"]]
-        named = [(labels[state["job"]["model"]], _backend(state), state) for state in snapshot["jobs"]]
+        named = [(labels[state["job"]["model"]], backend_of(state), state) for state in snapshot["jobs"]]
         environment = snapshot["environment"]
         return cls(
             status=snapshot["status"],
             runs=tuple(run for label, backend, state in named for run in _runs(label, backend, state)),
             summary=summarize(snapshot),
-            parity={(label, _contender(state)): state["parity"] for label, _, state in named},
+            parity={(label, contender_name(state)): state["parity"] for label, _, state in named},
             environment=dict(environment) if environment is not None else None,
             comparisons=compare_rounds(snapshot),
             live=live,
+            warnings=tuple(snapshot["warnings"]),
         )
 
     def profile(self, backend: str | None = None, model: str | None = None) -> Pending[Profile]:
@@ -109,28 +129,56 @@ class BenchmarkResult:
             raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
         return pd.DataFrame(list(self.runs), columns=["model", "backend", "series", "phase", "index", "latency_ms"])
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """Return everything as JSON text."""
+    def to_json(self, path: str | Path | None = None, *, indent: int | None = None) -> str:
+        """Return everything as JSON text that :meth:`from_json` reads.
+
+        Args:
+            path: A file to write it to as well; one that is there is replaced.
+            indent: Blanks per level; None for one line.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
         parity = [{"model": model, "backend": backend, "parity": p} for (model, backend), p in self.parity.items()]
         content = {
             "status": self.status,
             "environment": self.environment,
             "summary": self.summary,
             "comparisons": self.comparisons,
+            "warnings": self.warnings,
             "parity": parity,
             "runs": self.runs,
         }
-        return json.dumps(content, indent=indent, allow_nan=False)
+        text = result_text(content, indent=indent)
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return picture and tables as one HTML page, which needs nothing else and holds no script.
+
+        Args:
+            path: A file to write it to as well; one that is there is replaced.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
+        models = quoted_list(dict.fromkeys(row["model"] for row in self.summary))
+        text = result_page(f"TensorFlow.js benchmark of {models}", result_svg(self.runs), self._repr_html_())
+        if path is not None:
+            write_text(path, text)
+        return text
 
     def _repr_html_(self) -> str:
-        return table_html(self.summary, self.environment, self.comparisons)
+        return table_html(self.summary, self.environment, self.comparisons, self.warnings)
 
     def __repr__(self) -> str:
         columns = _columns(self.summary)
         rows = [[title for _, title in columns], *(_cells(row, columns) for row in self.summary)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join([*(line.rstrip() for line in lines), *map(_comparison_line, self.comparisons)])
+        below = [*map(_comparison_line, self.comparisons), *map(printable, self.warnings)]
+        return "\n".join([*(line.rstrip() for line in lines), *below])
 
 
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
@@ -167,14 +215,14 @@ def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
             continue
         rounds = zip(state["run_ms"], first["run_ms"], strict=False)
         ratios = [ms / base for ms, base in rounds if ms > 0 and base > 0]
-        low, high = _median_interval(ratios)
+        low, high = median_interval(ratios)
         if low is not None:
             found.append(
                 {
                     "model": labels[state["job"]["model"]],
-                    "backend": _contender(state),
+                    "backend": contender_name(state),
                     "baseline_model": labels[first["job"]["model"]],
-                    "baseline_backend": _contender(first),
+                    "baseline_backend": contender_name(first),
                     "rounds": len(ratios),
                     "ratio": statistics.median(ratios),
                     "low": low,
@@ -188,6 +236,7 @@ def table_html(
     summary: Sequence[Mapping[str, Any]],
     environment: Mapping[str, Any] | None,
     comparisons: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[str] = (),
 ) -> str:
     """Return the summary as an HTML table; every text in it is escaped."""
     columns = _columns(summary)
@@ -196,7 +245,12 @@ def table_html(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, columns)) + "</tr>" for row in summary
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
-    lines = [*map(_comparison_line, comparisons), *notes, *([_environment_line(environment)] if environment else [])]
+    lines = [
+        *map(_comparison_line, comparisons),
+        *warnings,
+        *notes,
+        *([_environment_line(environment)] if environment else []),
+    ]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
 
@@ -204,7 +258,7 @@ def table_html(
 def _profile_of(label: str, state: JobState) -> Profile:
     if state["profile"] is None:
         raise RunError("the profile is gone: the benchmark ran again.")
-    return Profile.from_wire(label, _contender(state), state["profile"])
+    return Profile.from_wire(label, contender_name(state), state["profile"])
 
 
 def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> int:
@@ -213,8 +267,8 @@ def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> 
     Raises:
         OptionError: There is none, or more than one.
     """
-    names = [(snapshot["models"][state["job"]["model"]]["label"], _contender(state)) for state in snapshot["jobs"]]
-    ran = [{None, _backend(state), _contender(state)} for state in snapshot["jobs"]]
+    names = [(snapshot["models"][state["job"]["model"]]["label"], contender_name(state)) for state in snapshot["jobs"]]
+    ran = [{None, backend_of(state), contender_name(state)} for state in snapshot["jobs"]]
     meant = [i for i, (label, _) in enumerate(names) if model in {None, label} and backend in ran[i]]
     if len(meant) == 1:
         return meant[0]
@@ -222,16 +276,6 @@ def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> 
     if not meant:
         raise OptionError(f"no contender is {backend or 'any backend'} of {model or 'any model'}; there are {found}.")
     raise OptionError(f"backend and model leave {len(meant)} contenders; expected one of {found}.")
-
-
-def _backend(state: JobState) -> str:
-    return state["actual"] or state["job"]["backend"] or "auto"
-
-
-def _contender(state: JobState) -> str:
-    """Name what ran beside the model: "wasm", or "wasm, batch 4" where it is timed with several sizes."""
-    series = state["series"]["label"]
-    return f"{_backend(state)}, {series}" if series else _backend(state)
 
 
 def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
@@ -257,10 +301,10 @@ def _runs(label: str, backend: str, state: JobState) -> list[dict[str, Any]]:
 def _summary(label: str, state: JobState) -> dict[str, Any]:
     runs = state["run_ms"]
     parity = state["parity"]
-    interval = _median_interval(runs)
+    interval = median_interval(runs)
     return {
         "model": label,
-        "backend": _backend(state),
+        "backend": backend_of(state),
         "series": state["series"]["label"],
         "examples": state["series"]["examples"],
         "status": state["status"],
@@ -277,7 +321,7 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "median_ms": statistics.median(runs) if runs else None,
         "median_low_ms": interval[0],
         "median_high_ms": interval[1],
-        **{f"p{p}_ms": _percentile(runs, p) for p in (90, 95, 99)},
+        **{f"p{p}_ms": percentile(runs, p) for p in (90, 95, 99)},
         "mean_ms": statistics.fmean(runs) if runs else None,
         "std_ms": statistics.stdev(runs) if len(runs) > 1 else None,
         "min_ms": min(runs, default=None),
@@ -291,42 +335,16 @@ def _throughput(state: JobState) -> float | None:
     return 1000 * state["series"]["examples"] / median if median > 0 else None
 
 
-def _percentile(runs: Sequence[float], percent: int) -> float | None:
-    if len(runs) * (100 - percent) < MIN_RUNS_FOR_P90 * 10:
-        return None
-    return statistics.quantiles(runs, n=100, method="inclusive")[percent - 1]
-
-
-def _median_interval(runs: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    rank, ordered = _median_rank(len(runs)), sorted(runs)
-    return (ordered[rank - 1], ordered[-rank]) if rank >= 1 else (None, None)
-
-
-def _median_rank(count: int) -> int:
-    """Return the most values k such that fewer than k of them lie on one side of the median in at most 5 % of cases."""
-    log_share, missed, rank = -count * math.log(2), 0.0, 0
-    while True:
-        missed += 2 * math.exp(log_share)
-        if missed > 0.05:
-            return rank
-        log_share += math.log((count - rank) / (rank + 1))
-        rank += 1
-
-
 def _comparison_line(row: Mapping[str, Any]) -> str:
     several = row["model"] != row["baseline_model"]
     name, base = (
         printable(f"{row[f'{of}model']}, {row[f'{of}backend']}" if several else row[f"{of}backend"])
         for of in ("", "baseline_")
     )
-    ratio, low, high = (_ratio(row[key]) for key in ("ratio", "low", "high"))
+    ratio, low, high = (three_digits(row[key]) for key in ("ratio", "low", "high"))
     if row["low"] <= 1 <= row["high"]:
         return f"{name} and {base}: no difference that these runs could show (95 %: {low}–{high})."
     return f"{name} takes {ratio} times as long as {base} (95 %: {low}–{high})."
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _columns(summary: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
@@ -347,13 +365,22 @@ def _cell(key: str, row: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+        return three_digits(value)
     return printable(str(value))
 
 
 def _environment_line(environment: Mapping[str, Any]) -> str:
     where = "in a worker" if environment["worker"] else "on the page's main thread"
     return (
-        f"TensorFlow.js {environment['tfjs_version']} {where}, {environment['user_agent']}, "
+        f"TensorFlow.js {environment['tfjs_version']} {where}, {browser_name(environment['user_agent'])}, "
         f"{environment['hardware_concurrency']} threads, clock step {environment['clock_resolution_ms']:.3g} ms."
     )
+
+
+def browser_name(user_agent: str) -> str:
+    """Return "Chrome 126" for the long string; the string itself where it looks unfamiliar."""
+    found = re.search(r"(Firefox|Edg|OPR)/(\d+)", user_agent) or re.search(
+        r"(HeadlessChrome|Chrome|Version)/(\d+)", user_agent
+    )
+    names = {"Edg": "Edge", "OPR": "Opera", "HeadlessChrome": "Chrome (headless)", "Version": "Safari"}
+    return f"{names.get(found[1], found[1])} {found[2]}" if found else user_agent

@@ -234,6 +234,7 @@ class Session:
                 "granted": granted,
                 "jobs": [state["job"] for state in self._snapshot["jobs"]] if task is None else [task["job"]],
                 "runs": self._options.runs,
+                "min_time_ms": 1000 * self._options.min_time,
                 "warmup": self._options.warmup,
                 "seed": self._options.seed,
             }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tfjs_magic.bench.noise import noise_lines
 from tfjs_magic.bench.protocol import (
+    CONCLUDED,
     MAX_PROFILE_ROWS,
     Job,
     JobReport,
@@ -46,6 +48,7 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job], series: Seque
         "jobs": [_new_job(job, timed) for job, timed in zip(jobs, series, strict=True)],
         "error": None,
         "task": None,
+        "warnings": [],
     }
 
 
@@ -79,7 +82,8 @@ def with_report(snapshot: Snapshot, report: Report) -> Snapshot:
         position = _position(snapshot, told["progress"]["job"])
         jobs[position] = _with_job_report(jobs[position], told)
     status, environment, error = report["status"], report["environment"], report["error"]
-    return {**snapshot, "status": status, "environment": environment, "error": error, "jobs": jobs}
+    told_all: Snapshot = {**snapshot, "status": status, "environment": environment, "error": error, "jobs": jobs}
+    return {**told_all, "warnings": noise_lines(told_all)} if status in CONCLUDED else told_all
 
 
 def with_parity(snapshot: Snapshot, job: Job, parity: Parity) -> Snapshot:

@@ -14,6 +14,7 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
+from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.feeds import timed_feeds
 from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
@@ -44,6 +45,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         snapshot: Synced: the state that every view shows and the saved notebook keeps.
         assets: Synced: file name → sha256 of what the page may pull.
         widget_id: Synced: names the static output that a live view hides.
+        earlier: What is shown below it as the result before, with the difference, once there is one of its own.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -54,9 +56,11 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def __init__(self, contenders: Sequence[Contender], options: BenchmarkOptions) -> None:
         assets = load_assets()
         self._session = Session(contenders, options=options, assets=assets, send=self._send_reply, publish=self._show)
+        self.earlier: BenchmarkResult | None = None
         self._closed = False
         self._static_id: str | None = None
         self._asked: list[Pending[Any]] = []
+        self._difference_id: str | None = None
         super().__init__(
             _esm=load_esm(),
             snapshot=self._session.snapshot,
@@ -118,6 +122,14 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         self._asked.append(pending)
         return pending
 
+    @property
+    def measured(self) -> BenchmarkResult | None:
+        """The numbers, if the run has ended and there are any; never waits."""
+        snapshot = self._session.snapshot
+        if snapshot["status"] in CONCLUDED and any(state["run_ms"] for state in snapshot["jobs"]):
+            return BenchmarkResult.from_snapshot(snapshot)
+        return None
+
     def __await__(self) -> Generator[Any, None, BenchmarkResult]:
         return self._wait().__await__()
 
@@ -138,10 +150,13 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         bundle = self._repr_mimebundle_()
         if bundle is not None:
             display(bundle[0], metadata=bundle[1], raw=True)
-        if self._static_id is not None:
-            publish_display_data({}, transient={"display_id": self._static_id}, update=True)
+        for shown in filter(None, (self._static_id, self._difference_id)):
+            publish_display_data({}, transient={"display_id": shown}, update=True)
         self._static_id = uuid.uuid4().hex
         publish_display_data(self._static_bundle(), transient={"display_id": self._static_id})
+        if self.earlier is not None:
+            self._difference_id = uuid.uuid4().hex
+            publish_display_data(self._difference_bundle(), transient={"display_id": self._difference_id})
 
     @property
     def _ended(self) -> bool:
@@ -190,17 +205,30 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         if self._closed:
             return
         self.snapshot = snapshot
-        if self._static_id is not None and snapshot["status"] in ENDED:
-            publish_display_data(self._static_bundle(), transient={"display_id": self._static_id}, update=True)
         for pending in [*self._asked]:
             if pending.ended:
                 self._asked.remove(pending)
                 pending.refresh()
+        if snapshot["status"] in ENDED:
+            self._update(self._static_id, self._static_bundle)
+            self._update(self._difference_id, self._difference_bundle)
+
+    @staticmethod
+    def _update(display_id: str | None, bundle: Callable[[], dict[str, str]]) -> None:
+        if display_id is not None:
+            publish_display_data(bundle(), transient={"display_id": display_id}, update=True)
 
     def _static_bundle(self) -> dict[str, str]:
         snapshot = self._session.snapshot
         text = repr(BenchmarkResult.from_snapshot(snapshot)) if snapshot["status"] in ENDED else ""
         return {"text/html": static_html(self.widget_id, snapshot, self._session.picture), "text/plain": text}
+
+    def _difference_bundle(self) -> dict[str, str]:
+        if self.earlier is None or (now := self.measured) is None:
+            return {"text/html": "", "text/plain": ""}
+        found = compare(now, self.earlier)
+        text = f"<details open><summary>Against the run before</summary>{found._repr_html_()}</details>"
+        return {"text/html": text, "text/plain": repr(found)}
 
     def _tick_on_kernel_loop(self) -> None:
         """Tick once a second on the kernel's loop, whose lateness tells that a cell kept messages waiting."""

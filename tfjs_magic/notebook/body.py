@@ -47,8 +47,9 @@ class Body:
         tree = shell.transform_ast(shell.compile.ast_parse(source, filename=self._filename))
         self._has_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
         self._assigned = set(_assigned_names(tree))
+        self._value_name = ""
         if self._has_value:
-            _keep_value(tree)
+            self._value_name = _keep_value(tree)
         with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if shell.autoawait else 0):
             self._code = shell.compile(tree, self._filename, "exec")
 
@@ -77,15 +78,17 @@ class Body:
         """Return the last expression's value once, None if there is none."""
         return self._shell.user_ns.pop(_VALUE, None)
 
-    def model(self) -> tuple[object, str]:
-        """Return what the body made, once it has run, and a sentence about where it was found ("" if it is obvious).
+    def model(self) -> tuple[object, str, str]:
+        """Return what the body made, once it has run, and the name that it gave it, "" for none.
+
+        The third is a sentence about where it was found, "" if that is obvious.
 
         Raises:
             UsageError: The last expression is None or missing, and not exactly one model was assigned.
         """
         namespace = self._shell.user_ns
         if self._has_value and (value := self.take_value()) is not None:  # print(…) and plt.show() end many cells
-            return value, ""
+            return value, self._value_name, ""
         assigned = {name: namespace[name] for name in sorted(self._assigned) if name in namespace}
         models = models_in(assigned)
         if len({id(model) for model in models.values()}) != 1:
@@ -96,7 +99,7 @@ class Body:
                 "End the cell with the model, or name it: %%tfjs_convert model"
             )
         name, model = next(iter(models.items()))
-        return model, f"Converted '{name}', the only model that the cell assigns."
+        return model, name, f"Converted '{name}', the only model that the cell assigns."
 
     def _show_from_body(self, error: Exception) -> None:
         """Let IPython show the traceback from the body's first frame on, without the magic's machinery above it.
@@ -143,13 +146,14 @@ class AwaitTransform:
         return [call]
 
 
-def _keep_value(tree: ast.Module) -> None:
-    """Turn the last expression into an assignment, so that it is not displayed and can be taken."""
+def _keep_value(tree: ast.Module) -> str:
+    """Turn the last expression into an assignment, so that it is not displayed and can be taken; return its name."""
     last = tree.body[-1]
     assert isinstance(last, ast.Expr)
     keep = ast.Assign([ast.Name(_VALUE, ast.Store())], last.value)
     tree.body[-1] = ast.copy_location(keep, last)
     ast.fix_missing_locations(tree)
+    return last.value.id if isinstance(last.value, ast.Name) else ""
 
 
 def _assigned_names(tree: ast.AST) -> Iterator[str]:

@@ -59,6 +59,14 @@ def find_source(word: str, namespace: Mapping[str, Any]) -> object:
         raise UsageError(f"'{word}' cannot be read: {type(error).__name__}: {error}") from error
 
 
+def label_of(word: str) -> str:
+    """Return what plot and table call a SOURCE: the user's word, the last part of a path, an expression's inside."""
+    if is_expression(word):
+        return word[1:-1].strip()
+    looks_like_path = word.startswith((".", "/", "~", "\\")) or _root(word) is None
+    return Path(word).name or word if looks_like_path else word
+
+
 def models_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the models of a namespace by name, Keras models alone where there are any; private names are left out."""
     public = {name: value for name, value in namespace.items() if not name.startswith("_")}

@@ -1,8 +1,9 @@
 /** One granted benchmark: load, first run, comparison with Python and warm-up of each job; then their runs, in turns. */
 import type { KernelClient } from "../kernel";
-import type { Feed, FromKernel, Job, Stage } from "../protocol";
+import { type Feed, type FromKernel, type Job, MAX_RUNS, type Stage } from "../protocol";
 import { randomNumbers, shuffled } from "../random";
 import { toWireError } from "../wireError";
+import { watchHidden } from "./hiddenTime";
 import { buffersOf, type PulledModel, pullModel, startRuntime } from "./loading";
 import type { Runner } from "./runner";
 import { LatencyBuffer, type RunState } from "./runState";
@@ -42,7 +43,8 @@ export class BenchmarkRun {
   async run(): Promise<void> {
     const stop = () => void this.#terminate();
     this.#signal.addEventListener("abort", stop, { once: true });
-    const { jobs, runs } = this.#claim;
+    const { jobs } = this.#claim;
+    const hiddenMs = watchHidden();
     const contenders: Contender[] = [];
     try {
       for (const job of jobs) {
@@ -50,7 +52,7 @@ export class BenchmarkRun {
         const takesTurns = jobs.length > 1 && runner.workerProblem === "";
         const succeeded = await this.#attempt(job, async () => {
           await this.#prepare(runner, job);
-          if (!takesTurns) await this.#measure(runner, job, "run", runs);
+          if (!takesTurns) await this.#measureRuns(runner, job);
         });
         if (succeeded && takesTurns) contenders.push({ job, runner });
         else if (succeeded) this.#state.setJob(job, { status: "done", stage: null });
@@ -59,6 +61,8 @@ export class BenchmarkRun {
       await this.#takeTurns(contenders);
     } finally {
       this.#signal.removeEventListener("abort", stop);
+      const { environment } = this.#state.snapshot;
+      if (environment) this.#state.setEnvironment({ ...environment, hidden_ms: hiddenMs() });
       await this.#terminate();
     }
   }
@@ -76,28 +80,32 @@ export class BenchmarkRun {
     }
   }
 
-  /** Rounds in which every contender runs once, in random order; the n-th latency of each belongs to round n. */
+  /**
+   * Rounds in which every contender runs once, in random order, until all have runs and time enough; the n-th latency
+   * of each belongs to round n.
+   */
   async #takeTurns(contenders: Contender[]): Promise<void> {
-    const { runs, seed } = this.#claim;
-    const random = randomNumbers(seed);
-    const buffers = new Map(contenders.map(({ job }) => [job, new LatencyBuffer(this.#state, job, runs)]));
-    for (const { job } of contenders) this.#progress(job, "run", 0, runs);
-    let racing = contenders;
-    for (let round = 0; round < runs && racing.length > 0; round++) {
+    const random = randomNumbers(this.#claim.seed);
+    let racing = contenders.map((contender) => ({ ...contender, buffer: this.#buffer(contender.job) }));
+    for (let round = 0; round < MAX_RUNS && !racing.every(({ buffer }) => buffer.reached); round++) {
       for (const contender of shuffled(racing, random)) {
-        const { job, runner } = contender;
+        const { job, runner, buffer } = contender;
         const command = { kind: "measure", phase: "run", samples: 1 } as const;
-        const buffer = buffers.get(job);
         const alive = await this.#attempt(job, () =>
-          runner.request(command, [], ({ latencyMs, batch }) => buffer?.add(latencyMs, batch)),
+          runner.request(command, [], ({ latencyMs, batch }) => buffer.add(latencyMs, batch)),
         );
         if (!alive) racing = racing.filter((other) => other !== contender);
       }
     }
-    for (const { job } of racing) {
-      buffers.get(job)?.flush();
+    for (const { job, buffer } of racing) {
+      buffer.flush();
       this.#state.setJob(job, { status: "done", stage: null });
     }
+  }
+
+  #buffer(job: Job): LatencyBuffer {
+    const { runs, min_time_ms: minTimeMs } = this.#claim;
+    return new LatencyBuffer(this.#state, job, { runs, minTimeMs });
   }
 
   /** A new worker; where there is none, the page's one runtime. */
@@ -135,6 +143,7 @@ export class BenchmarkRun {
       worker: runner.workerProblem === "",
       worker_problem: runner.workerProblem,
       tfjs_version: tfjsVersion,
+      hidden_ms: 0,
     });
   }
 
@@ -149,7 +158,7 @@ export class BenchmarkRun {
     const first = await runner.request({ kind: "infer", feed: job.feed });
     this.#state.setFirstRun(job, first.latencyMs);
     await this.#verify(runner, job, model, first.outputs);
-    await this.#measure(runner, job, "warmup", this.#claim.warmup);
+    await this.#warmUp(runner, job, this.#claim.warmup);
   }
 
   /** Pull the model unless the job before had it; the last job that needs it takes the bytes along. */
@@ -192,12 +201,21 @@ export class BenchmarkRun {
     this.#state.setJob(job, { parity: message.parity });
   }
 
-  async #measure(runner: Runner, job: Job, phase: "warmup" | "run", samples: number | "auto"): Promise<void> {
+  async #warmUp(runner: Runner, job: Job, samples: number | "auto"): Promise<void> {
     const total = samples === "auto" ? 0 : samples;
-    this.#progress(job, phase, 0, total);
-    await runner.request({ kind: "measure", phase, samples }, [], ({ latencyMs, batch }) =>
-      this.#state.addLatencies(job, phase, latencyMs, batch, total),
+    this.#progress(job, "warmup", 0, total);
+    await runner.request({ kind: "measure", phase: "warmup", samples }, [], ({ latencyMs, batch }) =>
+      this.#state.addLatencies(job, "warmup", latencyMs, batch, total),
     );
+  }
+
+  async #measureRuns(runner: Runner, job: Job): Promise<void> {
+    const { runs: samples, min_time_ms: minTimeMs } = this.#claim;
+    const buffer = this.#buffer(job);
+    await runner.request({ kind: "measure", phase: "run", samples, minTimeMs }, [], ({ latencyMs, batch }) => {
+      buffer.add(latencyMs, batch);
+      buffer.flush();
+    });
   }
 
   #progress(job: Job, stage: Stage, done = 0, total = 0): void {

@@ -1,5 +1,7 @@
 /** The state of a run. The page that runs it owns it, shows it, and reports to the kernel what changed. */
-import type { Environment, Job, JobState, RunStatus, Series, Snapshot, Stage, WireError } from "../protocol";
+
+import type { RunStatus, Series, Snapshot, Stage, WireError } from "../protocol";
+import { type Environment, type Job, type JobState, MAX_RUNS } from "../protocol";
 
 export type RunSnapshot = Snapshot & { status: RunStatus };
 
@@ -34,7 +36,7 @@ export function sameJob(one: Job, other: Job): boolean {
 export function begun(before: Snapshot, page: string, jobs: readonly Job[]): RunSnapshot {
   const task = before.task?.status === "wanted" ? before.task : null;
   const fresh = jobs.map((job) => newJobState(job, before.jobs.find((state) => sameJob(state.job, job))?.series));
-  return { ...before, status: "running", page, environment: null, jobs: fresh, error: null, task };
+  return { ...before, status: "running", page, environment: null, jobs: fresh, error: null, task, warnings: [] };
 }
 
 /** The state in which nothing runs any more. */
@@ -53,31 +55,51 @@ function rounded(ms: number): number {
 
 const FLUSH_EVERY_MS = 100;
 
+/** Until when a job runs: both are reached. */
+export type Goal = { runs: number; minTimeMs: number };
+
 /** Latencies that come one by one go into the state in portions: a copy for each would take longer than the run. */
 export class LatencyBuffer {
   #state: RunState;
   #job: Job;
-  #total: number;
+  #goal: Goal;
+  #count = 0;
+  #spentMs = 0;
   #waiting: number[] = [];
   #batch = 1;
   #flushed = performance.now();
 
-  constructor(state: RunState, job: Job, total: number) {
+  constructor(state: RunState, job: Job, goal: Goal) {
     this.#state = state;
     this.#job = job;
-    this.#total = total;
+    this.#goal = goal;
+    state.setProgress(job, "run", 0, goal.runs);
+  }
+
+  get reached(): boolean {
+    return this.#count >= this.#goal.runs && this.#spentMs >= this.#goal.minTimeMs;
   }
 
   add(latencyMs: readonly number[], batch: number): void {
     this.#waiting.push(...latencyMs);
     this.#batch = batch;
+    this.#count += latencyMs.length;
+    this.#spentMs += batch * latencyMs.reduce((sum, ms) => sum + ms, 0);
     if (performance.now() - this.#flushed >= FLUSH_EVERY_MS) this.flush();
   }
 
   flush(): void {
-    this.#state.addLatencies(this.#job, "run", this.#waiting, this.#batch, this.#total);
+    this.#state.addLatencies(this.#job, "run", this.#waiting, this.#batch, this.#expected());
     this.#waiting = [];
     this.#flushed = performance.now();
+  }
+
+  /** How many runs there will be in all, as it looks now. */
+  #expected(): number {
+    const { runs, minTimeMs } = this.#goal;
+    if (this.reached) return this.#count;
+    const forTime = this.#spentMs > 0 ? Math.ceil((minTimeMs * this.#count) / this.#spentMs) : 0;
+    return Math.min(MAX_RUNS, Math.max(runs, forTime, this.#count));
   }
 }
 

@@ -24,6 +24,7 @@ const EMPTY: Snapshot = {
   jobs: [],
   error: null,
   task: null,
+  warnings: [],
 };
 
 /** What is claimed: the benchmark, `again` if the user asked for another run of it, or a task. */

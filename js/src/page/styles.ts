@@ -42,6 +42,7 @@ export const STYLES = `
 .tfjs-magic .tm-plot { overflow: hidden; margin: 2px 0 6px; }
 .tfjs-magic .tm-plot svg { display: block; max-width: 100%; }
 .tfjs-magic .tm-note { border-left: 3px solid var(--tm-warn); padding: 2px 10px; margin: 6px 0; }
+.tfjs-magic .tm-quiet { margin: 2px 0; color: var(--tm-muted); }
 .tfjs-magic .tm-error { border-left: 3px solid var(--tm-bad); padding: 2px 10px; margin: 6px 0; white-space: pre-wrap; }
 .tfjs-magic pre { margin: 4px 0; white-space: pre-wrap; font-size: 11px; max-height: 200px; overflow: auto; background: none; color: inherit; }
 .tfjs-magic table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }

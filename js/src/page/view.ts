@@ -135,6 +135,7 @@ function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {
   }
   const doubts = snapshot.jobs.flatMap(({ parity }) => (parity?.status === "inconclusive" ? parity.note : []));
   for (const text of new Set(doubts)) boxes.push(make("div", { class: "tm-note" }, text));
+  for (const text of snapshot.warnings) boxes.push(make("p", { class: "tm-quiet" }, text));
   return boxes;
 }
 

@@ -1,5 +1,6 @@
 /** Timed samples. The interval holds prediction and read-back, nothing else. */
 import type * as tf from "@tensorflow/tfjs-core";
+import { MAX_RUNS } from "../protocol";
 import { nextBatch, warmupDone } from "../stats";
 import type { LoadedModel } from "./model";
 
@@ -29,6 +30,8 @@ export type Measurement = {
   feed: ReadonlyMap<string, tf.Tensor>;
   /** "auto": until stable. */
   samples: number | "auto";
+  /** Least time spent in them. */
+  minTimeMs: number;
   batch: number;
   clockResolutionMs: number;
   stopped: () => boolean;
@@ -51,12 +54,17 @@ export async function measure(options: Measurement): Promise<number> {
     reported = latencies.length;
     lastReport = performance.now();
   };
-  const finished = () =>
-    options.samples === "auto" ? warmupDone(latencies, performance.now() - begin) : latencies.length >= options.samples;
+  let spentMs = 0;
+  const finished = () => {
+    if (options.samples === "auto") return warmupDone(latencies, performance.now() - begin);
+    const reached = latencies.length >= options.samples && spentMs >= options.minTimeMs;
+    return reached || latencies.length >= MAX_RUNS;
+  };
   while (!finished()) {
     if (options.stopped()) throw new Error("The run was stopped.");
     const sample = await timeSample(options.model, options.feed, batch);
     latencies.push(sample.latencyMs);
+    spentMs += sample.elapsedMs;
     usedBatch = batch;
     batch = nextBatch(batch, sample.elapsedMs, options.clockResolutionMs);
     if (performance.now() - lastReport >= REPORT_EVERY_MS) report();

@@ -77,6 +77,7 @@ export class Runtime {
           model: this.#loaded(),
           feed: this.#timedFeed,
           samples: command.samples,
+          minTimeMs: command.minTimeMs ?? 0,
           batch: this.#batch,
           clockResolutionMs: this.#clockResolutionMs,
           stopped: () => this.#stopped,

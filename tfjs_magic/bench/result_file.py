@@ -1,0 +1,135 @@
+"""A result as a file: JSON that says what it is, and the reader that says what is wrong with another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType
+from typing import Any, NoReturn
+
+from tfjs_magic._version import __version__
+from tfjs_magic.errors import OptionError, SaveError, quoted_list, reason_of
+from tfjs_magic.writers.staging import staged, writable
+
+FORMAT = "tfjs_magic.BenchmarkResult"
+#: One more whenever a reader of the version before would misunderstand what is written.
+VERSION = 1
+
+#: Thirty years.
+_LONGEST_MS = 1e12
+
+_TEXT, _NUMBER, _TRUTH = (str,), (int, float), (bool,)
+_MAYBE_TEXT, _MAYBE_NUMBER = (str, NoneType), (int, float, NoneType)
+_CONTENT: Mapping[str, tuple[type, ...]] = {
+    "status": _TEXT,
+    "environment": (dict, NoneType),
+    **dict.fromkeys(("summary", "comparisons", "warnings", "parity", "runs"), (list,)),
+}
+#: What every row of a list has; more is kept as it is.
+_ROWS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    "summary": {
+        **dict.fromkeys(("model", "backend", "status", "device", "parity_note", "error"), _TEXT),
+        **dict.fromkeys(("warmup_runs", "n", "batch"), (int,)),
+        **dict.fromkeys(("backend_ms", "load_ms", "first_ms", "median_ms", "p90_ms", "min_ms"), _MAYBE_NUMBER),
+        **dict.fromkeys(("median_low_ms", "median_high_ms"), _MAYBE_NUMBER),
+        "software": _TRUTH,
+        "parity": _MAYBE_TEXT,
+    },
+    "comparisons": {
+        **dict.fromkeys(("model", "backend", "baseline_model", "baseline_backend"), _TEXT),
+        **dict.fromkeys(("ratio", "low", "high"), _NUMBER),
+    },
+    "parity": {"model": _TEXT, "backend": _TEXT, "parity": (dict, NoneType)},
+    "runs": {"model": _TEXT, "backend": _TEXT, "phase": _TEXT, "index": (int,), "latency_ms": _NUMBER},
+}
+_ENVIRONMENT: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("user_agent", "platform", "worker_problem", "tfjs_version"), _TEXT),
+    "hardware_concurrency": (int,),
+    "clock_resolution_ms": _NUMBER,
+    "worker": _TRUTH,
+}
+
+
+def result_text(content: Mapping[str, Any], *, indent: int | None) -> str:
+    """Return the fields of a result as JSON that begins with its format and version."""
+    return json.dumps({"format": FORMAT, "version": VERSION, **content}, indent=indent, allow_nan=False)
+
+
+def read_result(source: str | Path) -> dict[str, Any]:
+    """Return what :func:`result_text` was given, checked, from its text or from the path of a file that holds it.
+
+    Raises:
+        OptionError: It is no such text; one sentence says what was found.
+    """
+    text, where = _text_of(source)
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(where, f"is no JSON ({reason_of(error)})") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise _unreadable(where, f"has the format '{found:.80}'" if isinstance(found, str) else "is other JSON")
+    version = content.get("version")
+    if type(version) is not int or version < 1:
+        raise _unreadable(where, f"has the version {version!r:.80}")
+    if version > VERSION:
+        raise OptionError(
+            f"{where} has version {version} of the format '{FORMAT}'; tfjs_magic {__version__} reads up to version "
+            f"{VERSION}: update tfjs_magic."
+        )
+    _check(content, _CONTENT, where)
+    if content["environment"] is not None:
+        _check(content["environment"], _ENVIRONMENT, f"the environment of {where}")
+    for name, fields in _ROWS.items():
+        for index, row in enumerate(content[name]):
+            _check(row, fields, f"{name}[{index}] of {where}")
+    if not all(isinstance(line, str) for line in content["warnings"]):
+        raise _unreadable(where, "has warnings that are no text")
+    if wrong := [run["latency_ms"] for run in content["runs"] if not 0 <= run["latency_ms"] <= _LONGEST_MS]:
+        raise _unreadable(where, f"has a latency of {wrong[0]:g} ms")
+    return {name: value for name, value in content.items() if name not in {"format", "version"}}
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file, whole or not at all; one that is there is replaced.
+
+    Raises:
+        SaveError: It cannot be written, or is a directory.
+    """
+    target = writable(path)
+    if target.is_dir():
+        raise SaveError(f"'{target}' is a directory; expected the name of a file.")
+    with staged(target) as place:
+        place.write_text(text, encoding="utf-8")
+
+
+def _text_of(source: str | Path) -> tuple[str, str]:
+    """Return the text, and what messages call it: a path never begins as JSON does."""
+    if isinstance(source, str) and source.lstrip()[:1] in {"{", "["}:
+        return source, "the text"
+    try:
+        return Path(source).expanduser().read_text(encoding="utf-8"), f"'{source}'"
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else reason_of(error)
+        raise OptionError(f"'{str(source)[:100]}' cannot be read: {reason}; expected a file or its text.") from error
+
+
+def _check(row: Any, fields: Mapping[str, tuple[type, ...]], where: str) -> None:
+    if not isinstance(row, dict):
+        raise _unreadable(where, f"is a {type(row).__name__}")
+    if missing := fields.keys() - row.keys():
+        raise _unreadable(where, f"lacks {quoted_list(missing)}")
+    for name, kinds in fields.items():
+        if type(row[name]) not in kinds:
+            raise _unreadable(where, f"has {row[name]!r:.80} for '{name}'")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _unreadable(where: str, found: str) -> OptionError:
+    return OptionError(
+        f"{where} {found}; expected what BenchmarkResult.to_json() writes: '{FORMAT}', version {VERSION}."
+    )
