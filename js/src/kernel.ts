@@ -17,6 +17,7 @@ const ANSWERS = {
   verify: "verified",
   report: "ack",
   picture: "ack",
+  get_result: "result",
 } as const satisfies Record<ToKernel["kind"], FromKernel["kind"]>;
 
 /** A request as the caller writes it; the client adds the id. */

@@ -22,6 +22,9 @@ export const HEARTBEAT_MS = 2000;
 /** Below this many runs the slowest tenth is three runs or fewer, so the 90th percentile is not given. */
 export const MIN_RUNS_FOR_P90 = 30;
 
+/** Bound on the timed runs of a job. */
+export const MAX_RUNS = 100000;
+
 /** Fastest first: the order in which they are tried when none is named. */
 export const BACKENDS = ["webgpu", "webgl", "wasm", "cpu"] as const;
 
@@ -72,6 +75,9 @@ export type OutputParity = {
 /** `status`: "passed" | "failed" | "inconclusive" | "reported" (quantized: no verdict without the user's bound) | "no_reference" |
  *  "source_changed" | "source_failed". `note` is a sentence for the reader, "" if none. */
 export type Parity = { status: string; note: string; outputs: OutputParity[] };
+
+/** What the reader chose in the widget: null for what the cell asked for. No backend: the fastest. */
+export type RunChoice = { backends: BackendName[] | null; runs: number | null };
 
 // ---------------------------------------------------------------- the state of a benchmark
 
@@ -128,7 +134,7 @@ export type ToKernel =
   /** A file of tfjs_magic/static/. Answer: asset + 1 buffer. */
   | { kind: "get_asset"; id: number; name: string }
   /** May this page run the benchmark? `again`: the user pressed Run again. Answer: claim. */
-  | { kind: "claim"; id: number; page: string; again: boolean }
+  | { kind: "claim"; id: number; page: string; again: boolean; choice: RunChoice | null }
   /** Answer: model + 1 buffer (model.json, UTF-8). */
   | { kind: "get_model"; id: number; model: number }
   /** Answer: weights + 1 buffer. `length` ≤ MAX_PIECE_BYTES. */
@@ -159,7 +165,9 @@ export type ToKernel =
       jobs: JobReport[];
     }
   /** The finished plot as SVG text, for the saved notebook. Answer: ack. */
-  | { kind: "picture"; id: number; page: string; svg: string };
+  | { kind: "picture"; id: number; page: string; svg: string }
+  /** The numbers as BenchmarkResult.to_json writes them. Answer: result + 1 buffer (UTF-8). */
+  | { kind: "get_result"; id: number };
 
 // ---------------------------------------------------------------- hop 1: kernel → page
 
@@ -182,6 +190,7 @@ export type FromKernel =
   | { kind: "weights"; id: number; offset: number; crc32: number }
   | { kind: "feed"; id: number; tensors: WireTensor[] }
   | { kind: "verified"; id: number; parity: Parity }
+  | { kind: "result"; id: number }
   | { kind: "ack"; id: number }
   | { kind: "failed"; id: number; error: WireError };
 

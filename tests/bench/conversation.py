@@ -66,8 +66,8 @@ def converse() -> list[dict[str, Any]]:
 
     ask("get_asset", name="page.js")
     ask("get_asset", name="missing.js")
-    ask("claim", page="p", again=False)
-    ask("claim", page="q", again=True)
+    ask("claim", page="p", again=False, choice=None)
+    ask("claim", page="q", again=True, choice=None)
     ask("get_model", model=0)
     ask("get_weights", model=0, offset=0, length=60)
     ask("get_feed", model=0, feed=0)
@@ -85,7 +85,10 @@ def converse() -> list[dict[str, Any]]:
     failed = {"status": "failed", "stage": None, "done": 0, "total": 0, "error": _NO_GPU}
     tell(job_report(job=_WEBGL, **failed), status="finished")
     ask("picture", page="p", svg=_PICTURE)
-    ask("claim", page="q", again=False)
+    ask("get_result")
+    ask("claim", page="q", again=False, choice=None)
+    ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 0})
+    ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 2})
     return steps
 
 

@@ -63,12 +63,12 @@ class Widget:
     @property
     def run_dots(self) -> Locator:
         """The plot's marks of timed runs."""
-        return self.root.locator(".tm-plot svg title").filter(has_text=re.compile(r", run \d+:"))
+        return self.root.locator(".tm-plot svg [data-part=run] > *")
 
     @property
     def warmup_dots(self) -> Locator:
         """The plot's marks of warm-up runs, without the first run."""
-        return self.root.locator(".tm-plot svg title").filter(has_text=re.compile(r", warm-up \d+:"))
+        return self.root.locator(".tm-plot svg [data-part=warmup] > *")
 
     @property
     def rows(self) -> list[dict[str, str]]:

@@ -103,6 +103,13 @@ class Parity(TypedDict):
     outputs: list[OutputParity]
 
 
+class RunChoice(TypedDict):
+    """What the reader chose in the widget: None for what the cell asked for. No backend: the fastest."""
+
+    backends: list[Backend] | None
+    runs: int | None
+
+
 # ---------------------------------------------------------------- the state of a benchmark
 class JobProgress(TypedDict):
     """What the page that runs a job says of it, but for the latencies of warm-up and runs."""
@@ -157,6 +164,7 @@ class Claim(TypedDict):  # noqa: D101
     id: int
     page: str
     again: bool
+    choice: RunChoice | None
 
 
 class GetModel(TypedDict):  # noqa: D101
@@ -215,7 +223,12 @@ class Picture(TypedDict):  # noqa: D101
     svg: str
 
 
-ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | Picture
+class GetResult(TypedDict):  # noqa: D101
+    kind: Literal["get_result"]
+    id: int
+
+
+ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | Picture | GetResult
 
 
 # ---------------------------------------------------------------- kernel → page
@@ -265,6 +278,11 @@ class VerifiedReply(TypedDict):  # noqa: D101
     parity: Parity
 
 
+class ResultReply(TypedDict):  # noqa: D101
+    kind: Literal["result"]
+    id: int
+
+
 class AckReply(TypedDict):  # noqa: D101
     kind: Literal["ack"]
     id: int
@@ -276,7 +294,17 @@ class FailedReply(TypedDict):  # noqa: D101
     error: WireError
 
 
-FromKernel = AssetReply | ClaimReply | ModelReply | WeightsReply | FeedReply | VerifiedReply | AckReply | FailedReply
+FromKernel = (
+    AssetReply
+    | ClaimReply
+    | ModelReply
+    | WeightsReply
+    | FeedReply
+    | VerifiedReply
+    | ResultReply
+    | AckReply
+    | FailedReply
+)
 
 
 # ---------------------------------------------------------------- the synced traits

@@ -23,9 +23,10 @@ from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import Feed
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
+from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.verify import compare
-from tfjs_magic.errors import reason_of
+from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: A page that missed three reports is taken for gone.
@@ -94,9 +95,13 @@ class Session:
         cards: list[wire.ModelCard] = [
             {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
         ]
+        self._chosen = options
+        self._snapshot = states.new_snapshot(cards, self._jobs(options))
+
+    def _jobs(self, options: BenchmarkOptions) -> list[wire.Job]:
         backends: Sequence[Backend | None] = options.backends or (None,)
-        jobs: list[wire.Job] = [{"model": i, "backend": b} for i in range(len(cards)) for b in dict.fromkeys(backends)]
-        self._snapshot = states.new_snapshot(cards, jobs)
+        models = range(len(self._contenders))
+        return [{"model": i, "backend": b} for i in models for b in dict.fromkeys(backends)]
 
     @property
     def snapshot(self) -> wire.Snapshot:
@@ -150,7 +155,7 @@ class Session:
             if self._snapshot["status"] == "running":
                 self._set_state(states.interrupt(self._snapshot))
 
-    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: PLR0911 - one return per kind
+    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911 - one return per kind
         with self._lock:
             self._last_message = self._clock()
         match message["kind"]:
@@ -172,6 +177,9 @@ class Session:
                 return self._report(message)
             case "picture":
                 return self._keep_picture(message)
+            case "get_result":
+                text = BenchmarkResult.from_snapshot(self.snapshot).to_json(indent=2)
+                return {"kind": "result", "id": message["id"]}, [text.encode()]
 
     def _get_asset(self, message: wire.GetAsset) -> Answer:
         asset = self._assets.get(message["name"])
@@ -193,21 +201,40 @@ class Session:
                 status == "pending" or repeated or (message["again"] and status in ENDED)
             )
             if granted:
+                if not repeated:
+                    self._chosen = self._options_for(message["choice"])
                 self._last_report = self._clock()
                 self._last_report_id = -1
                 self._outputs.clear()
                 self._picture = None
-                self._set_state(states.start(self._snapshot, message["page"]), at_once=True)
+                jobs = self._jobs(self._chosen)
+                self._set_state(states.start(self._snapshot, message["page"], jobs), at_once=True)
             reply: wire.ClaimReply = {
                 "kind": "claim",
                 "id": message["id"],
                 "granted": granted,
                 "jobs": [state["job"] for state in self._snapshot["jobs"]],
-                "runs": self._options.runs,
-                "warmup": self._options.warmup,
-                "seed": self._options.seed,
+                "runs": self._chosen.runs,
+                "warmup": self._chosen.warmup,
+                "seed": self._chosen.seed,
             }
         return reply, []
+
+    def _options_for(self, choice: wire.RunChoice | None) -> BenchmarkOptions:
+        """Return the cell's options with what the reader chose instead.
+
+        Raises:
+            ProtocolError: A number is out of bounds.
+        """
+        backends, runs = (choice["backends"], choice["runs"]) if choice else (None, None)
+        try:
+            return dataclasses.replace(
+                self._options,
+                backends=self._options.backends if backends is None else backends or None,
+                runs=self._options.runs if runs is None else runs,
+            )
+        except OptionError as error:
+            raise wire.ProtocolError(str(error)) from error
 
     def _get_model(self, message: wire.GetModel) -> Answer:
         contender = self._contender(message["model"])

@@ -35,10 +35,9 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job]) -> Snapshot:
     }
 
 
-def start(snapshot: Snapshot, page: str) -> Snapshot:
+def start(snapshot: Snapshot, page: str, jobs: Sequence[Job]) -> Snapshot:
     """Return the state at the start of a run: results of an earlier one are gone."""
-    fresh = new_snapshot(snapshot["models"], [state["job"] for state in snapshot["jobs"]])
-    return {**fresh, "status": "running", "page": page}
+    return {**new_snapshot(snapshot["models"], jobs), "status": "running", "page": page}
 
 
 def interrupt(snapshot: Snapshot) -> Snapshot:

@@ -3,7 +3,7 @@ import { parseSnapshot } from "../guards";
 import type { KernelClient } from "../kernel";
 import { inPageQueue, pageShared } from "../pageShared";
 import { latencyPicture } from "../plot/picture";
-import type { Snapshot } from "../protocol";
+import type { RunChoice, Snapshot } from "../protocol";
 import { toWireError } from "../wireError";
 import { BenchmarkRun } from "./benchmarkRun";
 import { Reporter, reportOf } from "./reporter";
@@ -60,14 +60,14 @@ export class Session {
     if (this.#snapshot.status === "pending") this.start(false);
   }
 
-  /** Claim and run, unless this page does already. `again`: the user asked for another run. */
-  start(again: boolean): void {
+  /** Claim and run, unless this page does already. `again`: the user asked for another run, of what he chose. */
+  start(again: boolean, choice: RunChoice | null = null): void {
     if (this.#abort) return;
     const abort = new AbortController();
     this.#abort = abort;
     this.#setActivity("queued");
     const { signal } = abort;
-    void inPageQueue(signal, () => this.#claimAndRun(again, abort))
+    void inPageQueue(signal, () => this.#claimAndRun(again, choice, abort))
       .catch((error) => this.#failUnclaimed(error, signal))
       .finally(() => {
         this.#abort = null;
@@ -79,14 +79,14 @@ export class Session {
     this.#abort?.abort(new DOMException("Stopped.", "AbortError"));
   }
 
-  async #claimAndRun(again: boolean, abort: AbortController): Promise<void> {
+  async #claimAndRun(again: boolean, choice: RunChoice | null, abort: AbortController): Promise<void> {
     const { signal } = abort;
     this.#setActivity("claiming");
     await this.#delivered;
     signal.throwIfAborted();
-    const request = { kind: "claim", page: this.#page, again } as const;
+    const request = { kind: "claim", page: this.#page, again, choice } as const;
     const { message: claim } = await this.#client.request(request, { signal }).catch((error: unknown) => {
-      if (signal.aborted) this.#withdraw();
+      if (signal.aborted) this.#withdraw(choice);
       throw error;
     });
     if (!claim.granted) return this.#mirror();
@@ -115,13 +115,19 @@ export class Session {
     await this.#client.request(request, { background: true }).catch(() => undefined);
   }
 
+  /** The numbers as a file, which the kernel writes. */
+  async resultJson(): Promise<Uint8Array<ArrayBuffer>> {
+    const { buffers } = await this.#client.request({ kind: "get_result" });
+    const [bytes] = buffers;
+    if (!bytes) throw new Error("The kernel sent no result.");
+    return bytes;
+  }
+
   /** A busy kernel grants the claim when it is free, though it was given up: it must not wait for this page. */
-  #withdraw(): void {
-    const granted = begun(
-      this.#snapshot,
-      this.#page,
-      this.#snapshot.jobs.map(({ job }) => job),
-    );
+  #withdraw(choice: RunChoice | null): void {
+    // Which jobs a choice leads to only the kernel's answer would have told.
+    const jobs = choice ? [] : this.#snapshot.jobs.map(({ job }) => job);
+    const granted = begun(this.#snapshot, this.#page, jobs);
     const request = reportOf(granted, ended(granted, "stopped"));
     void this.#client.request(request, { background: true }).catch(() => undefined);
   }

@@ -1,7 +1,7 @@
 /** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
 import { formatError, formatMs, formatRange } from "../format";
 import { randomId } from "../pageShared";
-import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
+import { backendLabel, type MarkStyle, modelLabel, stylesOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
 import { type JobState, MIN_RUNS_FOR_P90, type Parity, type Snapshot, type WireError } from "../protocol";
 import { summarize } from "../stats";
@@ -23,13 +23,14 @@ export class JobTable {
 
   draw(snapshot: Snapshot): void {
     const make = this.#make;
+    const styles = stylesOf(snapshot);
     const rows = snapshot.jobs.flatMap((job, index) => {
       const toggle = () => {
         if (!this.#open.delete(index)) this.#open.add(index);
         this.draw(snapshot);
       };
       const detail = { id: `${this.#id}-${index}`, expanded: this.#open.has(index), toggle };
-      return [jobRow(make, snapshot, job, index, detail), ...detailRow(make, job, detail)];
+      return [jobRow(make, snapshot, job, styles[index], detail), ...detailRow(make, job, detail)];
     });
     const heads = COLUMNS.map((name) => make("th", { scope: "col" }, name));
     const caption = make("caption", { class: "tm-hidden" }, "Latency by backend");
@@ -40,7 +41,13 @@ export class JobTable {
 
 type Detail = { id: string; expanded: boolean; toggle: () => void };
 
-function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
+function jobRow(
+  make: Make,
+  snapshot: Snapshot,
+  job: JobState,
+  style: MarkStyle | undefined,
+  detail: Detail,
+): HTMLElement {
   const { count, median, interval, p90, min } = summarize(job.run_ms);
   const within = interval === null ? [] : [intervalText(make, interval)];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
@@ -53,7 +60,8 @@ function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, de
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
     ["Min", formatMs(min)],
   ];
-  const head = make("th", { scope: "row" }, swatch(make("span").ownerDocument, colorOf(index), symbolOf(index)));
+  const head = make("th", { scope: "row" });
+  if (style) head.append(swatch(head.ownerDocument, style));
   if (snapshot.models.length > 1) head.append(`${modelLabel(snapshot, job)}: `);
   head.append(job.actual ?? job.job.backend ?? "fastest");
   if (job.software) head.append(make("span", { class: "tm-software" }, "SOFTWARE GPU"));
