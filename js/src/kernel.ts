@@ -3,6 +3,7 @@ import { isRecord, parseFromKernel } from "./guards";
 import type { Model } from "./model";
 import { deferred } from "./promises";
 import type { FromKernel, ToKernel, WithoutId } from "./protocol";
+import type { Waiting } from "./waiting";
 import { type KernelState, watchKernel } from "./watchKernel";
 import { fromWireError } from "./wireError";
 
@@ -81,9 +82,9 @@ export class KernelClient {
   #nextId = 1;
   #timer: ReturnType<typeof setInterval> | null = null;
   #closed: Error | null = null;
-  #waiting = false;
+  #waiting: Waiting = null;
   #closing = new AbortController();
-  #waitingListeners = new Set<(waiting: boolean) => void>();
+  #waitingListeners = new Set<(waiting: Waiting) => void>();
   #kernelState: () => KernelState;
 
   constructor(model: Model) {
@@ -100,8 +101,8 @@ export class KernelClient {
     return this.#closing.signal;
   }
 
-  /** Calls back whenever requests begin or cease to wait for a busy kernel. */
-  onWaiting(listener: (waiting: boolean) => void, signal: AbortSignal): void {
+  /** Calls back whenever requests begin or cease to wait for a kernel that is busy, or out of reach. */
+  onWaiting(listener: (waiting: Waiting) => void, signal: AbortSignal): void {
     this.#waitingListeners.add(listener);
     signal.addEventListener("abort", () => this.#waitingListeners.delete(listener), { once: true });
     listener(this.#waiting);
@@ -189,7 +190,8 @@ export class KernelClient {
   }
 
   #updateWaiting(): void {
-    const waiting = [...this.#pending.values()].some(({ isLate }) => isLate);
+    const isLate = [...this.#pending.values()].some((pending) => pending.isLate);
+    const waiting = !isLate ? null : this.#kernelState() === "disconnected" ? "disconnected" : "busy";
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     for (const listener of this.#waitingListeners) listener(waiting);

@@ -18,7 +18,7 @@ function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapsho
 }
 
 function line(job: Partial<JobState>, rest: Partial<View> = {}): string {
-  const view: View = { snapshot: snapshot(job), activity: "running", waiting: false, elsewhere: false, ...rest };
+  const view: View = { snapshot: snapshot(job), activity: "running", waiting: null, elsewhere: false, ...rest };
   return statusLine(view).text;
 }
 
@@ -38,14 +38,15 @@ describe("statusLine", () => {
     const view = {
       snapshot: snapshot({ stage: "run", done: 15, total: 30 }),
       activity: "running",
-      waiting: false,
+      waiting: null,
       elsewhere: false,
     } as const;
     expect(statusLine(view).share).toBe(0.5);
   });
 
   it("says for what it waits, before everything else", () => {
-    expect(line({ stage: "run" }, { waiting: true })).toContain("Waiting for the kernel (a cell is running)");
+    expect(line({ stage: "run" }, { waiting: "busy" })).toContain("Waiting for the kernel (a cell is running)");
+    expect(line({ stage: "run" }, { waiting: "disconnected" })).toContain("The connection to the kernel is lost");
     expect(line({}, { activity: "queued" })).toContain("another benchmark");
     expect(line({ stage: "run", done: 1, total: 2 }, { elsewhere: true, activity: "idle" })).toBe(
       "In another tab: wasm: run 1 of 2",
@@ -60,7 +61,7 @@ describe("statusLine", () => {
     ["interrupted", "closed or reloaded"],
   ])("has a sentence for %s", (status, want) => {
     const activity: Activity = "idle";
-    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity, waiting: false, elsewhere: false };
+    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity, waiting: null, elsewhere: false };
     expect(statusLine(view).text).toContain(want);
   });
 });

@@ -4,6 +4,7 @@ import type { KernelClient } from "../kernel";
 import { inPageQueue, pageShared } from "../pageShared";
 import { latencyPicture } from "../plot/picture";
 import type { RunChoice, Snapshot } from "../protocol";
+import type { Waiting } from "../waiting";
 import { toWireError } from "../wireError";
 import { BenchmarkRun } from "./benchmarkRun";
 import { Reporter, reportOf } from "./reporter";
@@ -12,7 +13,7 @@ import { begun, ended, RunState } from "./runState";
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
-export type View = { snapshot: Snapshot; activity: Activity; waiting: boolean; elsewhere: boolean };
+export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean };
 
 const EMPTY: Snapshot = { status: "pending", page: "", models: [], environment: null, jobs: [], error: null };
 
@@ -30,7 +31,7 @@ export class Session {
   #page = pageShared().id;
   #snapshot: Snapshot = EMPTY;
   #activity: Activity = "idle";
-  #waiting = false;
+  #waiting: Waiting = null;
   #abort: AbortController | null = null;
   /** The last run's reports: they must reach the kernel before another claim, or they would count for that. */
   #delivered: Promise<void> = Promise.resolve();

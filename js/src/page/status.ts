@@ -3,6 +3,7 @@ import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
 import { seriesLabel } from "../plot/series";
 import type { JobState, Snapshot, Stage } from "../protocol";
+import { waitingText } from "../waiting";
 import type { View } from "./session";
 
 export type StatusLine = {
@@ -15,7 +16,7 @@ export type StatusLine = {
 
 export function statusLine(view: View): StatusLine {
   const { snapshot, activity, waiting } = view;
-  if (waiting) return plainLine("Waiting for the kernel (a cell is running) …", null);
+  if (waiting) return plainLine(waitingText(waiting), null);
   if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);
   if (activity === "claiming") return plainLine("Starting …", null);
   switch (snapshot.status) {

@@ -24,6 +24,9 @@ export const STYLES = `
     --tm-page: var(--jp-layout-color1, var(--vscode-editor-background, #1e1e1e));
   }
 }
+@media (forced-colors: active) {
+  .tfjs-magic { --tm-fg: CanvasText; --tm-muted: CanvasText; --tm-border: CanvasText; --tm-page: Canvas; --tm-accent: Highlight; }
+}
 .tfjs-magic * { box-sizing: border-box; }
 .tfjs-magic header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: start; }
 .tfjs-magic .tm-models { flex: 1 1 200px; margin: 0; padding: 0; list-style: none; }

@@ -134,7 +134,7 @@ function verdictOn(output: Parity["outputs"][number], { status }: Parity): strin
 function parityDetail(make: Make, parity: Parity): Node[] {
   const note = make("p", {}, parity.note);
   if (parity.outputs.length === 0) return [note];
-  const heads = ["Output", "Max abs error", "Relative to largest", "Tolerance", "Cosine", "Top-1 agreement", ""];
+  const heads = ["Output", "Max abs error", "Relative to largest", "Tolerance", "Cosine", "Top-1 agreement", "Verdict"];
   const rows = parity.outputs.map((output) => {
     const cells = [
       formatError(output.max_abs_error),

@@ -60,12 +60,12 @@ function usualMax({ runMs }: Series): number {
   return Math.min(most, OUTLIER_RATIO * quantile(runMs, 0.9));
 }
 
-/** At most seven whole numbers: 1 and round ones. */
+/** At most seven whole numbers: round ones, and 1 where it is not next to one. */
 export function runTicks({ runs }: Frame): number[] {
   if (runs === 0) return [];
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => runs / size <= 6) ?? Math.ceil(runs / 6);
   const round = Array.from({ length: Math.floor(runs / step) }, (_, i) => (i + 1) * step);
-  return step === 1 ? round : [1, ...round];
+  return step <= 2 ? round : [1, ...round];
 }
 
 /** 1, 2 and 5 of each power of ten, as far as they lie on a logarithmic axis; 1 alone where these are too many. */
