@@ -77,6 +77,16 @@ describe("latencyPlot", () => {
     expect(ticks(draw([series({ expectedRuns: 30, warmupMs: [3] })]).svg, "x")).toEqual([1, 5, 10, 15, 20, 25, 30]);
   });
 
+  it("draws the extremes of very many runs", () => {
+    const runMs = Array.from({ length: 20000 }, (_, i) => 5 + (i % 7));
+    runMs[12345] = 11.5;
+    const { points } = draw([series({ runMs })]);
+    expect(points).toHaveLength(800);
+    expect(points.find(({ ms }) => ms === 11.5)?.index).toBe(12345);
+    const indices = points.map(({ index }) => index);
+    expect(indices).toEqual([...indices].sort((a, b) => a - b));
+  });
+
   it("shows the quartiles of enough runs", () => {
     const boxes = (runMs: number[]) => draw([series({ runMs })]).svg.querySelectorAll('[data-part="box"] > *').length;
     expect(boxes([1, 2, 3, 4])).toBe(0);

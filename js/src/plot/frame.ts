@@ -78,3 +78,15 @@ export function logTicks({ bottom, top }: Frame): number[] {
   const all = powers.flatMap((power) => steps.map((digit) => Number(`${digit}e${power}`)));
   return all.filter((ms) => ms >= bottom && ms <= top);
 }
+
+/** Indices of the values to draw, in their order: all of them, or the least and the greatest of each of `pairs` parts. */
+export function drawnIndices(values: readonly number[], pairs: number): number[] {
+  const all = values.map((_, i) => i);
+  if (values.length <= 2 * pairs) return all;
+  const size = Math.ceil(values.length / pairs);
+  const by = (sign: 1 | -1) => (a: number, b: number) => (sign * ((values[b] ?? 0) - (values[a] ?? 0)) < 0 ? b : a);
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, part) => {
+    const indices = all.slice(part * size, (part + 1) * size);
+    return [...new Set([indices.reduce(by(1)), indices.reduce(by(-1))])].sort((a, b) => a - b);
+  }).flat();
+}

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { formatMs } from "../format";
 import { quantile } from "../stats";
-import { type Frame, frameOf, logTicks, median, type PlotSize, runTicks } from "./frame";
+import { drawnIndices, type Frame, frameOf, logTicks, median, type PlotSize, runTicks } from "./frame";
 import type { Series } from "./series";
 
 /** A latency, and where it stands in the plot, in pixels. */
@@ -24,6 +24,8 @@ const WARMUP_LABEL_PX = 60;
 const GAP_PX = 10;
 const LANE_PX = 14;
 const MAX_LANES_SHARE = 0.2;
+/** Of more runs than twice this, only the extremes of so many parts are drawn: no more can be told apart. */
+const MAX_PAIRS = 400;
 /** A box needs this many runs to say something. */
 const MIN_RUNS_FOR_BOX = 5;
 const SVG = "http://www.w3.org/2000/svg";
@@ -130,7 +132,7 @@ function pointsOf(series: Series, frame: Frame): Point[] {
   return [
     ...(series.firstMs === null ? [] : [point("first", 0, series.firstMs, at(0))]),
     ...series.warmupMs.map((ms, i) => point("warmup", i, ms, at(i + 1))),
-    ...series.runMs.map((ms, i) => point("run", i, ms, i + 1)),
+    ...drawnIndices(series.runMs, MAX_PAIRS).map((i) => point("run", i, series.runMs[i] ?? 0, i + 1)),
   ];
 }
 
