@@ -73,7 +73,7 @@ describe("jobTable", () => {
     expect(text(table, "Min")).toBe("1 ms");
     expect(text(table, "p90")).toBe("–");
     expect(text(table, "Load")).toBe("12.3 ms");
-    expect(text(table, "Warm-up")).toBe("2 runs");
+    expect(text(table, "First run")).toBe("99 ms2 warm-ups");
     const many = cells({ run_ms: Array.from({ length: 30 }, (_, i) => i + 1) });
     expect(text(many, "p90")).toBe("27.1 ms");
     expect(text(many, "Median")).toBe("15.5 ms10–21 ms");

@@ -7,7 +7,7 @@ import { type JobState, MIN_RUNS_FOR_P90, type Parity, type Snapshot, type WireE
 import { summarize } from "../stats";
 import { type Make, redraw } from "./dom";
 
-const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Warm-up", "Median", "p90", "Min"];
+const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Median", "p90", "Min"];
 
 export class JobTable {
   readonly element: HTMLElement;
@@ -50,12 +50,13 @@ function jobRow(
 ): HTMLElement {
   const { count, median, interval, p90, min } = summarize(job.run_ms);
   const within = interval === null ? [] : [intervalText(make, interval)];
+  const warm =
+    job.warmup_ms.length > 0 ? [make("span", { class: "tm-device" }, `${job.warmup_ms.length} warm-ups`)] : [];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
   const cells: [string, ...(string | Node)[]][] = [
     ["Against Python", parityBadge(make, job, detail)],
     ["Load", formatMs(job.load_ms)],
-    ["First run", formatMs(job.first_ms)],
-    ["Warm-up", job.warmup_ms.length > 0 ? `${job.warmup_ms.length} runs` : "–"],
+    ["First run", formatMs(job.first_ms), ...warm],
     ["Median", formatMs(median), ...within, ...batch],
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
     ["Min", formatMs(min)],
