@@ -109,7 +109,7 @@ class Widget:
 
 def milliseconds(text: str) -> float:
     """Read a latency as the table writes it, with three digits; what stands below it is left out."""
-    match = re.fullmatch(r"([\d.]+) (ms|s)", text.split("\n")[0])
+    match = re.fullmatch(r"([\d.]+) (ms|s)", text.split("\n", maxsplit=1)[0])
     assert match, f"'{text}' is no latency"
     return float(match[1]) * (1000 if match[2] == "s" else 1)
 
