@@ -95,7 +95,7 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
 
     def play() -> None:
         time.sleep(0.3)
-        kernel.tell(kind="claim", again=False)
+        kernel.tell(kind="claim", again=False, choice=None)
         kernel.tell(kind="report", **done(1.5, 2.5))
 
     heard = kernel.run("(await bench).summary[0]['median_ms']", meanwhile=play)
@@ -107,14 +107,14 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
 
 def test_result_is_there_after_the_page_has_finished_between_two_cells(kernel: Kernel) -> None:
     kernel.run("bench = %tfjs_benchmark web --backend wasm")
-    kernel.tell(kind="claim", again=False)
+    kernel.tell(kind="claim", again=False, choice=None)
     kernel.tell(kind="report", **done(1.5, 2.5))
     assert [data["text/plain"] for data in _displayed(kernel.run("bench.result.status"))] == ["'finished'"]
 
 
 def test_a_blocking_cell_does_not_make_the_page_look_gone(kernel: Kernel) -> None:
     kernel.run("bench = %tfjs_benchmark web --backend wasm")
-    kernel.tell(kind="claim", again=False)
+    kernel.tell(kind="claim", again=False, choice=None)
     shorten = (
         "from tfjs_magic.bench import session; session.HEARTBEAT_TIMEOUT_S, kept = 1.5, session.HEARTBEAT_TIMEOUT_S"
     )

@@ -161,6 +161,7 @@ const isAnswer: Answers = {
   weights: object({ offset: isNumber, crc32: isNumber }),
   feed: object({ tensors: arrayOf(isWireTensor) }),
   verified: object({ parity: isParity }),
+  result: object({}),
   ack: object({}),
   failed: object({ error: isWireError }),
 };

@@ -3,6 +3,7 @@ import { isRecord, parseFromKernel } from "./guards";
 import type { Model } from "./model";
 import { deferred } from "./promises";
 import type { FromKernel, ToKernel, WithoutId } from "./protocol";
+import type { Waiting } from "./waiting";
 import { type KernelState, watchKernel } from "./watchKernel";
 import { fromWireError } from "./wireError";
 
@@ -18,6 +19,7 @@ const ANSWERS = {
   report: "ack",
   report_task: "ack",
   picture: "ack",
+  get_result: "result",
 } as const satisfies Record<ToKernel["kind"], FromKernel["kind"]>;
 
 /** A request as the caller writes it; the client adds the id. */
@@ -81,9 +83,9 @@ export class KernelClient {
   #nextId = 1;
   #timer: ReturnType<typeof setInterval> | null = null;
   #closed: Error | null = null;
-  #waiting = false;
+  #waiting: Waiting = null;
   #closing = new AbortController();
-  #waitingListeners = new Set<(waiting: boolean) => void>();
+  #waitingListeners = new Set<(waiting: Waiting) => void>();
   #kernelState: () => KernelState;
 
   constructor(model: Model) {
@@ -100,8 +102,8 @@ export class KernelClient {
     return this.#closing.signal;
   }
 
-  /** Calls back whenever requests begin or cease to wait for a busy kernel. */
-  onWaiting(listener: (waiting: boolean) => void, signal: AbortSignal): void {
+  /** Calls back whenever requests begin or cease to wait for a kernel that is busy, or out of reach. */
+  onWaiting(listener: (waiting: Waiting) => void, signal: AbortSignal): void {
     this.#waitingListeners.add(listener);
     signal.addEventListener("abort", () => this.#waitingListeners.delete(listener), { once: true });
     listener(this.#waiting);
@@ -189,7 +191,8 @@ export class KernelClient {
   }
 
   #updateWaiting(): void {
-    const waiting = [...this.#pending.values()].some(({ isLate }) => isLate);
+    const isLate = [...this.#pending.values()].some((pending) => pending.isLate);
+    const waiting = !isLate ? null : this.#kernelState() === "disconnected" ? "disconnected" : "busy";
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     for (const listener of this.#waitingListeners) listener(waiting);

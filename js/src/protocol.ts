@@ -24,7 +24,7 @@ export const MIN_RUNS_FOR_P90 = 30;
 
 /** Bound on the rows of a profile: what is left out is summed up. */
 export const MAX_PROFILE_ROWS = 200;
-/** Bounds what a page can make the kernel hold, far above any real benchmark. */
+/** Bound on the timed runs of a job. */
 export const MAX_RUNS = 100000;
 
 /** Fastest first: the order in which they are tried when none is named. */
@@ -130,6 +130,8 @@ export type Profile = {
   /** How the time was taken, in a sentence. */
   note: string;
 };
+/** What the reader chose in the widget: null for what the cell asked for. No backend: the fastest. */
+export type RunChoice = { backends: BackendName[] | null; runs: number | null };
 
 // ---------------------------------------------------------------- the state of a benchmark
 
@@ -199,7 +201,7 @@ export type ToKernel =
   /** A file of tfjs_magic/static/. Answer: asset + 1 buffer. */
   | { kind: "get_asset"; id: number; name: string }
   /** May this page run the benchmark, or a task? `again`: the user pressed Run again. Answer: claim. */
-  | { kind: "claim"; id: number; page: string; again: boolean; task: TaskName | null }
+  | { kind: "claim"; id: number; page: string; again: boolean; choice: RunChoice | null; task: TaskName | null }
   /** Answer: model + 1 buffer (model.json, UTF-8). */
   | { kind: "get_model"; id: number; model: number }
   /** Answer: weights + 1 buffer. `length` ≤ MAX_PIECE_BYTES. */
@@ -243,7 +245,9 @@ export type ToKernel =
       profile: Profile | null;
     }
   /** The finished plot as SVG text, for the saved notebook. Answer: ack. */
-  | { kind: "picture"; id: number; page: string; svg: string };
+  | { kind: "picture"; id: number; page: string; svg: string }
+  /** The numbers as BenchmarkResult.to_json writes them. Answer: result + 1 buffer (UTF-8). */
+  | { kind: "get_result"; id: number };
 
 // ---------------------------------------------------------------- hop 1: kernel → page
 
@@ -278,6 +282,7 @@ export type FromKernel =
   | { kind: "weights"; id: number; offset: number; crc32: number }
   | { kind: "feed"; id: number; tensors: WireTensor[] }
   | { kind: "verified"; id: number; parity: Parity }
+  | { kind: "result"; id: number }
   | { kind: "ack"; id: number }
   | { kind: "failed"; id: number; error: WireError };
 

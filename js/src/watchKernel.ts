@@ -2,7 +2,7 @@
 import type { Model } from "./model";
 
 /** "unknown": this front end does not say; a missing answer then means waiting, never a time-out. */
-export type KernelState = "idle" | "busy" | "unknown";
+export type KernelState = "idle" | "busy" | "disconnected" | "unknown";
 
 type Listener = (sender: unknown, status: unknown) => void;
 /** What we use of @jupyterlab/services' Kernel.IKernelConnection. */
@@ -78,6 +78,7 @@ export function watchKernel(model: Model, die: () => void, signal: AbortSignal):
     if (watched === null) return "unknown";
     if (watched.isDisposed === true || (kernel !== null && kernel !== watched) || DEAD.has(watched.status)) die();
     const connected = watched.connectionStatus === undefined || watched.connectionStatus === "connected";
-    return watched.status === "idle" && connected && answers() ? "idle" : "busy";
+    if (!connected) return "disconnected";
+    return watched.status === "idle" && answers() ? "idle" : "busy";
   };
 }

@@ -3,6 +3,7 @@ import { assetKey, getAsset } from "./assets";
 import { KernelClient } from "./kernel";
 import type { Model } from "./model";
 import { oncePerPage } from "./pageShared";
+import { waitingText } from "./waiting";
 
 /** What page.js exports. */
 export type Page = { mount: (client: KernelClient, el: HTMLElement, signal: AbortSignal) => void };
@@ -32,7 +33,7 @@ async function show(client: KernelClient, el: HTMLElement, signal: AbortSignal):
   const loading = new AbortController();
   client.onWaiting(
     (waiting) => {
-      note.textContent = waiting ? "Waiting for the kernel (a cell is running) …" : "Loading the benchmark …";
+      note.textContent = waiting ? waitingText(waiting) : "Loading the benchmark …";
     },
     AbortSignal.any([signal, loading.signal]),
   );

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { KernelClient, KernelGoneError } from "../src/kernel";
 import type { Model } from "../src/model";
+import type { Waiting } from "../src/waiting";
 
 type Listener = (message: unknown, buffers: unknown) => void;
 type StatusListener = (sender: unknown, status: unknown) => void;
@@ -160,26 +161,41 @@ describe("waiting", () => {
   it("is announced when an answer is late and taken back when it comes", async () => {
     const client = labClient();
     kernel.become("busy");
-    const states: boolean[] = [];
+    const states: Waiting[] = [];
     client.onWaiting((waiting) => states.push(waiting), new AbortController().signal);
     const request = client.request({ kind: "picture", page: "p", svg: "" });
     await vi.advanceTimersByTimeAsync(500);
-    expect(states).toEqual([false]);
+    expect(states).toEqual([null]);
     await vi.advanceTimersByTimeAsync(500);
-    expect(states).toEqual([false, true]);
+    expect(states).toEqual([null, "busy"]);
     model.answer({ kind: "ack", id: 1 });
     await request;
-    expect(states).toEqual([false, true, false]);
+    expect(states).toEqual([null, "busy", null]);
+  });
+
+  it("for a lost connection is told from waiting for a cell", async () => {
+    const client = labClient();
+    kernel.connectionStatus = "connecting";
+    const states: Waiting[] = [];
+    client.onWaiting((waiting) => states.push(waiting), new AbortController().signal);
+    const request = client.request({ kind: "picture", page: "p", svg: "" });
+    await vi.advanceTimersByTimeAsync(1000);
+    kernel.connectionStatus = "connected";
+    kernel.become("busy");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(states).toEqual([null, "disconnected", "busy"]);
+    model.answer({ kind: "ack", id: 1 });
+    await request;
   });
 
   it("does not count requests in the background", async () => {
     const client = labClient();
     kernel.become("busy");
-    const states: boolean[] = [];
+    const states: Waiting[] = [];
     client.onWaiting((waiting) => states.push(waiting), new AbortController().signal);
     const request = client.request({ kind: "picture", page: "p", svg: "" }, { background: true });
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(states).toEqual([false]);
+    expect(states).toEqual([null]);
     model.answer({ kind: "ack", id: 1 });
     await request;
   });

@@ -155,6 +155,8 @@ export class MockKernel implements Model {
       case "picture":
         this.pictures.push(message.svg);
         return { message: { kind: "ack", id } };
+      case "get_result":
+        return { message: { kind: "result", id }, buffers: [new TextEncoder().encode("{}")] };
       default:
         return assertNever(message);
     }

@@ -19,7 +19,7 @@ function snapshot(job: Partial<JobState>, rest: Partial<Snapshot> = {}): Snapsho
 }
 
 function line(job: Partial<JobState>, rest: Partial<View> = {}): string {
-  const view: View = { snapshot: snapshot(job), activity: "running", waiting: false, elsewhere: false, ...rest };
+  const view: View = { snapshot: snapshot(job), activity: "running", waiting: null, elsewhere: false, ...rest };
   return statusLine(view).text;
 }
 
@@ -39,14 +39,15 @@ describe("statusLine", () => {
     const view = {
       snapshot: snapshot({ stage: "run", done: 15, total: 30 }),
       activity: "running",
-      waiting: false,
+      waiting: null,
       elsewhere: false,
     } as const;
     expect(statusLine(view).share).toBe(0.5);
   });
 
   it("says for what it waits, before everything else", () => {
-    expect(line({ stage: "run" }, { waiting: true })).toContain("Waiting for the kernel (a cell is running)");
+    expect(line({ stage: "run" }, { waiting: "busy" })).toContain("Waiting for the kernel (a cell is running)");
+    expect(line({ stage: "run" }, { waiting: "disconnected" })).toContain("The connection to the kernel is lost");
     expect(line({}, { activity: "queued" })).toContain("another benchmark");
     expect(line({ stage: "run", done: 1, total: 2 }, { elsewhere: true, activity: "idle" })).toBe(
       "In another tab: wasm: run 1 of 2",
@@ -61,7 +62,7 @@ describe("statusLine", () => {
     ["interrupted", "closed or reloaded"],
   ])("has a sentence for %s", (status, want) => {
     const activity: Activity = "idle";
-    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity, waiting: false, elsewhere: false };
+    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity, waiting: null, elsewhere: false };
     expect(statusLine(view).text).toContain(want);
   });
 });
@@ -73,7 +74,7 @@ describe("jobTable", () => {
     expect(text(table, "Min")).toBe("1 ms");
     expect(text(table, "p90")).toBe("–");
     expect(text(table, "Load")).toBe("12.3 ms");
-    expect(text(table, "Warm-up")).toBe("2 runs");
+    expect(text(table, "First run")).toBe("99 ms2 warm-ups");
     const many = cells({ run_ms: Array.from({ length: 30 }, (_, i) => i + 1) });
     expect(text(many, "p90")).toBe("27.1 ms");
     expect(text(many, "Median")).toBe("15.5 ms10–21 ms");

@@ -67,8 +67,8 @@ def converse() -> list[dict[str, Any]]:
 
     ask("get_asset", name="page.js")
     ask("get_asset", name="missing.js")
-    ask("claim", page="p", again=False, task=None)
-    ask("claim", page="q", again=True, task=None)
+    ask("claim", page="p", again=False, choice=None, task=None)
+    ask("claim", page="q", again=True, choice=None, task=None)
     ask("get_model", model=0)
     ask("get_weights", model=0, offset=0, length=60)
     ask("get_feed", model=0, feed=0)
@@ -86,11 +86,14 @@ def converse() -> list[dict[str, Any]]:
     failed = {"status": "failed", "stage": None, "done": 0, "total": 0, "error": _NO_GPU}
     tell(job_report(job=_WEBGL, **failed), status="finished")
     ask("picture", page="p", svg=_PICTURE)
-    ask("claim", page="q", again=False, task=None)
-    ask("claim", page="q", again=False, task=task())
-    ask("claim", page="p", again=False, task=task())
+    ask("get_result")
+    ask("claim", page="q", again=False, choice=None, task=None)
+    ask("claim", page="q", again=False, choice=None, task=task())
+    ask("claim", page="p", again=False, choice=None, task=task())
     ask("report_task", page="q", **task_report(done=1, total=30))
     ask("report_task", page="q", **task_report("done", done=30, total=30, profile=PROFILE))
+    ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 0}, task=None)
+    ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 2}, task=None)
     return steps
 
 

@@ -28,7 +28,7 @@ def finished() -> Benchmark:
 
 
 def answer(bench: Benchmark, status: str = "done", **fields: Any) -> None:
-    _tell(bench, "claim", again=False, task=task())
+    _tell(bench, "claim", again=False, choice=None, task=task())
     _tell(bench, "report_task", **task_report(status, **{"profile": PROFILE, **fields}))
 
 
@@ -49,7 +49,7 @@ def test_a_later_cell_reads_it_and_a_benchmark_that_ran_again_has_none() -> None
     pending = bench.result.profile()
     answer(bench)
     assert pending.result.runs == 30
-    _tell(bench, "claim", again=True, task=None)
+    _tell(bench, "claim", again=True, choice=None, task=None)
     with pytest.raises(RunError, match="ran again"):
         _ = pending.result
 

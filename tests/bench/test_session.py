@@ -18,6 +18,7 @@ from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
 from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import seeded_feeds, timed_feeds
+from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Contender, Session
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BenchmarkOptions
@@ -62,8 +63,8 @@ class Page:
         json.dumps(reply, allow_nan=False)
         return reply, out
 
-    def claim(self, page: str = "p", *, again: bool = False, task: Any = None) -> Any:
-        return self.ask("claim", page=page, again=again, task=task)[0]
+    def claim(self, page: str = "p", *, again: bool = False, choice: Any = None, task: Any = None) -> Any:
+        return self.ask("claim", page=page, again=again, choice=choice, task=task)[0]
 
     def report(self, *jobs: Any, page: str = "p", **fields: Any) -> Any:
         return self.ask("report", page=page, **report(*jobs, **fields))[0]
@@ -141,6 +142,53 @@ def test_a_page_that_was_thought_gone_goes_on() -> None:
     assert page.status == "interrupted"
     assert page.report(job_report(1))["kind"] == "ack"
     assert (page.status, page.session.snapshot["jobs"][0]["run_ms"]) == ("running", [1])
+
+
+class TestChoice:
+    """The reader runs something else again than what the cell asked for."""
+
+    def ended(self) -> Page:
+        page = Page()
+        page.claim()
+        page.report(status="finished")
+        return page
+
+    def test_makes_new_jobs(self) -> None:
+        page = self.ended()
+        reply = page.claim(again=True, choice={"backends": ["cpu", "webgl"], "runs": 7})
+        assert reply["jobs"] == [{"model": 0, "backend": "cpu", "feed": 0}, {"model": 0, "backend": "webgl", "feed": 0}]
+        assert reply["runs"] == 7
+        assert [state["job"] for state in page.session.snapshot["jobs"]] == reply["jobs"]
+
+    def test_of_no_backend_means_the_fastest(self) -> None:
+        reply = self.ended().claim(again=True, choice={"backends": [], "runs": None})
+        assert reply["jobs"] == [{"model": 0, "backend": None, "feed": 0}]
+        assert reply["runs"] == 3
+
+    def test_holds_for_one_run(self) -> None:
+        page = self.ended()
+        page.claim(again=True, choice={"backends": ["cpu"], "runs": 7})
+        assert page.claim(choice=None)["jobs"] == [{"model": 0, "backend": "cpu", "feed": 0}], (  # sent twice
+            "the same claim, sent twice"
+        )
+        page.report(status="stopped")
+        reply = page.claim(again=True)
+        assert (reply["jobs"], reply["runs"]) == ([JOB], 3)
+
+    def test_out_of_bounds_is_refused_and_changes_nothing(self) -> None:
+        page = self.ended()
+        before = page.session.snapshot
+        reply = page.claim(again=True, choice={"backends": None, "runs": 0})
+        assert "runs is 0" in reply["error"]["message"]
+        assert page.session.snapshot is before
+
+
+def test_gives_the_result_as_a_file() -> None:
+    page = Page()
+    page.claim()
+    page.report(job_report(1.5, status="done", stage=None), status="finished")
+    _, (content,) = page.ask("get_result")
+    assert json.loads(content) == json.loads(BenchmarkResult.from_snapshot(page.session.snapshot).to_json())
 
 
 @pytest.mark.parametrize("kind", ["report", "verify", "picture", "put_output"])

@@ -28,7 +28,7 @@ READY = {"actual": "wasm", "device": "SIMD", "software": False, "backend_ms": 1.
 
 
 def running() -> Snapshot:
-    return start(new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], [WASM, CPU]), "p")
+    return start(new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], [WASM, CPU]), "p", [WASM, CPU])
 
 
 def after(*reports: Any) -> Snapshot:
@@ -92,7 +92,7 @@ def test_interrupted_and_resumed_keeps_everything_and_a_new_start_nothing() -> N
     snapshot = after(report(job_report(1)))
     assert interrupt(snapshot)["status"] == "interrupted"
     assert resume(interrupt(snapshot)) == snapshot
-    assert start(snapshot, "p") == running()
+    assert start(snapshot, "p", [WASM, CPU]) == running()
 
 
 def test_only_if_every_job_failed_there_is_nothing_to_show() -> None:

@@ -54,7 +54,7 @@ def _tell(bench: Benchmark, kind: str, **fields: Any) -> None:
 
 
 def _run(bench: Benchmark, report: Any) -> None:
-    _tell(bench, "claim", again=False, task=None)
+    _tell(bench, "claim", again=False, choice=None, task=None)
     _tell(bench, "report", **report)
 
 
@@ -148,7 +148,7 @@ def test_a_page_that_falls_silent_is_noticed_while_a_cell_waits(monkeypatch: pyt
 
     async def cell() -> Any:
         bench = benchmark(tiny_model(), backends="wasm")
-        _tell(bench, "claim", again=False, task=None)
+        _tell(bench, "claim", again=False, choice=None, task=None)
         return await bench
 
     with pytest.raises(RunError, match="interrupted: the page that ran it was closed or reloaded"):
@@ -159,7 +159,7 @@ def test_result_before_the_end_names_the_state_and_what_to_do() -> None:
     bench = benchmark(tiny_model(), backends="wasm")
     with pytest.raises(RunError, match="is pending: no browser has opened the widget"):
         _ = bench.result
-    _tell(bench, "claim", again=False, task=None)
+    _tell(bench, "claim", again=False, choice=None, task=None)
     with pytest.raises(RunError, match="is running: `await` it"):
         _ = bench.result
 

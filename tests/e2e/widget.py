@@ -63,12 +63,12 @@ class Widget:
     @property
     def run_dots(self) -> Locator:
         """The plot's marks of timed runs."""
-        return self.root.locator(".tm-plot svg title").filter(has_text=re.compile(r", run \d+:"))
+        return self.root.locator(".tm-plot svg [data-part=run] > *")
 
     @property
     def warmup_dots(self) -> Locator:
         """The plot's marks of warm-up runs, without the first run."""
-        return self.root.locator(".tm-plot svg title").filter(has_text=re.compile(r", warm-up \d+:"))
+        return self.root.locator(".tm-plot svg [data-part=warmup] > *")
 
     @property
     def rows(self) -> list[dict[str, str]]:
@@ -108,8 +108,8 @@ class Widget:
 
 
 def milliseconds(text: str) -> float:
-    """Read a latency as the table writes it, with three digits."""
-    match = re.fullmatch(r"([\d.]+) (ms|s)(\s[\d.]+( m?s)?–[\d.]+ m?s)?(\s\d+ calls per run)?", text)
+    """Read a latency as the table writes it, with three digits; what stands below it is left out."""
+    match = re.fullmatch(r"([\d.]+) (ms|s)", text.split("\n", maxsplit=1)[0])
     assert match, f"'{text}' is no latency"
     return float(match[1]) * (1000 if match[2] == "s" else 1)
 

@@ -166,6 +166,13 @@ class Profile(TypedDict):
     note: str
 
 
+class RunChoice(TypedDict):
+    """What the reader chose in the widget: None for what the cell asked for. No backend: the fastest."""
+
+    backends: list[Backend] | None
+    runs: int | None
+
+
 # ---------------------------------------------------------------- the state of a benchmark
 class JobProgress(TypedDict):
     """What the page that runs a job says of it, but for the latencies of warm-up and runs."""
@@ -231,6 +238,7 @@ class Claim(TypedDict):  # noqa: D101
     page: str
     again: bool
     task: TaskName | None
+    choice: RunChoice | None
 
 
 class GetModel(TypedDict):  # noqa: D101
@@ -301,7 +309,14 @@ class Picture(TypedDict):  # noqa: D101
     svg: str
 
 
-ToKernel = GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | ReportTask | Picture
+class GetResult(TypedDict):  # noqa: D101
+    kind: Literal["get_result"]
+    id: int
+
+
+ToKernel = (
+    GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | ReportTask | Picture | GetResult
+)
 
 
 # ---------------------------------------------------------------- kernel → page
@@ -360,6 +375,11 @@ class VerifiedReply(TypedDict):  # noqa: D101
     parity: Parity
 
 
+class ResultReply(TypedDict):  # noqa: D101
+    kind: Literal["result"]
+    id: int
+
+
 class AckReply(TypedDict):  # noqa: D101
     kind: Literal["ack"]
     id: int
@@ -371,7 +391,17 @@ class FailedReply(TypedDict):  # noqa: D101
     error: WireError
 
 
-FromKernel = AssetReply | ClaimReply | ModelReply | WeightsReply | FeedReply | VerifiedReply | AckReply | FailedReply
+FromKernel = (
+    AssetReply
+    | ClaimReply
+    | ModelReply
+    | WeightsReply
+    | FeedReply
+    | VerifiedReply
+    | ResultReply
+    | AckReply
+    | FailedReply
+)
 
 
 # ---------------------------------------------------------------- the synced traits

@@ -23,10 +23,11 @@ from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import Feed, TimedFeed
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
+from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.tasks import TaskDesk, Ticket
 from tfjs_magic.bench.verify import compare
-from tfjs_magic.errors import reason_of
+from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: A page that missed three reports is taken for gone.
@@ -105,15 +106,18 @@ class Session:
         cards: list[wire.ModelCard] = [
             {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
         ]
+        self._chosen = options
+        self._snapshot = states.new_snapshot(cards, *self._jobs(options))
+
+    def _jobs(self, options: BenchmarkOptions) -> tuple[list[wire.Job], list[wire.Series]]:
         backends: Sequence[Backend | None] = options.backends or (None,)
         jobs: dict[tuple[int, Backend | None, int], wire.Series] = {
             (i, b, timed.feed): {"label": timed.label, "examples": timed.examples}
-            for i, contender in enumerate(contenders)
+            for i, contender in enumerate(self._contenders)
             for b in backends
             for timed in contender.timed
         }
-        keys: list[wire.Job] = [{"model": i, "backend": b, "feed": feed} for i, b, feed in jobs]
-        self._snapshot = states.new_snapshot(cards, keys, [*jobs.values()])
+        return [{"model": i, "backend": b, "feed": feed} for i, b, feed in jobs], [*jobs.values()]
 
     @property
     def snapshot(self) -> wire.Snapshot:
@@ -206,6 +210,9 @@ class Session:
                 return self._report_task(message)
             case "picture":
                 return self._keep_picture(message)
+            case "get_result":
+                text = BenchmarkResult.from_snapshot(self.snapshot).to_json(indent=2)
+                return {"kind": "result", "id": message["id"]}, [text.encode()]
 
     def _get_asset(self, message: wire.GetAsset) -> Answer:
         asset = self._assets.get(message["name"])
@@ -223,7 +230,9 @@ class Session:
             self._notice_silence()
             page, task = message["page"], message["task"]
             granted = bool(self._contenders) and (
-                self._start(page, again=message["again"]) if task is None else self._start_task(page, task)
+                self._start(page, again=message["again"], choice=message["choice"])
+                if task is None
+                else self._start_task(page, task)
             )
             if granted:
                 self._last_report = self._clock()
@@ -233,22 +242,24 @@ class Session:
                 "id": message["id"],
                 "granted": granted,
                 "jobs": [state["job"] for state in self._snapshot["jobs"]] if task is None else [task["job"]],
-                "runs": self._options.runs,
-                "min_time_ms": 1000 * self._options.min_time,
-                "warmup": self._options.warmup,
-                "seed": self._options.seed,
+                "runs": self._chosen.runs,
+                "min_time_ms": 1000 * self._chosen.min_time,
+                "warmup": self._chosen.warmup,
+                "seed": self._chosen.seed,
             }
         return reply, []
 
-    def _start(self, page: str, *, again: bool) -> bool:
+    def _start(self, page: str, *, again: bool, choice: wire.RunChoice | None) -> bool:
         status = self._snapshot["status"]
         repeated = status == "running" and page == self._snapshot["page"]
         may_run_again = again and status in ENDED and not states.runs_task(self._snapshot)
         if not (status == "pending" or repeated or may_run_again):
             return False
+        if not repeated:
+            self._chosen = self._options_for(choice)
         self._last_report_id = -1
         self._picture = None
-        self._set_state(states.start(self._snapshot, page), at_once=True)
+        self._set_state(states.start(self._snapshot, page, *self._jobs(self._chosen)), at_once=True)
         return True
 
     def _start_task(self, page: str, name: wire.TaskName) -> bool:
@@ -257,6 +268,22 @@ class Session:
             return False
         self._set_state(snapshot, at_once=True)
         return True
+
+    def _options_for(self, choice: wire.RunChoice | None) -> BenchmarkOptions:
+        """Return the cell's options with what the reader chose instead.
+
+        Raises:
+            ProtocolError: A number is out of bounds.
+        """
+        backends, runs = (choice["backends"], choice["runs"]) if choice else (None, None)
+        try:
+            return dataclasses.replace(
+                self._options,
+                backends=self._options.backends if backends is None else backends or None,
+                runs=self._options.runs if runs is None else runs,
+            )
+        except OptionError as error:
+            raise wire.ProtocolError(str(error)) from error
 
     def _get_model(self, message: wire.GetModel) -> Answer:
         contender = self._contender(message["model"])

@@ -52,13 +52,11 @@ def new_snapshot(models: Sequence[ModelCard], jobs: Sequence[Job], series: Seque
     }
 
 
-def start(snapshot: Snapshot, page: str) -> Snapshot:
+def start(snapshot: Snapshot, page: str, jobs: Sequence[Job], series: Sequence[Series] | None = None) -> Snapshot:
     """Return the state at the start of a run: results of an earlier one are gone, but not what is wanted."""
-    jobs = snapshot["jobs"]
-    fresh = new_snapshot(snapshot["models"], [s["job"] for s in jobs], [s["series"] for s in jobs])
     task = snapshot["task"]
     wanted = task if task is not None and task["status"] == "wanted" else None
-    return {**fresh, "status": "running", "page": page, "task": wanted}
+    return {**new_snapshot(snapshot["models"], jobs, series), "status": "running", "page": page, "task": wanted}
 
 
 def interrupt(snapshot: Snapshot) -> Snapshot:

@@ -32,10 +32,14 @@ export function sameJob(one: Job, other: Job): boolean {
   return one.model === other.model && one.backend === other.backend && one.feed === other.feed;
 }
 
+function sameFeed(one: Job, other: Job): boolean {
+  return one.model === other.model && one.feed === other.feed;
+}
+
 /** The state with which a granted claim begins: results of an earlier run are gone. */
 export function begun(before: Snapshot, page: string, jobs: readonly Job[]): RunSnapshot {
   const task = before.task?.status === "wanted" ? before.task : null;
-  const fresh = jobs.map((job) => newJobState(job, before.jobs.find((state) => sameJob(state.job, job))?.series));
+  const fresh = jobs.map((job) => newJobState(job, before.jobs.find((state) => sameFeed(state.job, job))?.series));
   return { ...before, status: "running", page, environment: null, jobs: fresh, error: null, task, warnings: [] };
 }
 

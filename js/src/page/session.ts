@@ -3,7 +3,8 @@ import { parseSnapshot } from "../guards";
 import type { KernelClient } from "../kernel";
 import { inPageQueue, pageShared } from "../pageShared";
 import { latencyPicture } from "../plot/picture";
-import type { Snapshot, TaskName } from "../protocol";
+import type { RunChoice, Snapshot, TaskName } from "../protocol";
+import type { Waiting } from "../waiting";
 import { toWireError } from "../wireError";
 import { BenchmarkRun, type Claim } from "./benchmarkRun";
 import { Reporter, reportOf } from "./reporter";
@@ -14,7 +15,7 @@ import { begunTask, failedTask, sameTask, TASK_TITLES, TaskState, taskReportOf }
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
-export type View = { snapshot: Snapshot; activity: Activity; waiting: boolean; elsewhere: boolean };
+export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean };
 
 const EMPTY: Snapshot = {
   status: "pending",
@@ -28,7 +29,7 @@ const EMPTY: Snapshot = {
 };
 
 /** What is claimed: the benchmark, `again` if the user asked for another run of it, or a task. */
-type Work = { again: boolean; task: TaskName | null };
+type Work = { again: boolean; choice: RunChoice | null; task: TaskName | null };
 
 const sessions = new WeakMap<KernelClient, Session>();
 
@@ -44,7 +45,7 @@ export class Session {
   #page = pageShared().id;
   #snapshot: Snapshot = EMPTY;
   #activity: Activity = "idle";
-  #waiting = false;
+  #waiting: Waiting = null;
   #abort: AbortController | null = null;
   /** The last run's reports: they must reach the kernel before another claim, or they would count for that. */
   #delivered: Promise<void> = Promise.resolve();
@@ -80,14 +81,14 @@ export class Session {
     this.#takeWanted();
   }
 
-  /** Claim and run, unless this page does already. `again`: the user asked for another run. */
-  start(again: boolean): void {
-    this.#begin({ again, task: null });
+  /** Claim and run, unless this page does already. `again`: the user asked for another run, of what he chose. */
+  start(again: boolean, choice: RunChoice | null = null): void {
+    this.#begin({ again, choice, task: null });
   }
 
   /** Claim a task and run it, unless this page is busy with the widget. */
   startTask({ kind, job }: TaskName): void {
-    this.#begin({ again: false, task: { kind, job } });
+    this.#begin({ again: false, choice: null, task: { kind, job } });
   }
 
   #begin(work: Work): void {
@@ -171,9 +172,18 @@ export class Session {
     await this.#client.request(request, { background: true }).catch(() => undefined);
   }
 
+  /** The numbers as a file, which the kernel writes. */
+  async resultJson(): Promise<Uint8Array<ArrayBuffer>> {
+    const { buffers } = await this.#client.request({ kind: "get_result" });
+    const [bytes] = buffers;
+    if (!bytes) throw new Error("The kernel sent no result.");
+    return bytes;
+  }
+
   /** A busy kernel grants the claim when it is free, though it was given up: it must not wait for this page. */
-  #withdraw({ task }: Work): void {
-    const jobs = this.#snapshot.jobs.map(({ job }) => job);
+  #withdraw({ task, choice }: Work): void {
+    // Which jobs a choice leads to only the kernel's answer would have told.
+    const jobs = choice ? [] : this.#snapshot.jobs.map(({ job }) => job);
     const granted = begun(this.#snapshot, this.#page, jobs);
     const request = task
       ? taskReportOf(failedTask(begunTask(this.#snapshot, this.#page, task), stopped(task)))

@@ -3,6 +3,7 @@ import { assertNever } from "../assertNever";
 import { formatBytes } from "../format";
 import { seriesLabel } from "../plot/series";
 import type { JobState, Snapshot, Stage, Task } from "../protocol";
+import { waitingText } from "../waiting";
 import { sameJob } from "./runState";
 import type { View } from "./session";
 
@@ -16,7 +17,7 @@ export type StatusLine = {
 
 export function statusLine(view: View): StatusLine {
   const { snapshot, activity, waiting } = view;
-  if (waiting) return plainLine("Waiting for the kernel (a cell is running) …", null);
+  if (waiting) return plainLine(waitingText(waiting), null);
   if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);
   if (activity === "claiming") return plainLine("Starting …", null);
   if (snapshot.task?.status === "running") return taskLine(snapshot, snapshot.task);

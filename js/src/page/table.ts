@@ -1,13 +1,13 @@
 /** One row per job, with a row for what does not fit into numbers: the comparison with Python, errors. */
 import { formatCount, formatError, formatMs, formatRange } from "../format";
 import { randomId } from "../pageShared";
-import { backendLabel, colorOf, modelLabel, symbolOf } from "../plot/series";
+import { backendLabel, type MarkStyle, modelLabel, stylesOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
 import { type JobState, MIN_RUNS_FOR_P90, type Parity, type Snapshot, type WireError } from "../protocol";
 import { summarize } from "../stats";
 import { type Make, redraw } from "./dom";
 
-const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Warm-up", "Median", "p90", "Min"];
+const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Median", "p90", "Min"];
 
 export class JobTable {
   readonly element: HTMLElement;
@@ -23,13 +23,14 @@ export class JobTable {
 
   draw(snapshot: Snapshot): void {
     const make = this.#make;
+    const styles = stylesOf(snapshot);
     const rows = snapshot.jobs.flatMap((job, index) => {
       const toggle = () => {
         if (!this.#open.delete(index)) this.#open.add(index);
         this.draw(snapshot);
       };
       const detail = { id: `${this.#id}-${index}`, expanded: this.#open.has(index), toggle };
-      return [jobRow(make, snapshot, job, index, detail), ...detailRow(make, job, detail)];
+      return [jobRow(make, snapshot, job, styles[index], detail), ...detailRow(make, job, detail)];
     });
     const heads = COLUMNS.map((name) => make("th", { scope: "col" }, name));
     const caption = make("caption", { class: "tm-hidden" }, "Latency by backend");
@@ -40,21 +41,29 @@ export class JobTable {
 
 type Detail = { id: string; expanded: boolean; toggle: () => void };
 
-function jobRow(make: Make, snapshot: Snapshot, job: JobState, index: number, detail: Detail): HTMLElement {
+function jobRow(
+  make: Make,
+  snapshot: Snapshot,
+  job: JobState,
+  style: MarkStyle | undefined,
+  detail: Detail,
+): HTMLElement {
   const { count, median, interval, p90, min } = summarize(job.run_ms);
   const within = interval === null ? [] : [intervalText(make, interval)];
   const rate = job.series.label && median ? [rateText(make, (1000 * job.series.examples) / median)] : [];
+  const warm =
+    job.warmup_ms.length > 0 ? [make("span", { class: "tm-device" }, `${job.warmup_ms.length} warm-ups`)] : [];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
   const cells: [string, ...(string | Node)[]][] = [
     ["Against Python", parityBadge(make, job, detail)],
     ["Load", formatMs(job.load_ms)],
-    ["First run", formatMs(job.first_ms)],
-    ["Warm-up", job.warmup_ms.length > 0 ? `${job.warmup_ms.length} runs` : "–"],
+    ["First run", formatMs(job.first_ms), ...warm],
     ["Median", formatMs(median), ...within, ...rate, ...batch],
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
     ["Min", formatMs(min)],
   ];
-  const head = make("th", { scope: "row" }, swatch(make("span").ownerDocument, colorOf(index), symbolOf(index)));
+  const head = make("th", { scope: "row" });
+  if (style) head.append(swatch(head.ownerDocument, style));
   if (snapshot.models.length > 1) head.append(`${modelLabel(snapshot, job)}: `);
   head.append(job.actual ?? job.job.backend ?? "fastest");
   if (job.series.label) head.append(`, ${job.series.label}`);
@@ -132,7 +141,7 @@ function verdictOn(output: Parity["outputs"][number], { status }: Parity): strin
 function parityDetail(make: Make, parity: Parity): Node[] {
   const note = make("p", {}, parity.note);
   if (parity.outputs.length === 0) return [note];
-  const heads = ["Output", "Max abs error", "Relative to largest", "Tolerance", "Cosine", "Top-1 agreement", ""];
+  const heads = ["Output", "Max abs error", "Relative to largest", "Tolerance", "Cosine", "Top-1 agreement", "Verdict"];
   const rows = parity.outputs.map((output) => {
     const cells = [
       formatError(output.max_abs_error),

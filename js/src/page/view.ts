@@ -2,9 +2,14 @@
 import { formatBytes } from "../format";
 import { latencyPlot } from "../plot/latencyPlot";
 import { seriesOf } from "../plot/series";
-import type { Environment, Snapshot } from "../protocol";
+import type { Snapshot } from "../protocol";
 import { comparisonLines } from "./comparisons";
+import { RunControls } from "./controls";
 import { type Make, maker, redraw } from "./dom";
+import { environmentText } from "./environment";
+import { ExportRow } from "./exports";
+import { Legend } from "./legend";
+import { Readout } from "./readout";
 import type { Session, View } from "./session";
 import { statusLine } from "./status";
 import { STYLES } from "./styles";
@@ -22,12 +27,16 @@ export class BenchmarkView {
 
   constructor(session: Session, el: HTMLElement, signal: AbortSignal) {
     this.#make = maker(el.ownerDocument);
-    this.#parts = makeParts(this.#make);
-    const { root, stop, again } = this.#parts;
-    el.append(root);
     const schedule = oncePerFrame(() => this.#shown && this.#draw(this.#shown), signal);
+    const redrawPlot = () => {
+      this.#drawn = null;
+      schedule();
+    };
+    this.#parts = makeParts(this.#make, session, redrawPlot, signal);
+    const { root, stop, again, controls } = this.#parts;
+    el.append(root);
     stop.addEventListener("click", () => session.stop(), { signal });
-    again.addEventListener("click", () => session.start(true), { signal });
+    again.addEventListener("click", () => controls.isValid && session.start(true, controls.choice), { signal });
     const resize = new ResizeObserver(schedule);
     resize.observe(root);
     signal.addEventListener("abort", () => resize.disconnect(), { once: true });
@@ -38,7 +47,7 @@ export class BenchmarkView {
   }
 
   #draw(view: View): void {
-    const { root, stop, again, text, bar, live } = this.#parts;
+    const { root, stop, again, text, bar, live, controls, exporting } = this.#parts;
     const { snapshot, activity, elsewhere } = view;
     const line = statusLine(view);
     text.textContent = line.text;
@@ -49,16 +58,22 @@ export class BenchmarkView {
     again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
     root.dataset["status"] = busy && activity !== "running" ? activity : snapshot.status;
     if (live.textContent !== line.spoken) live.textContent = line.spoken;
-    const width = Math.max(MIN_WIDTH, Math.floor(root.clientWidth || 640));
+    controls.draw(snapshot, busy);
+    exporting.draw(snapshot, busy);
+    // Nobody sees it: in a hidden tab, or while the front end changes its theme. It is drawn once it has a width again.
+    if (root.clientWidth === 0) return;
+    const width = Math.max(MIN_WIDTH, root.clientWidth);
     if (this.#drawn?.snapshot !== snapshot || this.#drawn.width !== width) this.#drawResults(snapshot, width);
   }
 
   #drawResults(snapshot: Snapshot, width: number): void {
-    const { root, models, notes, plot, table, comparisons, footer } = this.#parts;
+    const { root, models, notes, readout, legend, table, comparisons, footer } = this.#parts;
     this.#drawn = { snapshot, width };
     models.replaceChildren(...snapshot.models.map((model) => modelItem(this.#make, model)));
     redraw(notes, noteBoxes(this.#make, snapshot));
-    plot.replaceChildren(latencyPlot(root.ownerDocument, seriesOf(snapshot), { width, height: PLOT_HEIGHT }));
+    const shown = seriesOf(snapshot).filter(({ job }) => !legend.hidden.has(job));
+    readout.show(latencyPlot(root.ownerDocument, shown, { width, height: PLOT_HEIGHT }));
+    legend.draw(snapshot);
     table.draw(snapshot);
     redraw(
       comparisons,
@@ -70,32 +85,54 @@ export class BenchmarkView {
 
 type Parts = ReturnType<typeof makeParts>;
 
-function makeParts(make: Make) {
+function makeParts(make: Make, session: Session, redrawPlot: () => void, signal: AbortSignal) {
   const models = make("ul", { class: "tm-models" });
   const again = make("button", { type: "button" }, "Run again");
   const stop = make("button", { type: "button" }, "Stop");
   const text = make("p");
   const bar = make("progress", { max: "1", "aria-label": "Progress" });
   const live = make("div", { class: "tm-hidden", role: "status", "aria-live": "polite" });
+  const controls = new RunControls(make, signal);
   const notes = make("div");
-  const plot = make("div", { class: "tm-plot", style: `min-height:${PLOT_HEIGHT}px` });
+  const readout = new Readout(make, PLOT_HEIGHT, signal);
+  const legend = new Legend(make, redrawPlot);
   const table = new JobTable(make);
   const comparisons = make("ul", { class: "tm-comparisons", "aria-label": "Comparison of the medians" });
+  const exporting = new ExportRow(make, () => session.resultJson(), signal);
   const footer = make("footer");
   const root = make(
     "section",
     { class: "tfjs-magic", "aria-label": "TensorFlow.js benchmark" },
     make("style", {}, STYLES),
     make("header", {}, models, make("div", { class: "tm-buttons" }, stop, again)),
+    controls.element,
     make("div", { class: "tm-status" }, text, bar),
     live,
     notes,
-    plot,
+    readout.element,
+    legend.element,
     table.element,
     comparisons,
+    exporting.element,
     footer,
   );
-  return { root, models, again, stop, text, bar, live, notes, plot, table, comparisons, footer };
+  return {
+    root,
+    models,
+    again,
+    stop,
+    text,
+    bar,
+    live,
+    controls,
+    notes,
+    readout,
+    legend,
+    table,
+    comparisons,
+    exporting,
+    footer,
+  };
 }
 
 /** requestAnimationFrame rests in hidden tabs; the state is drawn when the tab is seen again. */
@@ -137,32 +174,4 @@ function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {
   for (const text of new Set(doubts)) boxes.push(make("div", { class: "tm-note" }, text));
   for (const text of snapshot.warnings) boxes.push(make("p", { class: "tm-quiet" }, text));
   return boxes;
-}
-
-function environmentText(environment: Environment): string {
-  const step = environment.clock_resolution_ms;
-  const clock = step >= 1 ? `${step} ms` : `${Number((step * 1000).toPrecision(2))} µs`;
-  const parts = [
-    `TensorFlow.js ${environment.tfjs_version}`,
-    environment.worker ? "in a worker" : "on the main thread",
-    `${environment.hardware_concurrency} cores`,
-    `clock step ${clock}`,
-    browserName(environment.user_agent),
-  ];
-  return parts.join(" · ");
-}
-
-/** "Chrome 126" from the long string; the string itself where it looks unfamiliar. */
-function browserName(userAgent: string): string {
-  const match = /(Firefox|Edg|OPR|HeadlessChrome|Chrome|Version)\/(\d+)/.exec(
-    userAgent.replace(/Chrome\/\d+.*(Edg|OPR)/, "$1"),
-  );
-  if (!match) return userAgent;
-  const names: Record<string, string> = {
-    Edg: "Edge",
-    OPR: "Opera",
-    HeadlessChrome: "Chrome (headless)",
-    Version: "Safari",
-  };
-  return `${names[match[1] ?? ""] ?? match[1] ?? ""} ${match[2] ?? ""}`;
 }

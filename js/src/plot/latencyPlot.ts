@@ -1,158 +1,228 @@
-/** Latency per run as SVG: warm-up in a shaded region on the left, runs on the right, medians named at the edge. */
+/** Latency per run as SVG: warm-up in a shaded region, then the runs, then each series' quartiles and median. */
 import * as Plot from "@observablehq/plot";
 import { formatMs } from "../format";
 import { quantile } from "../stats";
-import type { MarkSymbol, Series } from "./series";
+import { drawnIndices, type Frame, frameOf, logTicks, median, type PlotSize, runTicks } from "./frame";
+import type { Series } from "./series";
 
-export type PlotSize = { width: number; height: number };
-
-type Point = { x: number; y: number; title: string };
-type Label = { x: number; y: number; text: string; color: string; symbol: MarkSymbol };
-
-const LABEL_MAX_CHARS = 26;
-const LABEL_LINE_PX = 14;
-const MARGIN_TOP = 18;
-const MARGIN_BOTTOM = 36;
-const SMALL_SYMBOL = 2.6;
-
-/** Draws what there is; `currentColor` for everything but the series. */
-export function latencyPlot(document: Document, series: readonly Series[], size: PlotSize): SVGSVGElement {
-  const frame = frameOf(series);
-  const labels = medianLabels(series, frame, size);
-  const chars = Math.max(0, ...labels.map((label) => label.text.length));
-  const svg = Plot.plot({
-    document,
-    width: size.width,
-    height: size.height,
-    marginTop: MARGIN_TOP,
-    marginBottom: MARGIN_BOTTOM,
-    marginLeft: 46,
-    marginRight: Math.min(26 + chars * 6.9, size.width * 0.4),
-    style: { background: "transparent", overflow: "visible", fontFamily: "inherit", fontSize: "11px" },
-    x: { domain: [frame.left, frame.right] },
-    y: { domain: [0, frame.top], label: "latency (ms)", labelArrow: "none", grid: true, nice: false },
-    marks: [...regionMarks(frame), ...series.flatMap((one) => seriesMarks(one, frame)), ...labelMarks(labels)],
-  });
-  return describePlot(document, asSvg(svg), series);
-}
-
-type Frame = {
-  left: number;
-  right: number;
-  top: number;
-  /** Distance of two warm-up marks: together they take 15 to 35 % of the runs' width. */
-  step: number;
-  /** Number of marks left of the runs. */
-  warmups: number;
+/** A latency, and where it stands in the plot, in pixels. */
+export type PlottedPoint = {
+  series: Series;
+  phase: "first" | "warmup" | "run";
+  index: number;
+  ms: number;
+  x: number;
+  y: number;
 };
 
-function frameOf(series: readonly Series[]): Frame {
-  const runs = Math.max(10, ...series.map((one) => one.expectedRuns));
-  const warmups = Math.max(4, ...series.map((one) => one.warmupMs.length + 1));
-  const step = Math.min(Math.max(warmups, 0.15 * runs), 0.35 * runs) / warmups;
-  const inRuns = series.flatMap((one) => one.runMs);
-  const inWarmup = series.flatMap((one) => one.warmupMs);
-  const first = series.flatMap((one) => one.firstMs ?? []);
-  // A compiling first run would flatten everything else: the runs set the scale, what is above is marked as such.
-  const shown = [inRuns, inWarmup, first].find((values) => values.length > 0) ?? [1];
-  const top = 1.15 * shown.reduce((a, b) => Math.max(a, b), 0);
-  return { left: -(warmups + 0.5) * step, right: runs + 0.5, top: top > 0 ? top : 1, step, warmups };
+export type LatencyPlot = { svg: SVGSVGElement; points: readonly PlottedPoint[] };
+
+const MARGIN = { top: 18, right: 66, bottom: 36, left: 46 };
+const LABEL_LINE_PX = 14;
+const WARMUP_LABEL_PX = 60;
+/** Gap before the boxes, and the width of one. */
+const GAP_PX = 10;
+const LANE_PX = 14;
+const MAX_LANES_SHARE = 0.2;
+/** Of more runs than twice this, only the extremes of so many parts are drawn: no more can be told apart. */
+const MAX_PAIRS = 400;
+/** A box needs this many runs to say something. */
+const MIN_RUNS_FOR_BOX = 5;
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Draws what there is; `currentColor` for everything but the series. */
+export function latencyPlot(document: Document, series: readonly Series[], size: PlotSize): LatencyPlot {
+  const frame = frameOf(series);
+  if (!frame) return { svg: emptyPlot(document, size), points: [] };
+  const measured = series.filter((one) => one.runMs.length > 0);
+  const inner = size.width - MARGIN.left - MARGIN.right;
+  const lane = Math.min(LANE_PX, (MAX_LANES_SHARE * inner) / Math.max(1, measured.length));
+  const stripPx = measured.length > 0 ? GAP_PX + lane * measured.length : 0;
+  const unit = (frame.right - frame.left) / (inner - stripPx);
+  const end = frame.right + stripPx * unit;
+  const laneOf = (i: number) => ({ x: frame.right + (GAP_PX + (i + 0.5) * lane) * unit, half: 0.36 * lane * unit });
+  const figure = Plot.plot({
+    document,
+    ...size,
+    marginTop: MARGIN.top,
+    marginRight: MARGIN.right,
+    marginBottom: MARGIN.bottom,
+    marginLeft: MARGIN.left,
+    style: { background: "transparent", overflow: "visible", fontFamily: "inherit", fontSize: "11px" },
+    x: { domain: [frame.left, end] },
+    y: { type: frame.log ? "log" : "linear", domain: [frame.bottom, frame.top], nice: false },
+    marks: [
+      ...latencyAxis(frame),
+      ...regionMarks(frame, end, inner),
+      ...series.flatMap((one) => seriesMarks(one, frame)),
+      ...measured.flatMap((one, i) => [...boxMarks(one, frame, laneOf(i)), medianRule(one, end)]),
+      ...(measured.length > 0 ? [stripName(frame)] : []),
+    ],
+  });
+  const [x, y] = [scaleOf(figure, "x"), scaleOf(figure, "y")];
+  const svg = asSvg(figure);
+  svg.append(...medianLabels(document, measured, size, y));
+  const points = series.flatMap((one) =>
+    pointsOf(one, frame).map((point) => ({ ...point, x: x(point.at), y: y(point.y) })),
+  );
+  return { svg: describePlot(document, svg, series), points };
 }
 
-function regionMarks(frame: Frame): Plot.Markish[] {
-  const region = [{ x1: frame.left, x2: 0 }];
-  const name = [{ x: frame.left / 2, y: 0 }];
+function scaleOf(figure: { scale(name: "x" | "y"): Plot.Scale | undefined }, name: "x" | "y") {
+  const scale = figure.scale(name);
+  return (value: number): number => scale?.apply(value) ?? 0;
+}
+
+function emptyPlot(document: Document, { width, height }: PlotSize): SVGSVGElement {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("width", String(width));
+  svg.setAttribute("height", String(height));
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const text = svgText(document, "Nothing measured yet.", width / 2, height / 2);
+  text.setAttribute("text-anchor", "middle");
+  svg.append(text);
+  return describePlot(document, svg, []);
+}
+
+function latencyAxis(frame: Frame): Plot.Markish[] {
+  const label = frame.log ? "latency (ms, logarithmic scale)" : "latency (ms)";
+  const named = { label, labelArrow: "none" } as const;
+  if (!frame.log) return [Plot.gridY(), Plot.axisY(named)];
+  const ticks = logTicks(frame);
+  // With tickFormat Plot would leave out labels of a logarithmic axis by a rule of its own.
+  return [Plot.gridY({ ticks }), Plot.axisY({ ...named, ticks, text: String })];
+}
+
+function regionMarks(frame: Frame, end: number, inner: number): Plot.Markish[] {
+  const { left, bottom, top } = frame;
+  const isNarrow = (-left / (end - left)) * inner < WARMUP_LABEL_PX;
+  const name = isNarrow ? ({ x: 0, textAnchor: "end", dx: -2 } as const) : { x: left / 2 };
   return [
-    Plot.rect(region, { x1: "x1", x2: "x2", y1: 0, y2: frame.top, fill: "currentColor", fillOpacity: 0.07 }),
-    Plot.text(name, { x: "x", y: "y", text: () => "warm-up", dy: 14 }),
+    Plot.rect([0], { x1: left, x2: 0, y1: bottom, y2: top, fill: "currentColor", fillOpacity: 0.07 }),
+    Plot.text(["warm-up"], { ...name, y: bottom, text: String, dy: 14 }),
     Plot.axisX({
-      ticks: runTicks(frame.right),
+      ticks: runTicks(frame),
       label: "run",
       labelAnchor: "center",
       labelArrow: "none",
-      labelOffset: MARGIN_BOTTOM - 3,
+      labelOffset: MARGIN.bottom - 3,
     }),
-    Plot.ruleY([0]),
+    Plot.ruleY([bottom], { x1: left, x2: end }),
   ];
 }
 
-/** At most seven whole numbers: 1 and round ones. */
-function runTicks(right: number): number[] {
-  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => right / size <= 6) ?? Math.ceil(right / 6);
-  const round = Array.from({ length: Math.floor(right / step) }, (_, i) => (i + 1) * step);
-  return step === 1 ? round : [1, ...round];
+function stripName({ right, bottom }: Frame): Plot.Markish {
+  return Plot.text(["quartiles"], { x: right, y: bottom, text: String, textAnchor: "start", dx: 14, dy: 14 });
+}
+
+type Point = { phase: PlottedPoint["phase"]; index: number; ms: number; at: number; y: number; series: Series };
+
+/** In the order in which they were measured. */
+function pointsOf(series: Series, frame: Frame): Point[] {
+  const at = (k: number) => (k - frame.warmups) * frame.step;
+  const y = (ms: number) => Math.min(Math.max(ms, frame.bottom), frame.top);
+  const point = (phase: Point["phase"], index: number, ms: number, x: number) => ({
+    series,
+    phase,
+    index,
+    ms,
+    at: x,
+    y: y(ms),
+  });
+  return [
+    ...(series.firstMs === null ? [] : [point("first", 0, series.firstMs, at(0))]),
+    ...series.warmupMs.map((ms, i) => point("warmup", i, ms, at(i + 1))),
+    ...drawnIndices(series.runMs, MAX_PAIRS).map((i) => point("run", i, series.runMs[i] ?? 0, i + 1)),
+  ];
 }
 
 function seriesMarks(series: Series, frame: Frame): Plot.Markish[] {
-  const { color, symbol, label } = series;
-  const at = (k: number) => (k - frame.warmups) * frame.step;
-  const first: Point[] =
-    series.firstMs === null
-      ? []
-      : [{ x: at(0), y: series.firstMs, title: `${label}, first run: ${formatMs(series.firstMs)}` }];
-  const warmup = series.warmupMs.map((y, i) => ({
-    x: at(i + 1),
-    y,
-    title: `${label}, warm-up ${i + 1}: ${formatMs(y)}`,
-  }));
-  const runs = series.runMs.map((y, i) => ({ x: i + 1, y, title: `${label}, run ${i + 1}: ${formatMs(y)}` }));
-  const inside = (point: Point) => point.y <= frame.top;
-  const above = [...first, ...warmup].filter((point) => !inside(point)).map((point) => ({ ...point, y: frame.top }));
-  const channels = { x: "x", y: "y", title: "title" } as const;
+  const { color, symbol, hollow } = series;
+  const points = pointsOf(series, frame);
+  const within = (phase: Point["phase"]) => points.filter((point) => point.phase === phase && point.ms <= frame.top);
+  const above = (phase: Point["phase"]) => points.filter((point) => point.phase === phase && point.ms > frame.top);
+  const runs = points.filter(({ phase }) => phase === "run");
+  const paint = hollow ? { fill: "none", stroke: color, strokeWidth: 1.3 } : { fill: color };
+  const small = runs.length > 200 ? 1.5 : 2.6;
+  const channels = { x: "at", y: "y" } as const;
+  const beyond = { ...channels, text: () => "↑", fill: color, dy: 7, fontSize: 14, fontWeight: "bold" };
   return [
-    Plot.line(runs, { x: "x", y: "y", stroke: color, strokeWidth: 1, strokeOpacity: 0.45 }),
-    Plot.dot(first.filter(inside), { ...channels, symbol: "times", stroke: color, strokeWidth: 2, r: 4 }),
-    Plot.dot(warmup.filter(inside), { ...channels, symbol, stroke: color, strokeWidth: 1.2, r: 3 }),
-    Plot.text(above, { ...channels, text: () => "▲", fill: color, dy: 6 }),
-    Plot.dot(runs, { ...channels, symbol, fill: color, r: runs.length > 200 ? 1.5 : SMALL_SYMBOL }),
-    ...medianRule(series, frame),
-  ];
-}
-
-function medianRule(series: Series, frame: Frame): Plot.Markish[] {
-  if (series.runMs.length === 0) return [];
-  const y = quantile(series.runMs, 0.5);
-  return [
-    Plot.ruleY([{ y }], {
-      y: "y",
-      x1: 0.5,
-      x2: frame.right,
-      stroke: series.color,
-      strokeWidth: 1.5,
-      strokeDasharray: "5,3",
+    Plot.line(runs, { ...channels, stroke: color, strokeWidth: 1, strokeOpacity: 0.45 }),
+    Plot.dot(within("first"), {
+      ...channels,
+      ariaDescription: "first",
+      symbol: "times",
+      stroke: color,
+      strokeWidth: 2,
+      r: 4,
     }),
+    Plot.dot(within("warmup"), { ...channels, ariaDescription: "warmup", symbol, ...paint, opacity: 0.6, r: small }),
+    Plot.dot(within("run"), { ...channels, ariaDescription: "run", symbol, ...paint, r: small }),
+    ...(["first", "warmup", "run"] as const).map((phase) =>
+      Plot.text(above(phase), { ...beyond, ariaDescription: phase }),
+    ),
   ];
 }
 
-/** One label per median, moved apart where they would overlap. */
-function medianLabels(series: readonly Series[], frame: Frame, size: PlotSize): Label[] {
-  const line = (frame.top / (size.height - MARGIN_TOP - MARGIN_BOTTOM)) * LABEL_LINE_PX;
-  const labels = series
-    .filter((one) => one.runMs.length > 0)
-    .map((one) => {
-      const y = quantile(one.runMs, 0.5);
-      // In a narrow column the table's symbols are legend enough.
-      const name = size.width < 480 ? "" : `${shorten(one.label)} `;
-      return { x: frame.right, y, text: `${name}${formatMs(y)}`, color: one.color, symbol: one.symbol };
-    })
-    .sort((a, b) => a.y - b.y);
-  let lowest = Number.NEGATIVE_INFINITY;
+function medianRule(series: Series, end: number): Plot.Markish {
+  return Plot.ruleY([median(series)], {
+    x1: 0.5,
+    x2: end,
+    stroke: series.color,
+    strokeWidth: 1.5,
+    strokeDasharray: "5,3",
+    strokeOpacity: 0.8,
+  });
+}
+
+/** Quartiles as a box; from the 5th to the 95th percentile a line, as far as the scale goes. */
+function boxMarks(series: Series, frame: Frame, { x, half }: { x: number; half: number }): Plot.Markish[] {
+  const { runMs, color, hollow } = series;
+  if (runMs.length < MIN_RUNS_FOR_BOX) return [];
+  const at = (q: number) => Math.min(Math.max(quantile(runMs, q), frame.bottom), frame.top);
+  return [
+    Plot.ruleX([x], { y1: at(0.05), y2: at(0.95), stroke: color, ariaDescription: "range" }),
+    Plot.rect([x], {
+      x1: x - half,
+      x2: x + half,
+      y1: at(0.25),
+      y2: at(0.75),
+      fill: color,
+      fillOpacity: hollow ? 0.15 : 0.55,
+      stroke: color,
+      ariaDescription: "box",
+    }),
+    Plot.ruleY([at(0.5)], { x1: x - half, x2: x + half }),
+  ];
+}
+
+/** The medians at the right edge, moved apart where they would overlap. */
+function medianLabels(
+  document: Document,
+  series: readonly Series[],
+  { width, height }: PlotSize,
+  y: (ms: number) => number,
+): SVGElement[] {
+  const labels = series.map((one) => ({ one, y: y(median(one)) })).sort((a, b) => b.y - a.y);
+  let lowest = height - MARGIN.bottom;
   for (const label of labels) {
-    label.y = Math.max(label.y, lowest);
-    lowest = label.y + line;
+    label.y = Math.min(label.y, lowest);
+    lowest = label.y - LABEL_LINE_PX;
   }
-  return labels;
+  const shift = Math.max(0, LABEL_LINE_PX / 2 - (labels.at(-1)?.y ?? height));
+  return labels.map(({ one, y: at }) => {
+    const text = svgText(document, formatMs(median(one)), width - MARGIN.right + 6, at + shift);
+    text.setAttribute("data-part", "median");
+    return text;
+  });
 }
 
-function shorten(name: string): string {
-  return name.length <= LABEL_MAX_CHARS ? name : `${name.slice(0, LABEL_MAX_CHARS - 1)}…`;
-}
-
-function labelMarks(labels: readonly Label[]): Plot.Markish[] {
-  return labels.flatMap((label) => [
-    Plot.dot([label], { x: "x", y: "y", dx: 9, symbol: label.symbol, fill: label.color, r: 4 }),
-    Plot.text([label], { x: "x", y: "y", dx: 18, text: "text", textAnchor: "start" }),
-  ]);
+function svgText(document: Document, content: string, x: number, y: number): SVGTextElement {
+  const element = document.createElementNS(SVG, "text");
+  const attributes = { x, y, dy: "0.32em", fill: "currentColor", "font-size": 11, "text-anchor": "start" };
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.textContent = content;
+  return element;
 }
 
 function asSvg(element: Element): SVGSVGElement {
@@ -160,17 +230,24 @@ function asSvg(element: Element): SVGSVGElement {
   return element as SVGSVGElement;
 }
 
-/** A name and a sentence per series for readers who do not see the plot. */
+/** A name and a sentence per series for readers who do not see the plot, instead of a name on each group of marks. */
 function describePlot(document: Document, svg: SVGSVGElement, series: readonly Series[]): SVGSVGElement {
+  for (const group of svg.querySelectorAll("[aria-label]")) {
+    const names = [group.getAttribute("aria-description"), group.getAttribute("aria-label")];
+    group.setAttribute("data-part", names.find((name) => name !== null) ?? "");
+    group.removeAttribute("aria-label");
+    group.removeAttribute("aria-description");
+  }
   const sentences = series
     .filter((one) => one.runMs.length > 0)
-    .map((one) => `${one.label}: median ${formatMs(quantile(one.runMs, 0.5))} over ${one.runMs.length} runs.`);
+    .map((one) => `${one.label}: median ${formatMs(median(one))} over ${one.runMs.length} runs.`);
   const describe = (tag: "title" | "desc", text: string) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    const element = document.createElementNS(SVG, tag);
     element.textContent = text;
     return element;
   };
   svg.setAttribute("role", "img");
-  svg.prepend(describe("title", "Latency per run"), describe("desc", sentences.join(" ") || "No runs yet."));
+  svg.setAttribute("aria-label", ["Latency per run.", ...sentences].join(" "));
+  svg.prepend(describe("desc", sentences.join(" ") || "Nothing measured yet."));
   return svg;
 }

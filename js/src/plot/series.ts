@@ -1,34 +1,66 @@
-/** What the plot and the table show of each job: label, colour, symbol. */
-import type { JobState, Snapshot } from "../protocol";
+/** What the plot, the legend and the table show of each job: label, colour, symbol. */
+import { BACKENDS, type JobState, type Snapshot } from "../protocol";
 
 export type MarkSymbol = "circle" | "square" | "triangle" | "diamond" | "star" | "wye";
 
-export type Series = {
+/** How the marks of a job look. */
+export type MarkStyle = { color: string; symbol: MarkSymbol; hollow: boolean };
+
+export type Series = MarkStyle & {
+  /** Index in the snapshot. */
+  job: number;
   label: string;
-  color: string;
-  symbol: MarkSymbol;
   firstMs: number | null;
   warmupMs: readonly number[];
   runMs: readonly number[];
-  /** Runs to come included. */
+  /** Runs to come included; 0 while their number is unknown. */
   expectedRuns: number;
 };
 
-/** Okabe and Ito's colours without the two that vanish on white: distinct for colour-blind readers, 3:1 on both. */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc6699", "#8a6d00", "#3a8fd0"] as const;
+/**
+ * Distinct for colour-blind readers and at least 3:1 on white and on the dark themes. In grey those with an even index
+ * differ from each other by their lightness, and so do those with an odd one.
+ */
+export const COLORS = ["#006ead", "#cf6000", "#00a57a", "#d070a0", "#907f00", "#8055b5"] as const;
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "wye"] as const;
 
-export function colorOf(index: number): string {
-  return COLORS[index % COLORS.length] ?? COLORS[0];
+/**
+ * The colour says which model, the symbol which backend; of one model the colour says the backend too. Every second
+ * model's marks are hollow, so that 12 jobs can be told apart in grey. Jobs that differ in neither, or in one backend
+ * only, are numbered instead.
+ */
+export function stylesOf({ jobs }: Pick<Snapshot, "jobs">): MarkStyle[] {
+  const backends = jobs.map((state) => Math.max(0, BACKENDS.indexOf(backendOf(state) ?? BACKENDS[0])));
+  const models = jobs.map(({ job }) => job.model);
+  const pairs = new Set(jobs.map((_, i) => `${models[i]} ${backends[i]}`));
+  const severalModels = new Set(models).size > 1;
+  if (pairs.size < jobs.length || (severalModels && new Set(backends).size === 1))
+    return jobs.map((_, i) => numbered(i));
+  return backends.map((backend, i) => {
+    const model = models[i] ?? 0;
+    return severalModels ? styleOf(model, backend, model % 2 === 1) : styleOf(backend, backend, false);
+  });
 }
 
-export function symbolOf(index: number): MarkSymbol {
-  return SYMBOLS[index % SYMBOLS.length] ?? SYMBOLS[0];
+function numbered(index: number): MarkStyle {
+  return styleOf(index, index, index % (2 * SYMBOLS.length) >= SYMBOLS.length);
+}
+
+function styleOf(color: number, symbol: number, hollow: boolean): MarkStyle {
+  return {
+    color: COLORS[color % COLORS.length] ?? COLORS[0],
+    symbol: SYMBOLS[symbol % SYMBOLS.length] ?? SYMBOLS[0],
+    hollow,
+  };
+}
+
+function backendOf(state: JobState) {
+  return state.actual ?? state.job.backend;
 }
 
 /** The backend that really ran, or the one that was asked for; with what tells one size from another. */
 export function backendLabel(state: JobState): string {
-  const name = state.actual ?? state.job.backend ?? "fastest backend";
+  const name = backendOf(state) ?? "fastest backend";
   const { label } = state.series;
   return `${name}${state.software ? " (software GPU)" : ""}${label && `, ${label}`}`;
 }
@@ -45,10 +77,11 @@ export function seriesLabel(snapshot: Snapshot, state: JobState): string {
 
 /** One series per job. */
 export function seriesOf(snapshot: Snapshot): Series[] {
-  return snapshot.jobs.map((state, index) => ({
+  const styles = stylesOf(snapshot);
+  return snapshot.jobs.map((state, job) => ({
+    ...(styles[job] ?? numbered(job)),
+    job,
     label: seriesLabel(snapshot, state),
-    color: colorOf(index),
-    symbol: symbolOf(index),
     firstMs: state.first_ms,
     warmupMs: state.warmup_ms,
     runMs: state.run_ms,

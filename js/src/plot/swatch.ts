@@ -1,4 +1,4 @@
-import type { MarkSymbol } from "./series";
+import type { MarkStyle, MarkSymbol } from "./series";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** The shapes that Plot draws under these names, in a box from -7 to 7. */
@@ -11,14 +11,21 @@ const PATHS: Record<MarkSymbol, string> = {
   wye: "M-2 6V1.2L-6.2 -1.2L-4.2 -4.7L0 -2.3L4.2 -4.7L6.2 -1.2L2 1.2V6Z",
 };
 
-/** The mark of a series, for the table: it is the plot's legend. */
-export function swatch(document: Document, color: string, mark: MarkSymbol): SVGSVGElement {
+/** The mark of a series in 14 × 14 pixels around the origin. */
+export function markPath(document: Document, { color, symbol, hollow }: MarkStyle): SVGPathElement {
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PATHS[symbol]);
+  path.setAttribute("fill", hollow ? "none" : color);
+  path.setAttribute("stroke", color);
+  path.setAttribute("stroke-width", hollow ? "1.8" : "0");
+  return path;
+}
+
+/** The mark of a series, for legend and table. */
+export function swatch(document: Document, style: MarkStyle): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   const size = { width: "14", height: "14", viewBox: "-7 -7 14 14", "aria-hidden": "true", class: "tm-swatch" };
   for (const [name, value] of Object.entries(size)) svg.setAttribute(name, value);
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PATHS[mark]);
-  path.setAttribute("fill", color);
-  svg.append(path);
+  svg.append(markPath(document, style));
   return svg;
 }
