@@ -205,7 +205,10 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
         ),
         (["convert", "--output_format=keras", "IN", "OUT"], 2, "takes a TensorFlow.js layers model back to Keras"),
         (["convert", "nowhere.keras", "OUT"], 1, "'nowhere.keras' does not exist"),
+        (["convert", "--", "IN"], 2, "lacks its OUTPUT (output_path)"),
+        (["convert", "--", "IN", "OUT", "more"], 2, "found also 'more'"),
         (["inspect", "nowhere"], 1, "does not exist"),
+        (["inspect", "IN"], 1, "is a Keras file, no TensorFlow.js model; convert it first."),
         (["inspect"], 2, "DIR"),
         (["transmogrify"], 2, "transmogrify"),
         ([], 2, "COMMAND"),
@@ -221,6 +224,16 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "web").exists()
+
+
+def test_paths_that_begin_with_a_hyphen(keras_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["--", "-x_y.keras", "--web_a"], ["--quantize_uint8", "--", "-x_y.keras", "-b"]):
+        Path("-x_y.keras").write_bytes(keras_file.read_bytes())
+        assert main(["convert", *words]) == 0
+        assert Path(words[-1], "model.json").is_file()
+    assert main(["convert", "--dry-run", "--", "-x_y.keras"]) == 0
+    assert main(["inspect", "--", "-b"]) == 0
 
 
 def test_a_directory_is_no_keras_file(saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

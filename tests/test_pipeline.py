@@ -405,6 +405,38 @@ def test_refuses_damaged_files(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda x: keras.layers.Dense(2)(x) + 1.0, "'Add'"),
+        (lambda x: keras.ops.flip(x[:, :2]), "'Flip', 'GetItem'"),
+        (lambda x: keras.ops.mean(x, axis=1), "'Mean'"),
+    ],
+)
+def test_operations_in_an_hdf5_file_lead_to_a_keras_file(
+    tmp_path: Path, make: Callable[[Any], Any], named: str, *, trust: bool
+) -> None:
+    x = keras.Input((4,))
+    keras.Model(x, make(x)).save(tmp_path / "m.h5")
+    with pytest.raises(UnsupportedModelError, match=f"holds {named}, operations of keras.ops .* a .keras file"):
+        convert(tmp_path / "m.h5", trust=trust)
+
+
+def test_a_class_without_options_of_a_layer_is_no_operation(tmp_path: Path) -> None:
+    class Mine(keras.layers.Layer):
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name}
+
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    x = keras.Input((4,))
+    keras.Model(x, Mine()(x)).save(tmp_path / "m.h5")
+    with pytest.raises(UnsupportedModelError, match="the class 'Mine'"):
+        convert(tmp_path / "m.h5")
+
+
 def test_code_in_a_file_needs_trust(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)])
     model.save(tmp_path / "m.keras")
@@ -553,6 +585,15 @@ def test_auto_gives_each_reason_once_and_says_not_what_it_does_itself() -> None:
     assert "format='graph'" not in reasons[1]
     with pytest.raises(UnsupportedModelError, match="format='graph'"):
         convert(model, format="layers")
+
+
+def test_a_layers_model_is_never_told_to_be_a_graph_model_that_fails_too() -> None:
+    gru = keras.Sequential([keras.Input((3, 2), batch_size=1), keras.layers.GRU(2, stateful=True, name="gru")])
+    for form in ("layers", "auto"):
+        with pytest.raises(UnsupportedModelError, match=r"writes the variable '[^']*gru/rnn_state' while") as caught:
+            convert(gru, format=form)
+        assert "Train it with reset_after=False." in str(caught.value)
+        assert "format='graph'" not in str(caught.value)
 
 
 def test_a_quantization_pattern_means_the_same_in_both_formats() -> None:

@@ -324,10 +324,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     if argv[:1] == ["convert"]:
-        flags = [word.partition("=")[0] for word in argv[1:] if word.startswith("--")]
+        words = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
+        flags = [word.partition("=")[0] for word in words if word.startswith("--")]
         parser = _convert_parser()
         parser.typed = {hyphenated(flag): flag for flag in flags}
-        return _parse_convert(parser, [hyphenated(word) for word in argv[1:]])
+        return _parse_convert(parser, [hyphenated(word) for word in words], argv[len(words) + 2 :])
     if argv[:1] == ["inspect"]:
         return _inspect_parser().parse_args(argv[1:])
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
@@ -338,8 +339,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _parse_convert(parser: _Parser, words: list[str]) -> argparse.Namespace:
-    needed = 1 if "--dry-run" in words else 2
+def _parse_convert(parser: _Parser, words: list[str], places: Sequence[str]) -> argparse.Namespace:
+    """Parse words, and the paths behind "--", which may begin with a hyphen."""
+    needed = (1 if "--dry-run" in words else 2) - len(places)
     for i, word in reversed(list(enumerate(words))):
         following = words[i + 1] if i + 1 < len(words) else ""
         if word in _BOOLEANS and following.lower() not in _TRUTH:
@@ -348,7 +350,7 @@ def _parse_convert(parser: _Parser, words: list[str]) -> argparse.Namespace:
         elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
             words[i] = f"{word}={_BARE}"
     arguments = parser.parse_intermixed_args(words)
-    paths = arguments.paths
+    paths = [*arguments.paths, *places]
     if not paths:
         parser.error(
             "convert lacks its INPUT (input_path): a .keras or .h5 file, a SavedModel directory, a frozen .pb, a TF "
@@ -356,7 +358,7 @@ def _parse_convert(parser: _Parser, words: list[str]) -> argparse.Namespace:
         )
     if len(paths) > 2:
         parser.error(f"convert takes INPUT and OUTPUT; found also '{paths[2]}'. Quote a path with blanks")
-    if len(paths) < needed:
+    if len(arguments.paths) < needed:
         parser.error("convert lacks its OUTPUT (output_path): the directory to write, or --dry-run")
     arguments.input_path, arguments.output_path = paths[0], paths[-1]
     return arguments

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, model_header
 from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
-from tfjs_magic.layers.mapping import Refusal
+from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
@@ -99,21 +99,30 @@ def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsMo
         resolved = resolve(source, options)
     if isinstance(resolved, FixedSource):
         return _packed_again(resolved, options, clock)
-    reasons, tried_layers = _why_graph(resolved, options), False
+    reasons = _why_graph(resolved, options)
+    refusals: tuple[Refusal, ...] = ()
     if not reasons and isinstance(resolved, KerasSource):
         found = _layers_model(resolved, options, clock)
         if isinstance(found, TfjsModel):
             return found
-        reasons = found
-        tried_layers = True
-    if options.format == "layers":
+        refusals = found
+        reasons = _in_sentences(resolved.description, refusals, lambda _: "")
+    if options.format == "layers" and not refusals:
         raise UnsupportedModelError(" ".join(reasons), stage="layers")
     try:
-        return _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
+        model = _graph_model(resolved.to_graph(options, clock.stage), reasons, options, clock)
     except ConversionError as error:
-        if tried_layers:
-            error.args = (f"{error} {' '.join(reasons)}",)
+        if not refusals:
+            raise
+        refused = " ".join(_in_sentences(resolved.description, refusals, _but_graph))
+        if options.format == "layers":
+            message = f"{refused} Nor can it become a graph model: {error}"
+            raise UnsupportedModelError(message, stage="layers") from error
+        error.args = (f"{error} {refused}",)
         raise
+    if options.format == "layers":
+        raise UnsupportedModelError(" ".join(_in_sentences(resolved.description, refusals, str)), stage="layers")
+    return model
 
 
 def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: ConvertOptions) -> tuple[str, ...]:
@@ -136,14 +145,14 @@ def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: Conve
 # ---------------------------------------------------------------------- layers
 
 
-def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -> TfjsModel | tuple[str, ...]:
+def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -> TfjsModel | tuple[Refusal, ...]:
     """Return the layers model, or why TF.js's layers cannot hold it."""
     from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - graph models need none of it
 
     with clock.stage("layers"):
         found = layers_topology(source.model)
     if isinstance(found, Refused):
-        return (f"{source.description} cannot become a layers model.", *_refusals(found.refusals, options))
+        return found.refusals
     with clock.stage("pack"):
         group = pack_weights(found.weights, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
     asked = "Layers format was asked for." if options.format == "layers" else "Every layer is exact in TF.js layers."
@@ -172,14 +181,26 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
     )
 
 
-def _refusals(refusals: Sequence[Refusal], options: ConvertOptions) -> Iterator[str]:
-    """Yield one sentence per reason; what to do only if layers were asked for, since auto does it."""
+def _in_sentences(what: str, refusals: Sequence[Refusal], remedy_of: Callable[[str], str]) -> tuple[str, ...]:
+    """Return one sentence per reason, with what to do."""
     layers: dict[str, list[str]] = {}
     for refusal in refusals:
-        remedy = refusal.remedy if options.format == "layers" else ""
-        layers.setdefault(f"{refusal.reason} {remedy}".strip(), []).append(refusal.layer)
-    for sentence, names in layers.items():
-        yield f"{'Layer' if len(names) == 1 else f'{len(names)} layers,'} {quoted_list(names, limit=3)}: {sentence}"
+        layers.setdefault(f"{refusal.reason} {remedy_of(refusal.remedy)}".strip(), []).append(refusal.layer)
+    return (
+        f"{what} cannot become a layers model.",
+        *(
+            f"{'Layer' if len(names) == 1 else f'{len(names)} layers,'} {quoted_list(names, limit=3)}: {sentence}"
+            for sentence, names in layers.items()
+        ),
+    )
+
+
+def _but_graph(remedy: str) -> str:
+    """Return what to do other than to convert to a graph model."""
+    if remedy == USE_GRAPH:
+        return ""
+    other = remedy.removesuffix(f", or {USE_GRAPH[0].lower()}{USE_GRAPH[1:]}")
+    return remedy if other == remedy else f"{other}."
 
 
 # ---------------------------------------------------------------------- weights alone

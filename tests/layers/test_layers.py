@@ -103,6 +103,23 @@ def test_what_a_causal_mask_hides_stays_hidden_in_a_quantized_model(dtype: str, 
     assert not np.array_equal(got[:, -1], other[:, -1])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("Attention-causal", "GroupedQueryAttention-causal", "MultiHeadAttention-causal"),
+        *("MultiHeadAttention-causal-crossed", "MultiHeadAttention-window"),
+    ],
+)
+def test_scores_beyond_what_masks_take_away_are_hidden_as_in_keras(
+    case: str, backend: Backend, tfjs_node: TfjsNode
+) -> None:
+    model = randomised(CASES[case]())
+    result = converted(model)
+    feed = {name: values * np.float32(1e7) for name, values in samples_of(result.inputs).items()}
+    assert_matches(tfjs_node.run(packed(result), feed, backend), keras_outputs(model, feed))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_every_mapping_has_a_case_under_the_name_of_its_module(family: str) -> None:

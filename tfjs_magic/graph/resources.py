@@ -139,9 +139,10 @@ def _refuse_reads_of_assigned(graph: Graph, assigned: set[NodeName], handles: Ma
             f"take them as an input, inputs={{'{draws[0]}': shape}}, or leave out what needs them with outputs=."
         )
         raise UnsupportedModelError(msg, stage="trace", node=draws[0])
-    if stateful := sorted(handles[name].label for name in assigned & needed):
+    if stateful := sorted({handles[name].label for name in assigned & needed}):
         msg = (
-            f"The model writes the variable {quoted_list(stateful)} while it computes its outputs, and TF.js graph "
-            "models hold no variables. Convert a function that takes the state as an input and returns it."
+            f"The model writes the variable{'s' * (len(stateful) > 1)} {quoted_list(stateful)} while it computes its "
+            "outputs, and TF.js graph models hold no variables. Convert a function that takes the state as an input "
+            "and returns it."
         )
         raise UnsupportedModelError(msg, stage="trace", node=stateful[0])

@@ -2,7 +2,10 @@
 
 TF.js's Dot takes no more than three axes, so each head is a chain of its own, with its part of the weights:
 
-    softmax(Dot(Dense(query), Dense(key)) · 1/√dim + hidden) → Dot(·, Dense(value)) → Concatenate → Dense
+    softmax(Dot(Dense(query), Dense(key)) · 1/√dim) → Dot(·, Dense(value)) → Concatenate → Dense
+
+The score of a step that must not be seen is multiplied by 0 and lowered to what Keras sets it to, however large it is.
+Where the layer has dropout, Keras up to 3.12 only lowers it by 1e9.
 
 Source: ``keras/src/layers/attention/multi_head_attention.py``, ``grouped_query_attention.py``, 3.15.
 """
@@ -19,8 +22,10 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.layers.mapping import FIX_SIZE, LayerMapping, LayerView
 from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers
 
-#: Taken from the score of a step that must not be seen: its exponential is 0 in float32.
-_HIDDEN = 1e9
+#: What Keras sets the score of a step to that must not be seen; and what its Softmax layer does, which it takes before
+#: dropout. That sets the step's weight to 0 as well, should all that is seen have scores lower yet.
+#: Source: ``keras/src/backend/tensorflow/nn.py``, ``keras/src/layers/activations/softmax.py``, 3.15.
+_LOWEST, _LOWEST_OF_SOFTMAX = -0.7 * 3.38953e38, -1e9
 _MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
 
 
@@ -136,25 +141,34 @@ class _Parts:
         """Return how much each step of the query sees of each step of the key, (query steps, key steps)."""
         scale = 1 / math.sqrt(self._of("query").kernel.shape[-1])
         scores = self.add(f"scores_{head}", "Dot", {"axes": [2, 2]}, query, key)
-        scores = self.add(f"scaled_{head}", "Rescaling", {"scale": scale, "offset": 0.0}, scores)
-        if hidden is not None:
+        if hidden is None:
+            scores = self.add(f"scaled_{head}", "Rescaling", {"scale": scale, "offset": 0.0}, scores)
+        else:
             if head == 0:
-                self._hide(hidden, scores)
+                self._hide(hidden, scores, scale)
+            scores = self.add(f"scaled_{head}", "Multiply", {}, scores, "seen")
             scores = self.add(f"masked_{head}", "Add", {}, scores, "hidden")
         weights = self.add(f"weights_{head}", "Softmax", {"axis": -1}, scores)
+        if hidden is not None and self._view.value("dropout"):
+            weights = self.add(f"only_seen_{head}", "Multiply", {}, weights, "not_hidden")
         if rate := self._view.value("dropout"):
             weights = self.add(f"dropout_{head}", "Dropout", {"rate": rate}, weights)
         return weights
 
-    def _hide(self, hidden: Array, scores: str) -> None:
-        """Add −1e9 to the scores that are hidden, which Keras sets to it: alike while scores stay far from 1e9.
+    def _hide(self, hidden: Array, scores: str, scale: float) -> None:
+        """Make the factors of all scores (0 or ``scale``) and what is added to them.
 
         PReLU is what tfjs has with a weight for each number of a sample: of −1 it makes −alpha. Zeros and ones in it
         survive any quantization.
         """
         minus_one = self.add("minus_one", "Rescaling", {"scale": 0.0, "offset": -1.0}, scores)
         unseen = self.add("unseen", "PReLU", {"trainable": False}, minus_one, alpha=hidden)
-        self.add("hidden", "Rescaling", {"scale": _HIDDEN, "offset": 0.0}, unseen)
+        lowest = _LOWEST
+        if self._view.value("dropout"):
+            lowest = _LOWEST_OF_SOFTMAX
+            self.add("not_hidden", "Rescaling", {"scale": 1.0, "offset": 1.0}, unseen)
+        self.add("seen", "Rescaling", {"scale": scale, "offset": scale}, unseen)
+        self.add("hidden", "Rescaling", {"scale": -lowest, "offset": 0.0}, unseen)
 
 
 LAYERS: Mapping[str, LayerMapping] = {

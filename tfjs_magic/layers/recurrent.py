@@ -42,7 +42,7 @@ def gru(class_name: str) -> LayerMapping:
 
 
 _RESET_AFTER = "It has reset_after=True (Keras's default), which no cell of TF.js computes."
-_WAY_OUT = "Convert the model with format='graph', or train it with reset_after=False."
+_WAY_OUT = "Train it with reset_after=False, or convert the model with format='graph'."
 
 
 def _recurrent(class_name: str, gates: Sequence[str], *options: str) -> LayerMapping:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from tfjs_magic.errors import UnsupportedModelError, reason_of
+from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.hdf5 import check_archive, check_hdf5
 from tfjs_magic.sources.keras_config import needing_trust, refuse_untrusted
@@ -37,7 +37,11 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
     suffix = _content(path)
     version, config = _described(path, suffix)
     compiled = config.pop("compile_config", None)
-    refuse_untrusted(str(path), config, trust=options.trust)
+    try:
+        refuse_untrusted(str(path), config, trust=options.trust)
+    except UnsupportedModelError:
+        _refuse_operations(path, suffix, version, config)
+        raise
     check_wiring(str(path), config)
     elements = check_archive(path) if suffix == ".keras" else check_hdf5(path, str(path))
     import keras  # noqa: PLC0415 - what is damaged is said without it
@@ -59,11 +63,37 @@ def keras_file_source(path: Path, options: ConvertOptions) -> KerasSource | Func
         if version.startswith("2."):
             refuse_untrusted(str(path), config, trust=options.trust, package="tf_keras")
             return _of_keras_2(path, suffix, elements, options, version=version, reason=reason)
+        _refuse_operations(path, suffix, version, config)
         raise UnsupportedModelError(f"Keras cannot load '{path}': {type(error).__name__}: {reason}.") from error
     _check_model(path, model, keras.Model)
     if options.trust or not any(needing_trust(compiled)):
         _compile(model, compiled, safe_mode=not options.trust)
     return keras_source(model, options)
+
+
+def _refuse_operations(path: Path, suffix: _Suffix, version: str, config: Any) -> None:
+    """Refuse an ``.h5`` file that Keras wrote but cannot read: it does not say of which module its classes are."""
+    import keras  # noqa: PLC0415 - as below
+
+    known = {name.replace("_", "") for name in (*dir(keras.ops), *dir(keras.ops.image))}
+    names = {name for name in _operations(config) if name.lower() in known}
+    if suffix == ".h5" and version.startswith("3.") and names:
+        raise UnsupportedModelError(
+            f"'{path}' holds {quoted_list(names)}, operations of keras.ops (or operators, such as x + 1), which Keras "
+            "cannot load from an HDF5 file. Save the model as a .keras file and convert that."
+        )
+
+
+def _operations(config: Any) -> Iterator[str]:
+    """Yield the classes of nodes that have no options of a layer."""
+    if isinstance(config, list):
+        for value in config:
+            yield from _operations(value)
+    elif isinstance(config, dict):
+        options = config.get("config")
+        if "inbound_nodes" in config and isinstance(options, dict) and not {"trainable", "dtype"} & options.keys():
+            yield str(config.get("class_name"))
+        yield from _operations([*config.values()])
 
 
 def _check_version(version: str, path: Path, options: ConvertOptions) -> None:

@@ -25,7 +25,7 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.dtypes import dtype_name, result_dtype
 from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
-from tfjs_magic.sources.paths import place_of
+from tfjs_magic.sources.paths import kind_of, place_of
 from tfjs_magic.sources.sizes import length_of, parse_json, read_bytes
 
 #: What reading hostile files may provoke.
@@ -51,6 +51,8 @@ def read_tfjs(path: str | Path) -> Artifacts:
     """
     given = place_of(path)
     file = given / "model.json" if given.is_dir() else given
+    if (kind := kind_of(path)) not in {None, "TensorFlow.js model"}:
+        raise UnsupportedModelError(f"'{path}' is a {kind}, no TensorFlow.js model; convert it first.")
     if not file.is_file():
         raise UnsupportedModelError(f"'{file}' does not exist; expected a model.json, or a directory with one.")
     try:
