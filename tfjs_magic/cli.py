@@ -182,7 +182,7 @@ def _convert_back(arguments: argparse.Namespace) -> None:
     from tfjs_magic.writers.keras_files import check_keras_target, write_keras  # noqa: PLC0415
 
     if not arguments.dry_run:
-        check_keras_target(arguments.output_path, overwrite=arguments.overwrite)
+        check_keras_target(arguments.output_path, arguments.output_format, overwrite=arguments.overwrite)
     model = load(arguments.input_path)
     keras_model, older, target = model.to_keras(), None, None
     if not arguments.dry_run:

@@ -27,7 +27,9 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.writers.killed", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) >= 200
+    saves, at_random, exchanges, renames = map(int, done.stdout.split())
+    assert min(saves, at_random) >= 200
+    assert min(exchanges, renames) >= 30
 
 
 @pytest.mark.parametrize("there", [False, True])

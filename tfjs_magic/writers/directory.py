@@ -61,7 +61,6 @@ def write_directory(model: Artifacts, directory: str | Path, *, overwrite: bool 
             if not target.exists():  # else another process was faster, and this one goes into its directory
                 raise
         else:
-            synced(target.parent)
             return target
     remove_leftovers(target.parent, target.name)
     with (

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from tfjs_magic.errors import SaveError, reason_of
-from tfjs_magic.writers.staging import staged, writable
+from tfjs_magic.errors import SaveError, quoted_list, reason_of
+from tfjs_magic.writers.staging import remove_leftovers, staged, staged_within, undo_moves, writable
 
 KerasFormat = Literal["keras", "keras_keras", "keras_saved_model"]
+_SAVED_MODEL = "saved_model.pb"
+#: Source: ``tensorflow/python/saved_model/path_helpers.py``, and Keras 2's ``keras_metadata.pb``.
+_PARTS = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|keras_metadata\.pb|assets(/.*)?|variables(/variables\.(index|data-\d+-of-\d+))?"
+    r"|debug(/saved_model_debug_info\.pb)?"
+)
 _SUFFIXES = {"keras": ".h5", "keras_keras": ".keras", "keras_saved_model": ""}
 
 
-def check_keras_target(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Return the absolute target if it can be written.
+def check_keras_target(path: str | Path, keras_format: KerasFormat, *, overwrite: bool = False) -> Path:
+    """Return the absolute target if it can be written: absent, empty, or what may be replaced and nothing else.
 
     Raises:
-        SaveError: It exists, and may not be overwritten or is a directory with other things than a SavedModel.
+        SaveError: It exists, and may not be overwritten, or is another thing than the format is, or holds others.
     """
     target = writable(path)
-    if not target.exists():
+    remove_leftovers(target.parent, target.name)
+    if target.is_dir():
+        remove_leftovers(target, _SAVED_MODEL, functools.partial(undo_moves, last=_SAVED_MODEL))
+    if not target.exists() or (keras_format == "keras_saved_model" and _is_empty(target)):
         return target
+    if target.is_dir() != (keras_format == "keras_saved_model"):
+        found, expected = ("directory", "file") if target.is_dir() else ("file", "directory")
+        raise SaveError(f"'{target}' is a {found}, {keras_format} makes a {expected}. Choose another path.")
     if not overwrite:
         raise SaveError(f"'{target}' exists. Choose another path, or pass --overwrite.")
-    if target.is_dir() and any(target.iterdir()) and not (target / "saved_model.pb").is_file():
+    if target.is_dir() and not (target / _SAVED_MODEL).is_file():
         raise SaveError(f"'{target}' is a directory that holds no SavedModel and would be lost. Choose another path.")
+    if target.is_dir() and (others := [*_others(target)]):
+        raise SaveError(
+            f"'{target}' holds {quoted_list(others)} beside a SavedModel, which would be lost. Choose another path."
+        )
     return target
+
+
+def _is_empty(target: Path) -> bool:
+    return target.is_dir() and not any(target.iterdir())
+
+
+def _others(target: Path) -> Iterator[str]:
+    """Yield what is in a directory and no part of a SavedModel."""
+    for path in target.rglob("*"):
+        name = path.relative_to(target).as_posix()
+        if not _PARTS.fullmatch(name):
+            yield name
 
 
 def write_keras(
@@ -50,8 +80,9 @@ def write_keras(
     Raises:
         SaveError: See :func:`check_keras_target`; or Keras cannot write it.
     """
-    target = check_keras_target(path, overwrite=overwrite)
-    with staged(target, suffix=_SUFFIXES[keras_format]) as place:
+    target = check_keras_target(path, keras_format, overwrite=overwrite)
+    within = target.is_dir() and _is_empty(target)
+    with staged_within(target, _SAVED_MODEL) if within else staged(target, suffix=_SUFFIXES[keras_format]) as place:
         try:
             if keras_format == "keras_saved_model":
                 model.export(str(place), verbose=False)

@@ -7,7 +7,10 @@ same target removes it. Who writes holds a lock, which dies with the process, so
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import functools
+import json
 import os
 import shutil
 import tempfile
@@ -22,6 +25,13 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PARTIAL = ".partial"
+#: What a directory is called that made room for a new one, until that has its place.
+_OLD = ".old"
+_MODEL = "model"
+#: What is moved out of a staging directory, for the case that the process is killed.
+_MOVED = "moved.json"
+#: Source: Linux ``rename(2)``.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def writable(path: str | Path) -> Path:
@@ -69,17 +79,58 @@ def staged(target: Path, *, suffix: str = "", nbytes: int | None = None, replace
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with disk_failures(target, nbytes), partial(target.parent, target.name) as staging:
-            place = staging / f"model{suffix}"
+            place = staging / f"{_MODEL}{suffix}"
             yield place
+            _sync_all(place)
             if replace:
                 _move(place, target)
             else:
                 place.rename(target)
+            synced(target.parent)
     except PermissionError as error:
         raise SaveError(f"'{target}' cannot be created: {error.strerror}. Choose another path.") from error
     finally:
         if not target.exists():
             _remove_empty(new_parents)
+
+
+@contextlib.contextmanager
+def staged_within(target: Path, last: str) -> Iterator[Path]:
+    """Yield the path of a directory to make, whose entries then go into one that is there and empty.
+
+    Args:
+        target: The directory: of a mount or of a shell, neither of which can make room.
+        last: The entry that makes a model of the others.
+
+    Raises:
+        SaveError: The disk fails.
+    """
+    with disk_failures(target), partial(target, last, functools.partial(undo_moves, last=last)) as staging:
+        place = staging / _MODEL
+        yield place
+        _sync_all(place)
+        names = sorted((path.name for path in place.iterdir()), key=lambda name: (name == last, name))
+        (staging / _MOVED).write_text(json.dumps(names), encoding="utf-8")
+        try:
+            for name in names:
+                if os.path.lexists(target / name):
+                    raise FileExistsError(errno.EEXIST, f"'{name}' is there by now")
+                (place / name).rename(target / name)
+        except BaseException:
+            undo_moves(staging, last=last)
+            raise
+        synced(target)
+
+
+def undo_moves(staging: Path, *, last: str) -> None:
+    """Remove what was moved out of a staging directory, unless all of it was."""
+    target, place = staging.parent, staging / _MODEL
+    with contextlib.suppress(OSError, ValueError):
+        names = json.loads((staging / _MOVED).read_bytes())
+        if os.path.lexists(place / last):
+            for name in names:
+                if not os.path.lexists(place / name):
+                    _remove(target / name)
 
 
 @contextlib.contextmanager
@@ -109,6 +160,10 @@ def remove_leftovers(directory: Path, name: str, take_back: Callable[[Path], Non
         with locked(left, wait=False) as mine:
             if mine:
                 take_back(left)
+                old = left.with_suffix(_OLD)
+                if old.is_dir() and not os.path.lexists(directory / name):
+                    old.rename(directory / name)
+                shutil.rmtree(old, ignore_errors=True)
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -153,19 +208,47 @@ def synced(path: Path) -> None:
             os.close(descriptor)
 
 
+def _sync_all(place: Path) -> None:
+    for path in (place, *place.rglob("*")):
+        synced(path)
+
+
 def _move(place: Path, target: Path) -> None:
+    if target.exists():
+        shutil.copymode(target, place)
     if not target.is_dir():
         place.replace(target)
         return
-    # A directory cannot be replaced by rename: the old one steps aside, and comes back if the new one fails.
-    aside = place.parent.with_suffix(".old")
+    if _exchanged(place, target):
+        return  # the old one goes with the staging directory
+    # The old one steps aside, and comes back if the new one fails, or when the next process comes.
+    aside = place.parent.with_suffix(_OLD)
     target.rename(aside)
     try:
         place.rename(target)
-    except OSError:
-        aside.rename(target)
+    except OSError as error:
+        try:
+            aside.rename(target)
+        except OSError:
+            msg = f"'{target}' was not written: {error.strerror}. What was there before is now '{aside}'."
+            raise SaveError(msg) from error
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two directories change places in one step; False where the system cannot."""
+    rename = None if os.name == "nt" else getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and not rename(
+        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
+    )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _remove_empty(directories: list[Path]) -> None:
