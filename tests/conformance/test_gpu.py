@@ -193,7 +193,7 @@ def _moves(x: Any) -> Any:
         "roll": tf.roll(x, 2, 1),
         "sequence": tf.reverse_sequence(x, [1, 3], 1, 0),
         "tile": tf.tile(x, [1, 2, 1]),
-        "repeat": tf.repeat(x, 2, 0),
+        "repeat": (tf.repeat(x, 2, 0), tf.repeat(x, 3, 1)),
         "broadcast": tf.broadcast_to(x[:, :1], [2, 4, 6]),
         "transpose": tf.transpose(tf.transpose(x, [1, 2, 0]), [1, 0, 2]) + 1,
         "one_hot": tf.one_hot(indices, 4),

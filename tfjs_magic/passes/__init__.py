@@ -75,6 +75,7 @@ from tfjs_magic.passes import (
     raise_overlap_threshold,
     remove_identities,
     rename_nodes,
+    resize_repeats,
     resolve_tensor_lists,
     separate_outputs,
     shape_lookups,
@@ -95,6 +96,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What TF.js lacks or computes wrongly, where shapes and attributes are enough to mend it.
     # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
     # _SwitchN and conditions, since control inputs say what runs, and what a branch returns is held back by a Switch.
+    # Repeats while their Tile is whole: merge_axes cuts it.
     "lower ops": _passes(
         lower_switch_n,
         fold_conditions,
@@ -137,6 +139,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_vector_select,
         pad_empty_reductions,
         raise_overlap_threshold,
+        resize_repeats,
         split_strided_slice,
         put_channels_last,
         merge_transposes,
