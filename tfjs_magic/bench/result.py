@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: No clock tells so little from nothing, by which one cannot divide.
+_SHORTEST_MS = 1e-9
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
     ("backend", "backend"),
@@ -214,7 +216,7 @@ def compare_rounds(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
         if first is state:
             continue
         rounds = zip(state["run_ms"], first["run_ms"], strict=False)
-        ratios = [ms / base for ms, base in rounds if ms > 0 and base > 0]
+        ratios = [ms / base for ms, base in rounds if min(ms, base) > _SHORTEST_MS]
         low, high = median_interval(ratios)
         if low is not None:
             found.append(
@@ -332,7 +334,7 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
 
 def _throughput(state: JobState) -> float | None:
     median = statistics.median(state["run_ms"]) if state["run_ms"] else 0
-    return 1000 * state["series"]["examples"] / median if median > 0 else None
+    return 1000 * state["series"]["examples"] / median if median > _SHORTEST_MS else None
 
 
 def _comparison_line(row: Mapping[str, Any]) -> str:
