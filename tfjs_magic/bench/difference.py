@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tfjs_magic.bench.labels import key_of
 from tfjs_magic.bench.order_statistics import median_interval, three_digits
 from tfjs_magic.bench.result import BenchmarkResult, browser_name
 from tfjs_magic.errors import printable, quoted_list
@@ -99,12 +100,8 @@ def _series(result: BenchmarkResult) -> _Series:
     series: dict[tuple[str, str], list[float]] = {}
     for run in result.runs:
         if run["phase"] == "run":
-            series.setdefault(_key(run), []).append(run["latency_ms"])
+            series.setdefault(key_of(run), []).append(run["latency_ms"])
     return series
-
-
-def _key(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["model"], f"{row['backend']}, {row['series']}" if row["series"] else row["backend"]
 
 
 def _row(key: tuple[str, str], now: Sequence[float], before: Sequence[float]) -> dict[str, Any]:
@@ -150,9 +147,9 @@ def _changes(result: BenchmarkResult, earlier: BenchmarkResult) -> Iterator[str]
     if steps[1] > _SAME_CLOCK * steps[0]:
         have, had = (f"{environment['clock_resolution_ms']:g} ms" for environment in (now, before))
         yield f"Not the same clock step: {have}, before {had}."
-    devices = {_key(row): row["device"] for row in earlier.summary}
+    devices = {key_of(row): row["device"] for row in earlier.summary}
     for row in result.summary:
-        had = devices.get(_key(row), row["device"])
+        had = devices.get(key_of(row), row["device"])
         if row["device"] != had:
             yield f"Not the same device for {row['backend']}: '{row['device']}', before '{had}'."
 

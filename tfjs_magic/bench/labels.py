@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tfjs_magic.bench.protocol import JobState, Snapshot
 
 
@@ -20,3 +23,8 @@ def series_name(snapshot: Snapshot, state: JobState) -> str:
     """Return what ran; of several models, the model first."""
     name = contender_name(state)
     return f"{snapshot['models'][state['job']['model']]['label']}, {name}" if len(snapshot["models"]) > 1 else name
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the model and the name of the contender that a row of a result is about."""
+    return row["model"], f"{row['backend']}, {row['series']}" if row["series"] else row["backend"]

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: No clock tells so little from nothing, by which one cannot divide.
-_SHORTEST_MS = 1e-9
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
     ("backend", "backend"),
@@ -39,6 +37,8 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("p90_ms", "p90 (ms)"),
     ("min_ms", "min (ms)"),
 )
+#: No clock tells so little from nothing, by which one cannot divide.
+_SHORTEST_MS = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

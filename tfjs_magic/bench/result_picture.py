@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfjs_magic.bench.labels import key_of
 from tfjs_magic.errors import printable
 
 #: Okabe and Ito's colours without the two that vanish on white: distinct for colour-blind readers, on black too.
@@ -32,7 +33,7 @@ def result_svg(runs: Sequence[Mapping[str, Any]]) -> str:
     series: dict[tuple[str, str], list[float]] = {}
     for run in runs:
         if run["phase"] == "run":
-            series.setdefault((run["model"], run["backend"]), []).append(run["latency_ms"])
+            series.setdefault(key_of(run), []).append(run["latency_ms"])
     if not series:
         return ""
     scale = _Scale([*series.values()])
@@ -79,9 +80,10 @@ class _Scale:
 
 
 def _linear_ticks(most: float) -> list[float]:
-    step = 10 ** math.floor(math.log10(most or 1))
-    step = next(step * factor for factor in (0.2, 0.5, 1, 2) if step * factor * 6 >= (most or 1))
-    return [step * i for i in range(math.ceil((most or 1) / step) + 1)]
+    most = most if most > _LEAST_MS else 1
+    step = 10.0 ** math.floor(math.log10(most))
+    step = next(step * factor for factor in (0.2, 0.5, 1, 2) if step * factor * 6 >= most)
+    return [step * i for i in range(math.ceil(most / step) + 1)]
 
 
 def _log_ticks(least: float, most: float) -> list[float]:
