@@ -17,7 +17,7 @@ from tfjs_magic.bench.static_output import checked_picture
 
 def _runs(*latencies: float, model: str = "m", backend: str = "wasm") -> list[dict[str, Any]]:
     return [
-        {"model": model, "backend": backend, "phase": "run", "index": i, "latency_ms": v}
+        {"model": model, "backend": backend, "series": "", "phase": "run", "index": i, "latency_ms": v}
         for i, v in enumerate(latencies)
     ]
 
