@@ -26,6 +26,7 @@ def benchmark(
     tolerance: float | None = None,
     seed: int = 0,
     batch: int | Sequence[int] = (),
+    profile: bool = False,
 ) -> Benchmark:
     """Make a widget that runs models in this notebook's browser and compares them with Python.
 
@@ -42,6 +43,7 @@ def benchmark(
         tolerance: Your own bound on the error relative to the largest value, instead of the built-in ones.
         seed: Seeds the samples, and the order in which several models or backends take turns.
 
+        profile: Show where the time goes, kernel by kernel, once all have run; ``result.profile()`` gives it.
         batch: Examples per call: one or several sizes, each is timed. Models must leave their batch open.
 
     Raises:
@@ -56,6 +58,7 @@ def benchmark(
         samples=samples,
         tolerance=tolerance,
         seed=seed,
+        profile=profile,
         batch=(batch,) if isinstance(batch, int) else batch,
     )
     return Benchmark.of({label: _converted(model) for label, model in _labelled(models).items()}, options)

@@ -234,5 +234,6 @@ BENCHMARK = (
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
     Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
+    Flag("profile", "--profile", "show where the time goes, kernel by kernel, once all have run"),
     Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

@@ -108,6 +108,7 @@ class BenchmarkOptions:
     tolerance: float | None = None
     seed: int = 0
     batch: Sequence[int] = ()
+    profile: bool = False
 
     def __post_init__(self) -> None:
         _set(self, backends=_names(self.backends), batch=tuple(self.batch))

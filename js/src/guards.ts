@@ -84,6 +84,7 @@ const isProfileRow = object<ProfileRow>({
   node: isString,
   layer: isString,
   kernel: isString,
+  order: isNumber,
   calls: isNumber,
   ms: isNumber,
   error_ms: isNumber,

@@ -107,6 +107,8 @@ export type ProfileRow = {
   /** The Keras layer that it comes from; of a graph's node its scope; "" if unknown. */
   layer: string;
   kernel: string;
+  /** By the first call in a run. */
+  order: number;
   calls: number;
   ms: number;
   /** Standard error of `ms`. */

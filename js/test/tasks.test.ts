@@ -109,3 +109,15 @@ it("one that is stopped says so, and the kernel that grants it late is told", as
   expect(last()?.snapshot.task).toBeNull();
   close();
 });
+
+it("a profile goes into the state of its job and to the kernel", { timeout: 20_000 }, async () => {
+  const { kernel, session, last, until, close } = await finished();
+  session.startTask({ kind: "profile", job: CPU });
+  await vi.waitFor(() => expect(taskReports(kernel).at(-1)?.status).toBe("done"), 15_000);
+  await until(({ activity }) => activity === "idle");
+  const profile = last()?.snapshot.jobs[0]?.profile;
+  expect(profile?.rows.map(({ kernel: name }) => name)).toContain("FusedConv2D");
+  expect(taskReports(kernel).at(-1)?.profile).toEqual(profile);
+  expect(kernel.reports.at(-1)?.jobs[0]?.progress).not.toHaveProperty("profile");
+  close();
+});

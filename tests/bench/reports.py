@@ -31,7 +31,16 @@ def done(*runs: float) -> dict[str, Any]:
     return report(job_report(*runs, status="done", stage=None), status="finished")
 
 
-ROW = {"node": "conv", "layer": "conv", "kernel": "Conv2D", "calls": 1, "ms": 1.5, "error_ms": 0.125, "nbytes": 400}
+ROW = {
+    "node": "conv",
+    "layer": "conv",
+    "kernel": "Conv2D",
+    "order": 0,
+    "calls": 1,
+    "ms": 1.5,
+    "error_ms": 0.125,
+    "nbytes": 400,
+}
 PROFILE = {
     "rows": [ROW],
     "more_rows": 2,

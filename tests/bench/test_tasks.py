@@ -91,6 +91,15 @@ def test_a_benchmark_that_runs_again_goes_first_and_what_is_wanted_stays_wanted(
     assert page.claim(task=task())["granted"] is True
 
 
+def test_what_was_asked_for_up_front_comes_by_itself_and_is_not_asked_twice() -> None:
+    page = finished(backends=("wasm", "cpu"), profile=True)
+    assert (page.status, shown(page)["kind"], shown(page)["status"]) == ("finished", "profile", "wanted")
+    page.claim(task=task())
+    tell(page, "done", profile=PROFILE)
+    assert page.session.want("profile", JOB).status == "done"  # type: ignore[arg-type]
+    assert shown(page)["status"] == "done", "the other job did not run"
+
+
 def test_a_new_run_forgets_profile_and_task() -> None:
     page = finished()
     page.claim(task=task())

@@ -138,12 +138,15 @@ class ProfileRow(TypedDict):
 
     ``layer``: the Keras layer that it comes from; of a graph's node its scope; "" if unknown.
 
+    ``order``: by the first call in a run.
+
     ``error_ms``: standard error of ``ms``. ``nbytes``: of the outputs.
     """
 
     node: str
     layer: str
     kernel: str
+    order: int
     calls: float
     ms: float
     error_ms: float

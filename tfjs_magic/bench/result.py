@@ -257,10 +257,17 @@ def table_html(
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
 
 
+def profiles_of(snapshot: Snapshot) -> list[Profile]:
+    """Return every profile that a page has taken, in the order of the jobs."""
+    labels = [card["label"] for card in snapshot["models"]]
+    return [_profile_of(labels[s["job"]["model"]], s) for s in snapshot["jobs"] if s["profile"] is not None]
+
+
 def _profile_of(label: str, state: JobState) -> Profile:
     if state["profile"] is None:
         raise RunError("the profile is gone: the benchmark ran again.")
-    return Profile.from_wire(label, contender_name(state), state["profile"])
+    median = statistics.median(state["run_ms"]) if state["run_ms"] else None
+    return Profile.from_wire(label, contender_name(state), state["profile"], median_ms=median)
 
 
 def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> int:

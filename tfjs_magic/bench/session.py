@@ -379,7 +379,14 @@ class Session:
                 self._note_alive(message["page"])
                 self._set_state(states.with_report(self._snapshot, message))
                 self._last_report_id = message["id"]
+                if message["status"] == "finished" and self._options.profile:
+                    self._want_profiles()
         return {"kind": "ack", "id": message["id"]}, []
+
+    def _want_profiles(self) -> None:
+        for state in self._snapshot["jobs"]:
+            if state["status"] == "done":
+                self.want("profile", state["job"])
 
     def _report_task(self, message: wire.ReportTask) -> Answer:
         with self._lock:

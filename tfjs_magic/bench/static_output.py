@@ -7,8 +7,9 @@ import html
 import re
 import xml.etree.ElementTree as ET
 
+from tfjs_magic.bench.profile import profile_html
 from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
-from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.result import BenchmarkResult, profiles_of
 
 _SVG = "{http://www.w3.org/2000/svg}"
 #: What only draws, or says what is drawn.
@@ -54,7 +55,8 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
         image = f'<img alt="Latency of every run" style="max-width:100%" src="data:image/svg+xml;base64,{encoded}">'
     error = snapshot["error"]
     problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
-    return f"{opening}{image}{problem}{result._repr_html_()}</div>"
+    profiles = "".join(map(profile_html, profiles_of(snapshot)))
+    return f"{opening}{image}{problem}{result._repr_html_()}{profiles}</div>"
 
 
 def _check_element(element: ET.Element) -> None:

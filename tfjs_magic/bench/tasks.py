@@ -40,12 +40,14 @@ class TaskDesk:
         self._tickets: list[Ticket] = []
 
     def want(self, snapshot: Snapshot, name: TaskName) -> tuple[Ticket, Snapshot]:
-        """Ask the pages for a task; who asks again for one that waits or runs gets the same ticket.
+        """Ask the pages for a task; who asks again for one that waits, runs or has its answer is not asked twice.
 
         Raises:
             ProtocolError: The job does not exist.
         """
-        states.job_state(snapshot, name["job"])
+        state = states.job_state(snapshot, name["job"])
+        if name["kind"] == "profile" and state["profile"] is not None:
+            return Ticket(name, "done"), snapshot
         ticket = next((ticket for ticket in self._tickets if ticket.name == name), None)
         if ticket is None:
             task = snapshot["task"]

@@ -9,6 +9,7 @@ import { type Make, maker, redraw } from "./dom";
 import { environmentText } from "./environment";
 import { ExportRow } from "./exports";
 import { Legend } from "./legend";
+import { ProfilePanel } from "./profilePanel";
 import { Readout } from "./readout";
 import type { Session, View } from "./session";
 import { statusLine } from "./status";
@@ -47,7 +48,7 @@ export class BenchmarkView {
   }
 
   #draw(view: View): void {
-    const { root, stop, again, text, bar, live, controls, exporting } = this.#parts;
+    const { root, stop, again, text, bar, live, controls, profiles, exporting } = this.#parts;
     const { snapshot, activity, elsewhere } = view;
     const line = statusLine(view);
     text.textContent = line.text;
@@ -59,6 +60,7 @@ export class BenchmarkView {
     root.dataset["status"] = busy && activity !== "running" ? activity : snapshot.status;
     if (live.textContent !== line.spoken) live.textContent = line.spoken;
     controls.draw(snapshot, busy);
+    profiles.draw(view);
     exporting.draw(snapshot, busy);
     // Nobody sees it: in a hidden tab, or while the front end changes its theme. It is drawn once it has a width again.
     if (root.clientWidth === 0) return;
@@ -98,6 +100,7 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
   const legend = new Legend(make, redrawPlot);
   const table = new JobTable(make);
   const comparisons = make("ul", { class: "tm-comparisons", "aria-label": "Comparison of the medians" });
+  const profiles = new ProfilePanel(make, session);
   const exporting = new ExportRow(make, () => session.resultJson(), signal);
   const footer = make("footer");
   const root = make(
@@ -113,6 +116,7 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
     legend.element,
     table.element,
     comparisons,
+    profiles.element,
     exporting.element,
     footer,
   );
@@ -130,6 +134,7 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
     legend,
     table,
     comparisons,
+    profiles,
     exporting,
     footer,
   };

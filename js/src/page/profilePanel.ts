@@ -1,0 +1,123 @@
+/** Where the time goes: a button for each job that ran, and the profiles that were taken. */
+import { formatBytes, formatCount, formatMs } from "../format";
+import { seriesLabel } from "../plot/series";
+import type { JobState, Profile, ProfileRow } from "../protocol";
+import { summarize } from "../stats";
+import { type Make, redraw } from "./dom";
+import type { Session, View } from "./session";
+import { errorBox } from "./table";
+
+const HEADS = ["Kernel", "Node", "Calls", "Time", "±", "Share", "Cumulative", "Output"];
+/** The others are a press away. */
+const SHOWN_ROWS = 10;
+
+const STYLES = `
+.tfjs-magic .tm-profiles h3 { font-size: 13px; font-weight: 600; margin: 12px 0 2px; }
+.tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
+.tfjs-magic .tm-profiles table { font-size: 12px; }
+.tfjs-magic .tm-profiles tbody th { font-weight: 400; text-align: left; }
+.tfjs-magic .tm-profiles td.tm-left { max-width: 320px; overflow: hidden; text-overflow: ellipsis; }
+.tfjs-magic .tm-share { background: linear-gradient(to right, color-mix(in srgb, var(--tm-accent) 35%, transparent) var(--tm-part), transparent 0); }
+.tfjs-magic .tm-profiles p { margin: 4px 0; }
+`;
+
+export class ProfilePanel {
+  readonly element: HTMLElement;
+  #make: Make;
+  #session: Pick<Session, "startTask">;
+  #content: HTMLElement;
+  /** Indices of the jobs whose rows are all shown. */
+  #open = new Set<number>();
+
+  constructor(make: Make, session: Pick<Session, "startTask">) {
+    this.#make = make;
+    this.#session = session;
+    this.#content = make("div");
+    this.element = make("div", { class: "tm-profiles" }, make("style", {}, STYLES), this.#content);
+  }
+
+  draw(view: View): void {
+    const make = this.#make;
+    const { snapshot, activity, elsewhere } = view;
+    const jobs = snapshot.jobs.filter(({ status }) => status === "done");
+    const buttons = jobs.map((job) => {
+      const button = make("button", { type: "button" }, `Profile ${seriesLabel(snapshot, job)}`);
+      button.title = "Where does the time go? Runs the model for some seconds more.";
+      button.disabled = activity !== "idle" || elsewhere;
+      button.addEventListener("click", () => this.#session.startTask({ kind: "profile", job: job.job }));
+      return button;
+    });
+    const { task } = snapshot;
+    const failed = task?.kind === "profile" && task.status === "failed" ? task.error : null;
+    const over = snapshot.status !== "running" && snapshot.status !== "pending";
+    redraw(this.#content, [
+      ...(over && buttons.length > 0 ? [make("div", { class: "tm-buttons" }, ...buttons)] : []),
+      ...(failed ? [errorBox(make, failed)] : []),
+      ...snapshot.jobs.flatMap((job, index) => (job.profile ? this.#profile(view, job, job.profile, index) : [])),
+    ]);
+  }
+
+  #profile(view: View, job: JobState, profile: Profile, index: number): HTMLElement[] {
+    const make = this.#make;
+    const title = make("h3", {}, `Time per kernel: ${seriesLabel(view.snapshot, job)}`);
+    if (profile.runs === 0) return [title, make("p", {}, profile.note)];
+    const all = this.#open.has(index);
+    const rows = all ? profile.rows : profile.rows.slice(0, SHOWN_ROWS);
+    const total = kernelMs(profile);
+    let before = 0;
+    const body = rows.map((row) => {
+      before += row.ms;
+      return profileRow(make, row, total, before);
+    });
+    const head = make("thead", {}, make("tr", {}, ...HEADS.map((text) => make("th", { scope: "col" }, text))));
+    const table = make("table", {}, head, make("tbody", {}, ...body));
+    const sentences = [totalText(profile, total, job), profile.note].map((text) => make("p", {}, text));
+    const scroll = make("div", { class: "tm-scroll", tabindex: "0" }, table);
+    return [title, scroll, ...this.#more(view, profile, index), ...sentences];
+  }
+
+  #more(view: View, profile: Profile, index: number): HTMLElement[] {
+    const hidden = profile.rows.length - SHOWN_ROWS;
+    if (hidden <= 0) return [];
+    const all = this.#open.has(index);
+    const button = this.#make("button", { type: "button", "aria-expanded": String(all) });
+    button.textContent = all ? "Show fewer" : `Show ${hidden} more`;
+    button.addEventListener("click", () => {
+      if (!this.#open.delete(index)) this.#open.add(index);
+      this.draw(view);
+    });
+    return [this.#make("p", {}, button)];
+  }
+}
+
+function kernelMs({ rows, more_ms }: Profile): number {
+  return rows.reduce((sum, { ms }) => sum + ms, more_ms);
+}
+
+function profileRow(make: Make, row: ProfileRow, total: number, before: number): HTMLElement {
+  const share = percent(row.ms / total);
+  const node = row.node || "(around the layers)";
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, row.kernel),
+    make("td", { class: "tm-left", title: node }, node),
+    make("td", {}, formatCount(row.calls)),
+    make("td", {}, formatMs(row.ms)),
+    make("td", {}, formatMs(Number(row.error_ms.toPrecision(1)))),
+    make("td", { class: "tm-share", style: `--tm-part: ${share.replace(" ", "")}` }, share),
+    make("td", {}, percent(before / total)),
+    make("td", {}, formatBytes(row.nbytes)),
+  );
+}
+
+function percent(part: number): string {
+  return `${(100 * (Number.isFinite(part) ? part : 0)).toFixed(1)} %`;
+}
+
+function totalText(profile: Profile, total: number, job: JobState): string {
+  const { median: middle } = summarize(job.run_ms);
+  const median = middle === null ? "" : `; the benchmark's median is ${formatMs(middle)}`;
+  const more = profile.more_rows > 0 ? `${profile.more_rows} more take ${formatMs(profile.more_ms)}. ` : "";
+  return `${more}Kernels take ${formatMs(total)} of a profiled run of ${formatMs(profile.profiled_ms)}; without the profiler a run takes ${formatMs(profile.plain_ms)}${median}.`;
+}
