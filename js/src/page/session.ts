@@ -15,7 +15,8 @@ import { begunTask, failedTask, sameTask, TASK_TITLES, TaskState, taskReportOf }
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
-export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean };
+/** `forTask`: the activity is about a task, so that the benchmark stays what it is. */
+export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean; forTask?: boolean };
 
 const EMPTY: Snapshot = {
   status: "pending",
@@ -47,6 +48,7 @@ export class Session {
   #activity: Activity = "idle";
   #waiting: Waiting = null;
   #abort: AbortController | null = null;
+  #forTask = false;
   /** The last run's reports: they must reach the kernel before another claim, or they would count for that. */
   #delivered: Promise<void> = Promise.resolve();
   /** The wanted task that this page claimed last, as long as the kernel shows it as wanted. */
@@ -95,6 +97,7 @@ export class Session {
     if (this.#abort) return;
     const abort = new AbortController();
     this.#abort = abort;
+    this.#forTask = work.task !== null;
     this.#setActivity("queued");
     const { signal } = abort;
     let ran = false;
@@ -233,7 +236,13 @@ export class Session {
     const { status, page, task } = this.#snapshot;
     const runs = status === "running" ? page : task?.status === "running" ? task.page : this.#page;
     const elsewhere = runs !== this.#page;
-    return { snapshot: this.#snapshot, activity: this.#activity, waiting: this.#waiting, elsewhere };
+    return {
+      snapshot: this.#snapshot,
+      activity: this.#activity,
+      waiting: this.#waiting,
+      elsewhere,
+      forTask: this.#forTask,
+    };
   }
 
   #notify(): void {

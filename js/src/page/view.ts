@@ -57,7 +57,7 @@ export class BenchmarkView {
     stop.disabled = !busy;
     again.disabled = busy || elsewhere;
     again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
-    root.dataset["status"] = busy && activity !== "running" ? activity : snapshot.status;
+    root.dataset["status"] = busy && activity !== "running" && !view.forTask ? activity : snapshot.status;
     if (live.textContent !== line.spoken) live.textContent = line.spoken;
     controls.draw(snapshot, busy);
     profiles.draw(view);
