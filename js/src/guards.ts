@@ -6,6 +6,7 @@ import {
   type FromKernel,
   type Job,
   type JobState,
+  type Memory,
   type OutputParity,
   type Parity,
   type Profile,
@@ -108,6 +109,12 @@ const isTask = object<Task>({
   total: isNumber,
   error: nullable(isWireError),
 });
+const isMemory = object<Memory>({
+  model_nbytes: isNumber,
+  peak_nbytes: isNumber,
+  leaked_tensors: isNumber,
+  wasm_nbytes: nullable(isNumber),
+});
 const isJobState = object<JobState>({
   job: isJob,
   series: object<JobState["series"]>({ label: isString, examples: isNumber }),
@@ -119,10 +126,12 @@ const isJobState = object<JobState>({
   device: isString,
   software: isBoolean,
   backend_ms: nullable(isNumber),
+  transfer_ms: nullable(isNumber),
   load_ms: nullable(isNumber),
   first_ms: nullable(isNumber),
   warmup_ms: arrayOf(isNumber),
   run_ms: arrayOf(isNumber),
+  memory: nullable(isMemory),
   batch: isNumber,
   parity: nullable(isParity),
   profile: nullable(isProfile),

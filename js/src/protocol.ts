@@ -140,6 +140,18 @@ export type RunChoice = { backends: BackendName[] | null; runs: number | null };
 /** What the page that runs a benchmark says of it. */
 export type RunStatus = "running" | "finished" | "stopped" | "failed";
 
+/** Memory of one job, beside what the browser and TF.js itself take. */
+export type Memory = {
+  /** Tensors of the loaded model; weights that are stored in fewer bits are unpacked. */
+  model_nbytes: number;
+  /** Most bytes of tensors at a time in a run, those of model and inputs included. */
+  peak_nbytes: number;
+  /** Tensors that a run leaves behind, 0 unless TF.js leaks. */
+  leaked_tensors: number;
+  /** Of the WebAssembly heap, which never shrinks; null on other backends. */
+  wasm_nbytes: number | null;
+};
+
 /** What is timed, where a model runs with several sizes: "" if it runs with one; examples in one call. */
 export type Series = { label: string; examples: number };
 
@@ -157,8 +169,12 @@ export type JobProgress = {
   /** A CPU emulates the GPU. */
   software: boolean;
   backend_ms: number | null;
+  /** model.json, weights and samples from the kernel; the jobs of one model share it. */
+  transfer_ms: number | null;
+  /** Decoding the weights and building the model. */
   load_ms: number | null;
   first_ms: number | null;
+  memory: Memory | null;
   /** Calls per run, where the clock is too coarse for one; each latency is already per call. */
   batch: number;
   error: WireError | null;
@@ -316,6 +332,8 @@ export type ToWorker =
   | { kind: "load"; id: number; feed: number }
   /** One run on one feed. Answer: inferred. */
   | { kind: "infer"; id: number; feed: number }
+  /** One run, not timed. Answer: memory. */
+  | { kind: "memory"; id: number }
   /** Timed samples of that feed, until there are `samples` of them, which took `minTimeMs`. Answer: any number of `samples`, then done. */
   | { kind: "measure"; id: number; phase: "warmup" | "run"; samples: number | "auto"; minTimeMs?: number }
   /** Time per kernel of runs of that feed. Answer: any number of `samples`, then profiled. */
@@ -333,6 +351,7 @@ export type FromWorker =
   | { kind: "loaded"; id: number; loadMs: number }
   | { kind: "inferred"; id: number; latencyMs: number; outputs: Feed }
   | { kind: "samples"; id: number; latencyMs: number[]; batch: number }
+  | { kind: "memory"; id: number; memory: Memory }
   | { kind: "profiled"; id: number; profile: Profile }
   | { kind: "done"; id: number }
   | { kind: "failed"; id: number; error: WireError };

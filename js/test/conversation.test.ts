@@ -34,7 +34,9 @@ const HAPPENS: ((state: RunState, wasm: Job, webgl: Job) => void)[] = [
     state.setProgress(wasm, "weights", 60, 60);
   },
   (state, wasm) => {
-    state.setJob(wasm, { actual: "wasm", device: "SIMD, 1 thread", backend_ms: 12.5, load_ms: 3.25 });
+    const memory = { model_nbytes: 60, peak_nbytes: 104, leaked_tensors: 0, wasm_nbytes: 2 ** 24 };
+    const times = { backend_ms: 12.5, transfer_ms: 7.5, load_ms: 3.25 };
+    state.setJob(wasm, { actual: "wasm", device: "SIMD, 1 thread", ...times, memory });
     state.setProgress(wasm, "verify", 0, 2);
     state.setFirstRun(wasm, 9.50001);
   },

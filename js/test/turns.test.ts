@@ -9,6 +9,8 @@ import { randomNumbers, shuffled } from "../src/random";
 import { MockKernel } from "./mockKernel";
 import { convLayers, twoByTwoGraph } from "./models";
 
+const MEMORY = { model_nbytes: 1, peak_nbytes: 2, leaked_tensors: 0, wasm_nbytes: null };
+
 /** Answers every command; the n-th worker's n-th timed run takes `n` ms more than the one before. */
 class ObedientWorker extends EventTarget {
   static all: ObedientWorker[] = [];
@@ -41,6 +43,7 @@ class ObedientWorker extends EventTarget {
     else if (command.kind === "load") this.#say({ kind: "loaded", id, loadMs: 1 });
     else if (command.kind === "infer")
       this.#say({ kind: "inferred", id, latencyMs: 1, outputs: { tensors: [], buffers: [] } });
+    else if (command.kind === "memory") this.#say({ kind: "memory", id, memory: MEMORY });
     else if (command.kind === "measure" && command.phase === "run") this.#measure(id, command.samples);
     else this.#say({ kind: "done", id });
   }

@@ -31,6 +31,16 @@ function cells(job: Partial<JobState>): HTMLElement {
 
 const text = (table: HTMLElement, label: string) => table.querySelector(`td[data-label="${label}"]`)?.textContent;
 
+it("the memory of a job is unfolded, but a leak is told at once", () => {
+  const parity = { status: "passed", note: "", outputs: [] };
+  const memory = { model_nbytes: 14e6, peak_nbytes: 21e6, leaked_tensors: 0, wasm_nbytes: 33e6 };
+  expect(cells({ parity, memory }).textContent).not.toContain("Tensors take");
+  const leaking = cells({ parity, memory: { ...memory, leaked_tensors: 2 } }).textContent;
+  expect(leaking).toContain("Tensors take 14 MB after loading and 21 MB at most in a run");
+  expect(leaking).toContain("Each run leaves 2 tensors behind");
+  expect(text(cells({ load_ms: 3, transfer_ms: 25 }), "Load")).toBe("3 mstransfer 25 ms");
+});
+
 describe("statusLine", () => {
   it("tells what happens in words and as a share", () => {
     expect(line({ stage: "weights", done: 3.1e6, total: 14e6 })).toBe("wasm: downloading weights, 3.1 MB of 14 MB");

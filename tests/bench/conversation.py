@@ -36,7 +36,9 @@ _ENVIRONMENT = {
     "tfjs_version": "4.22.0",
     "hidden_ms": 0,
 }
-_READY = {"actual": "wasm", "device": "SIMD, 1 thread", "backend_ms": 12.5, "load_ms": 3.25}
+_MEMORY = {"model_nbytes": 60, "peak_nbytes": 104, "leaked_tensors": 0, "wasm_nbytes": 2**24}
+_READY = {"actual": "wasm", "device": "SIMD, 1 thread", "backend_ms": 12.5, "transfer_ms": 7.5, "load_ms": 3.25}
+_READY["memory"] = _MEMORY
 _NO_GPU = {"name": "Error", "message": "no WebGL", "stack": "at probe"}
 #: Every machine computes the same errors and cosine from these.
 _OUTPUTS = [np.array([[4, 0, 0]], np.float32), np.array([[0, 3, 0]], np.float32)]

@@ -13,7 +13,8 @@ def job_report(
 ) -> dict[str, Any]:
     """Return a job's part of a report: its runs from ``first_index`` on, its warm-up, fields of its progress."""
     fields = {"job": job, "status": "running", "stage": "run", "done": 0, "total": 3, "batch": 1, "error": None}
-    fields |= {"actual": None, "device": "", "software": False, "backend_ms": None, "load_ms": None, "first_ms": None}
+    fields |= {"actual": None, "device": "", "software": False, "backend_ms": None}
+    fields |= {"transfer_ms": None, "load_ms": None, "first_ms": None, "memory": None}
     return {
         "progress": {**fields, **progress},
         "warmup": {"first_index": 0, "latency_ms": list(warmup)},

@@ -172,3 +172,12 @@ def test_batch_sizes_are_series_with_a_throughput_each_and_compared_among_themse
     assert "examples/s" in repr(result).splitlines()[0]
     assert "wasm, batch 4" in repr(result)
     assert [run["series"] for run in result.runs[:10]] == ["batch 1"] * 10
+
+
+def test_transfer_and_memory_stand_in_the_summary() -> None:
+    snapshot = snapshot_with([1.0], [])
+    memory: Any = {"model_nbytes": 60, "peak_nbytes": 104, "leaked_tensors": 0, "wasm_nbytes": None}
+    snapshot["jobs"][0].update(transfer_ms=7.5, memory=memory)
+    measured, other = BenchmarkResult.from_snapshot(snapshot).summary
+    assert {key: measured[key] for key in ("transfer_ms", *memory)} == {"transfer_ms": 7.5, **memory}
+    assert {other[key] for key in memory} == {None}

@@ -177,6 +177,22 @@ class RunChoice(TypedDict):
 
 
 # ---------------------------------------------------------------- the state of a benchmark
+class Memory(TypedDict):
+    """Memory of one job in bytes, beside what the browser and TF.js itself take.
+
+    ``model_nbytes``: tensors of the loaded model; weights that are stored in fewer bits are unpacked.
+
+    ``peak_nbytes``: most bytes of tensors at a time in a run, those of model and inputs included.
+
+    ``leaked_tensors``: what a run leaves behind. ``wasm_nbytes``: the WebAssembly heap, which never shrinks.
+    """
+
+    model_nbytes: int
+    peak_nbytes: int
+    leaked_tensors: int
+    wasm_nbytes: int | None
+
+
 class JobProgress(TypedDict):
     """What the page that runs a job says of it, but for the latencies of warm-up and runs."""
 
@@ -189,8 +205,10 @@ class JobProgress(TypedDict):
     device: str
     software: bool
     backend_ms: float | None
+    transfer_ms: float | None
     load_ms: float | None
     first_ms: float | None
+    memory: Memory | None
     batch: int
     error: WireError | None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tfjs_magic.bench.labels import backend_of, contender_name
 from tfjs_magic.bench.order_statistics import median_interval, percentile, three_digits
 from tfjs_magic.bench.profile import Profile
-from tfjs_magic.bench.protocol import JobState, Parity, Snapshot, TaskKind
+from tfjs_magic.bench.protocol import JobState, Memory, Parity, Snapshot, TaskKind
 from tfjs_magic.bench.result_file import read_result, result_text, write_text
 from tfjs_magic.bench.result_page import result_page
 from tfjs_magic.bench.result_picture import result_svg
@@ -184,7 +184,10 @@ class BenchmarkResult:
 
 
 def summarize(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
-    """Sum up each job: load, first run and steady state are three numbers.
+    """Sum up each job: transfer, load, first run and steady state are four numbers.
+
+    ``transfer_ms`` is the way of model and samples from the kernel, ``load_ms`` what TF.js needs to decode the weights
+    and build the model. ``model_nbytes``, ``peak_nbytes``, ``leaked_tensors`` and ``wasm_nbytes``: see ``Memory``.
 
     Between ``median_low_ms`` and ``median_high_ms`` the median lies with a confidence of 95 %, if the runs do not
     depend on each other; None below six runs. ``p90_ms``, ``p95_ms`` and ``p99_ms`` are None where fewer than three
@@ -322,6 +325,7 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "parity": parity["status"] if parity else None,
         "parity_note": parity["note"] if parity else "",
         "backend_ms": state["backend_ms"],
+        "transfer_ms": state["transfer_ms"],
         "load_ms": state["load_ms"],
         "first_ms": state["first_ms"],
         "warmup_runs": len(state["warmup_ms"]),
@@ -335,6 +339,7 @@ def _summary(label: str, state: JobState) -> dict[str, Any]:
         "std_ms": statistics.stdev(runs) if len(runs) > 1 else None,
         "min_ms": min(runs, default=None),
         "examples_per_s": _throughput(state),
+        **(state["memory"] or dict.fromkeys(Memory.__annotations__)),
         "error": state["error"]["message"] if state["error"] else "",
     }
 

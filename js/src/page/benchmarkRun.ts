@@ -6,7 +6,7 @@ import { toWireError } from "../wireError";
 import { watchHidden } from "./hiddenTime";
 import { buffersOf, type PulledModel, pullModel, startRuntime } from "./loading";
 import type { Runner } from "./runner";
-import { LatencyBuffer, type RunState } from "./runState";
+import { LatencyBuffer, type RunState, rounded } from "./runState";
 import { type ModelReply, putOutputs } from "./transfer";
 
 export type Claim = Extract<FromKernel, { kind: "claim" }>;
@@ -24,7 +24,7 @@ export class BenchmarkRun {
   #signal: AbortSignal;
   #runners = new Set<Runner>();
   /** The last model that was pulled, while a later job needs it too. */
-  #pulled: (PulledModel & { index: number }) | null = null;
+  #pulled: (PulledModel & { index: number; transferMs: number }) | null = null;
 
   constructor(client: KernelClient, claim: Claim, state: RunState, signal: AbortSignal) {
     this.#client = client;
@@ -158,6 +158,8 @@ export class BenchmarkRun {
     const first = await runner.request({ kind: "infer", feed: job.feed });
     this.#state.setFirstRun(job, first.latencyMs);
     await this.#verify(runner, job, model, first.outputs);
+    const { memory } = await runner.request({ kind: "memory" });
+    this.#state.setJob(job, { memory });
     await this.#warmUp(runner, job, this.#claim.warmup);
   }
 
@@ -165,9 +167,12 @@ export class BenchmarkRun {
   async #giveModel(runner: Runner, job: Job): Promise<ModelReply> {
     if (this.#pulled?.index !== job.model) {
       this.#pulled = null;
-      this.#pulled = { index: job.model, ...(await this.#pull(job)) };
+      const begin = performance.now();
+      const pulled = await this.#pull(job);
+      this.#pulled = { index: job.model, transferMs: performance.now() - begin, ...pulled };
     }
-    const { reply, command } = this.#pulled;
+    const { reply, command, transferMs } = this.#pulled;
+    this.#state.setJob(job, { transfer_ms: rounded(transferMs) });
     const { jobs } = this.#claim;
     const isLast = !jobs.slice(jobs.indexOf(job) + 1).some(({ model }) => model === job.model);
     if (isLast) this.#pulled = null;

@@ -15,6 +15,7 @@ const STYLES = `
 .tfjs-magic .tm-profiles h3 { font-size: 13px; font-weight: 600; margin: 12px 0 2px; }
 .tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
 .tfjs-magic .tm-profiles table { font-size: 12px; }
+.tfjs-magic .tm-profiles th:nth-child(2) { text-align: left; }
 .tfjs-magic .tm-profiles tbody th { font-weight: 400; text-align: left; }
 .tfjs-magic .tm-profiles td.tm-left { max-width: 320px; overflow: hidden; text-overflow: ellipsis; }
 .tfjs-magic .tm-share { background: linear-gradient(to right, color-mix(in srgb, var(--tm-accent) 35%, transparent) var(--tm-part), transparent 0); }

@@ -17,10 +17,12 @@ export function newJobState(job: Job, series: Series = { label: "", examples: 1 
     device: "",
     software: false,
     backend_ms: null,
+    transfer_ms: null,
     load_ms: null,
     first_ms: null,
     warmup_ms: [],
     run_ms: [],
+    memory: null,
     batch: 1,
     parity: null,
     profile: null,
@@ -53,7 +55,7 @@ function stopped(job: JobState): JobState {
 }
 
 /** To 0.1 µs: the finest browser clock steps by 5 µs, and the saved notebook shrinks by half. */
-function rounded(ms: number): number {
+export function rounded(ms: number): number {
   return Math.round(ms * 1e4) / 1e4;
 }
 

@@ -13,6 +13,7 @@ type AnswerKinds = {
   infer: "inferred";
   measure: "done";
   profile: "profiled";
+  memory: "memory";
 };
 type AnswerOf<C extends Command> = Extract<FromWorker, { kind: AnswerKinds[C["kind"]] }>;
 type Samples = Extract<FromWorker, { kind: "samples" }>;
@@ -151,6 +152,7 @@ export class Runner {
       case "backend":
       case "loaded":
       case "inferred":
+      case "memory":
       case "profiled":
       case "done":
         pending?.answer.resolve(message);

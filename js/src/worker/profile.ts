@@ -12,6 +12,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { MAX_PROFILE_ROWS, type ModelFormat, type Profile, type ProfileRow } from "../protocol";
 import { layerOf } from "./attribution";
+import { nbytesOf, type Outputs, withKernels } from "./kernels";
 import { macrotask, timeSample } from "./measure";
 import type { LoadedModel } from "./model";
 
@@ -42,7 +43,7 @@ export async function profile(options: Profiling): Promise<Profile> {
   const backend = tf.getBackend();
   const gpu = gpuTimer(backend);
   if (gpu === undefined) return untimed(backend);
-  const recorder = new Recorder(backend, gpu);
+  const recorder = new Recorder(gpu, options.clockResolutionMs);
   const unwatch = model.watch((name) => recorder.enter(name));
   const plain: number[] = [];
   const profiled: number[] = [];
@@ -73,7 +74,7 @@ export async function profile(options: Profiling): Promise<Profile> {
     unwatch();
   }
   options.report(unreported);
-  return summed(recorder.rows(options.format), plain, profiled, recorder.note(options.clockResolutionMs));
+  return summed(recorder.rows(options.format), plain, profiled, recorder.note());
 }
 
 function enough(pairs: number, elapsedMs: number): boolean {
@@ -111,7 +112,7 @@ type GpuTimer = { time(f: () => void): Promise<tf.BackendTimingInfo> };
 
 class Recorder {
   #gpu: GpuTimer | null;
-  #configs: tf.KernelConfig[];
+  #clockResolutionMs: number;
   #totals = new Map<string, Totals>();
   #node = "";
   #runs = 0;
@@ -119,9 +120,9 @@ class Recorder {
   #inside: number[] = [];
   #waiting: Promise<void>[] = [];
 
-  constructor(backend: string, gpu: GpuTimer | null) {
+  constructor(gpu: GpuTimer | null, clockResolutionMs: number) {
     this.#gpu = gpu;
-    this.#configs = tf.getKernelsForBackend(backend);
+    this.#clockResolutionMs = clockResolutionMs;
   }
 
   enter(node: string): void {
@@ -130,15 +131,8 @@ class Recorder {
 
   /** One run with wrapped kernels; gives what `run` gives. */
   async record(run: () => Promise<number>, counts: boolean): Promise<number> {
-    const originals = this.#configs.map((config) => config.kernelFunc);
-    for (const config of this.#configs) config.kernelFunc = this.#wrapped(config.kernelName, config.kernelFunc);
     this.#node = "";
-    let result: number;
-    try {
-      result = await run();
-    } finally {
-      for (const [i, config] of this.#configs.entries()) config.kernelFunc = originals[i] ?? config.kernelFunc;
-    }
+    const result = await withKernels((kernel, original) => this.#wrapped(kernel, original), run);
     await Promise.all(this.#waiting);
     this.#waiting = [];
     if (counts) this.#close();
@@ -148,6 +142,8 @@ class Recorder {
 
   rows(format: ModelFormat): ProfileRow[] {
     const runs = this.#runs;
+    // A kernel that never met a step may have been about to.
+    const least = this.#gpu ? 0 : this.#clockResolutionMs / runs;
     return [...this.#totals.values()].map(({ node, kernel, calls, nbytes, sum, squares }, order) => {
       const variance = runs > 1 ? Math.max(0, squares - (sum * sum) / runs) / (runs - 1) : 0;
       const name = node.slice(0, MAX_NAME_LENGTH);
@@ -158,15 +154,15 @@ class Recorder {
         order,
         calls: calls / runs,
         ms: rounded(sum / runs),
-        error_ms: rounded(Math.sqrt(variance / runs)),
+        error_ms: rounded(Math.max(Math.sqrt(variance / runs), least)),
         nbytes: Math.round(nbytes / runs),
       };
     });
   }
 
-  note(clockResolutionMs: number): string {
+  note(): string {
     if (this.#gpu) return `Means of ${this.#runs} runs, by the GPU's own clock; ± is the standard error.`;
-    const step = `the clock steps by ${Number(clockResolutionMs.toPrecision(2))} ms`;
+    const step = `the clock steps by ${Number(this.#clockResolutionMs.toPrecision(2))} ms`;
     return `Means of ${this.#runs} runs of the whole model; ${step}, ± is the standard error.`;
   }
 
@@ -226,15 +222,9 @@ class Recorder {
     const totals = this.#totals.get(key) ?? { node, kernel, calls: 0, nbytes: 0, run: 0, sum: 0, squares: 0 };
     this.#totals.set(key, totals);
     totals.calls += 1;
-    for (const tensor of Array.isArray(out) ? out : [out]) totals.nbytes += nbytesOf(tensor);
+    totals.nbytes += nbytesOf(out);
     return totals;
   }
-}
-
-type Outputs = ReturnType<tf.KernelFunc>;
-
-function nbytesOf({ shape, dtype }: tf.TensorInfo): number {
-  return dtype === "string" ? 0 : tf.util.sizeFromShape(shape) * tf.util.bytesPerElement(dtype);
 }
 
 /** null where kernels compute before they return; undefined where they do not and nothing times them. */

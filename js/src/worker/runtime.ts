@@ -6,6 +6,7 @@ import type { Feed, ToWorker } from "../protocol";
 import { fromWireError, toWireError } from "../wireError";
 import { selectBackend } from "./backend";
 import { clockResolutionMs, measure } from "./measure";
+import { measureMemory } from "./memory";
 import { type LoadedModel, loadModel, type ModelFiles } from "./model";
 import type { Port } from "./port";
 import { profile } from "./profile";
@@ -21,6 +22,7 @@ export class Runtime {
   /** The feed that is timed, and which one it is. */
   #timedFeed: Map<string, tf.Tensor> = new Map();
   #timed = 0;
+  #modelNbytes = 0;
   #batch = 1;
   #wanted = new Map<number, Deferred<ArrayBuffer>>();
   #work: Promise<void> = Promise.resolve();
@@ -84,6 +86,10 @@ export class Runtime {
           report: (latencyMs, batch) => this.#port.post({ kind: "samples", id, latencyMs, batch }),
         });
         return this.#port.post({ kind: "done", id });
+      case "memory": {
+        const memory = await measureMemory(this.#loaded(), this.#timedFeed, this.#modelNbytes);
+        return this.#port.post({ kind: "memory", id, memory });
+      }
       case "profile": {
         const found = await profile({
           model: this.#loaded(),
@@ -102,9 +108,11 @@ export class Runtime {
 
   async #load(feed: number): Promise<number> {
     this.#unload();
+    const before = tf.engine().state.numBytes;
     const start = performance.now();
     this.#model = await loadModel(this.#kept());
     const loadMs = performance.now() - start;
+    this.#modelNbytes = tf.engine().state.numBytes - before;
     this.#timed = feed;
     this.#timedFeed = feedTensors(this.#feed(feed));
     return loadMs;

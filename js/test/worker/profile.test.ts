@@ -110,6 +110,18 @@ it("a clock that steps by far more than a kernel takes gives its mean, and how s
   expect(Math.abs((first?.ms ?? 0) - 0.03)).toBeLessThan(3 * (first?.error_ms ?? 0));
 });
 
+it("a kernel that met no step of the clock is not said to be free", LONG, async () => {
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  const { loaded, feed } = await open(twoByTwoGraph());
+  const predict: LoadedModel["predict"] = (given) => {
+    now += 100;
+    return loaded.predict(given);
+  };
+  const found = await profile({ ...settings, model: { ...loaded, predict }, feed, clockResolutionMs: 1 });
+  expect(found.rows[0]).toMatchObject({ ms: 0, error_ms: Number((1 / found.runs).toFixed(5)) });
+});
+
 it("what TF.js runs asynchronously is told by node too", LONG, async () => {
   expect(names((await profiled(dynamicGraph())).found.rows)).toContain("positive: Greater");
 });

@@ -68,6 +68,26 @@ it("says hello with the version of TF.js and a real clock step", () => {
   expect(hello?.kind === "hello" && hello.clockResolutionMs > 0 && hello.clockResolutionMs < 5).toBe(true);
 });
 
+it("memory is what the tensors take, and what a run leaves behind", async () => {
+  const model = convLayers(8, 4, 2);
+  await setUp(model);
+  const { memory } = await ask({ kind: "memory" }, "memory");
+  const input = 4 * 8 * 8 * 3;
+  const output = 4 * 8 * 8 * 4;
+  expect(memory).toMatchObject({ model_nbytes: model.weights.byteLength, leaked_tensors: 0, wasm_nbytes: null });
+  expect(memory.peak_nbytes).toBeGreaterThanOrEqual(memory.model_nbytes + input + 2 * output);
+  expect(memory.peak_nbytes).toBeLessThan(memory.model_nbytes + input + 8 * output);
+  const config = tf.getKernel("Mean", "cpu");
+  const { kernelFunc } = config;
+  config.kernelFunc = (params) => {
+    tf.keep(tf.zeros([5]));
+    return kernelFunc(params);
+  };
+  const leaking = (await ask({ kind: "memory" }, "memory")).memory;
+  config.kernelFunc = kernelFunc;
+  expect(leaking.leaked_tensors).toBe(1);
+});
+
 describe("a graph model", () => {
   it("computes what the formula says, by the signature's names and in the asked order", async () => {
     const model = twoByTwoGraph();
