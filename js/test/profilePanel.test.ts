@@ -23,8 +23,17 @@ function draw(job: Partial<JobState>, rest: Partial<View> = {}, task: Task | nul
   const panel = new ProfilePanel(maker(document), { startTask: (name) => asked.push(name) });
   const jobs = [{ ...newJobState(JOB), status: "done" as const, run_ms: [4, 4.5, 5], ...job }];
   const models = [{ label: "model", format: "graph-model", nbytes: 14e6 }];
-  const snapshot: Snapshot = { status: "finished", page: "p", models, environment: null, jobs, error: null, task };
-  panel.draw({ snapshot, activity: "idle", waiting: false, elsewhere: false, ...rest });
+  const snapshot: Snapshot = {
+    status: "finished",
+    page: "p",
+    models,
+    environment: null,
+    jobs,
+    error: null,
+    task,
+    warnings: [],
+  };
+  panel.draw({ snapshot, activity: "idle", waiting: null, elsewhere: false, ...rest });
   return { panel, asked, element: panel.element };
 }
 
