@@ -15,7 +15,8 @@ import { begunTask, failedTask, sameTask, TASK_TITLES, TaskState, taskReportOf }
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
-export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean };
+/** `gone`: the kernel is, so that nothing can be run. */
+export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean; gone?: boolean };
 
 const EMPTY: Snapshot = {
   status: "pending",
@@ -60,7 +61,11 @@ export class Session {
       this.#takeWanted();
     };
     client.model.on("change:snapshot", mirror);
-    client.closed.addEventListener("abort", () => client.model.off("change:snapshot", mirror), { once: true });
+    const close = () => {
+      client.model.off("change:snapshot", mirror);
+      this.#notify();
+    };
+    client.closed.addEventListener("abort", close, { once: true });
     client.onWaiting((waiting) => {
       this.#waiting = waiting;
       this.#notify();
@@ -193,7 +198,7 @@ export class Session {
 
   /** Nothing was claimed, so the kernel is told nothing. */
   #failUnclaimed({ task }: Work, error: unknown, signal: AbortSignal): void {
-    if (signal.aborted) return;
+    if (signal.aborted || (this.#isGone && this.#snapshot.status !== "pending")) return;
     this.#snapshot = task
       ? failedTask(begunTask(this.#snapshot, this.#page, task), toWireError(error))
       : ended(this.#snapshot, "failed", toWireError(error));
@@ -233,7 +238,14 @@ export class Session {
     const { status, page, task } = this.#snapshot;
     const runs = status === "running" ? page : task?.status === "running" ? task.page : this.#page;
     const elsewhere = runs !== this.#page;
-    return { snapshot: this.#snapshot, activity: this.#activity, waiting: this.#waiting, elsewhere };
+    const gone = this.#isGone;
+    return { snapshot: this.#snapshot, activity: this.#activity, waiting: this.#waiting, elsewhere, gone };
+  }
+
+  get #isGone(): boolean {
+    // The client comes from another bundle, with a class of its own.
+    const reason: unknown = this.#client.closed.reason;
+    return reason instanceof Error && reason.name === "KernelGoneError";
   }
 
   #notify(): void {

@@ -5,7 +5,8 @@ import { type Deferred, deferred } from "../promises";
 import type { Feed, ToWorker } from "../protocol";
 import { fromWireError, toWireError } from "../wireError";
 import { selectBackend } from "./backend";
-import { clockResolutionMs, measure } from "./measure";
+import { GpuLostError, watchGpu } from "./gpuLoss";
+import { clockResolutionMs, macrotask, measure } from "./measure";
 import { type LoadedModel, loadModel, type ModelFiles } from "./model";
 import type { Port } from "./port";
 import { profile } from "./profile";
@@ -25,6 +26,7 @@ export class Runtime {
   #wanted = new Map<number, Deferred<ArrayBuffer>>();
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
+  #gpuIsLost = () => false;
 
   constructor(port: Port) {
     this.#port = port;
@@ -52,7 +54,9 @@ export class Runtime {
     try {
       await this.#execute(command);
     } catch (error) {
-      if (!this.#stopped) this.#port.post({ kind: "failed", id: command.id, error: toWireError(error) });
+      await macrotask(); // a lost device is told after what fails because of it
+      const cause = this.#gpuIsLost() && !(error instanceof GpuLostError) ? new GpuLostError(error) : error;
+      if (!this.#stopped) this.#port.post({ kind: "failed", id: command.id, error: toWireError(cause) });
     }
   }
 
@@ -66,6 +70,7 @@ export class Runtime {
       case "setBackend": {
         this.#unload();
         const selected = await selectBackend(command.backend, (name) => this.#want(name));
+        this.#gpuIsLost = watchGpu(tf.backend());
         return this.#port.post({ kind: "backend", id, ...selected });
       }
       case "load":
@@ -81,6 +86,7 @@ export class Runtime {
           batch: this.#batch,
           clockResolutionMs: this.#clockResolutionMs,
           stopped: () => this.#stopped,
+          gpuIsLost: this.#gpuIsLost,
           report: (latencyMs, batch) => this.#port.post({ kind: "samples", id, latencyMs, batch }),
         });
         return this.#port.post({ kind: "done", id });
@@ -120,6 +126,7 @@ export class Runtime {
       await Promise.all(tensors.map((tensor) => tensor.data()));
       const latencyMs = performance.now() - start;
       const outputs = await readTensors(this.#kept().outputs, tensors);
+      if (this.#gpuIsLost()) throw new GpuLostError();
       model.release(tensors, feed);
       this.#port.post({ kind: "inferred", id, latencyMs, outputs }, outputs.buffers);
     } finally {
