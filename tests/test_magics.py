@@ -302,6 +302,19 @@ def test_what_the_body_may_still_make_is_waited_for(shell: Shell) -> None:
     shell.succeed("%%tfjs_convert late --samples rows --no-benchmark\nlate = make()\nrows = [[1.0] * 4]")
 
 
+def test_texts_are_drawn_from_the_models_own_words_or_asked_for(shell: Shell) -> None:
+    lookup = "keras.layers.StringLookup(vocabulary=['cat', 'dog'])"
+    shell.succeed(f"i = keras.Input((2,), dtype='string')\nknowing = keras.Model(i, {lookup}(i))")
+    bench = shell.succeed("%tfjs_convert knowing")
+    (contender,) = bench._session._contenders
+    assert {word for feed in contender.feeds for array in feed.values() for word in array.flat} <= {"cat", "dog"}
+    shell.succeed(
+        "import tensorflow as tf\n"
+        "same = tf.function(lambda text: tf.equal(text, 'a'), input_signature=[tf.TensorSpec([None], tf.string)])"
+    )
+    assert "so no sample can be drawn: pass --samples." in shell.mistake("%tfjs_convert same --skip-op-check")
+
+
 def test_samples_that_do_not_fit_are_told_before_the_summary_and_lose_nothing(shell: Shell) -> None:
     line = shell.mistake("%%tfjs_convert --samples rows -o web\nrows = [[1.0] * 5]\nmake()")
     assert "samples for" in line

@@ -12,26 +12,29 @@ export class GpuLostError extends Error {
   }
 }
 
-type Context = { isContextLost(): boolean };
+type Context = { isContextLost(): boolean; canvas: EventTarget };
 type Device = { lost: Promise<unknown> };
 
-/** Watches what a backend of TF.js computes on; gives a function that tells whether it was lost. */
-export function watchGpu(backend: object): () => boolean {
+/**
+ * Watches what a backend of TF.js computes on; gives a function that tells whether it was lost. `onLost` is called then:
+ * what waits for the GPU may wait for ever.
+ */
+export function watchGpu(backend: object, onLost: () => void): () => boolean {
   const gpgpu: unknown = Reflect.get(backend, "gpgpu");
   const context: unknown = typeof gpgpu === "object" && gpgpu !== null ? Reflect.get(gpgpu, "gl") : null;
-  if (isContext(context)) return () => context.isContextLost();
   const device: unknown = Reflect.get(backend, "device");
   let lost = false;
-  if (isDevice(device)) {
-    void device.lost.then(() => {
-      lost = true;
-    });
-  }
-  return () => lost;
+  const note = () => {
+    lost = true;
+    onLost();
+  };
+  if (isContext(context)) context.canvas.addEventListener("webglcontextlost", note, { once: true });
+  if (isDevice(device)) void device.lost.then(note);
+  return () => lost || (isContext(context) && context.isContextLost());
 }
 
 function isContext(value: unknown): value is Context {
-  return typeof value === "object" && value !== null && "isContextLost" in value;
+  return typeof value === "object" && value !== null && "isContextLost" in value && "canvas" in value;
 }
 
 function isDevice(value: unknown): value is Device {

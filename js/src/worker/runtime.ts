@@ -27,6 +27,8 @@ export class Runtime {
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
   #gpuIsLost = () => false;
+  /** Ends the command that is being executed, though it may wait for ever. */
+  #giveUp: () => void = () => undefined;
 
   constructor(port: Port) {
     this.#port = port;
@@ -52,7 +54,10 @@ export class Runtime {
   async #answer(command: Command): Promise<void> {
     if (this.#stopped) return;
     try {
-      await this.#execute(command);
+      await new Promise<void>((resolve, reject) => {
+        this.#giveUp = () => reject(new GpuLostError());
+        this.#execute(command).then(resolve, reject);
+      });
     } catch (error) {
       await macrotask(); // a lost device is told after what fails because of it
       const cause = this.#gpuIsLost() && !(error instanceof GpuLostError) ? new GpuLostError(error) : error;
@@ -70,7 +75,7 @@ export class Runtime {
       case "setBackend": {
         this.#unload();
         const selected = await selectBackend(command.backend, (name) => this.#want(name));
-        this.#gpuIsLost = watchGpu(tf.backend());
+        this.#gpuIsLost = watchGpu(tf.backend(), () => this.#giveUp());
         return this.#port.post({ kind: "backend", id, ...selected });
       }
       case "load":
@@ -148,6 +153,7 @@ export class Runtime {
   }
 
   #loaded(): LoadedModel {
+    if (this.#gpuIsLost()) throw new GpuLostError();
     if (!this.#model) throw new Error("The model is not loaded.");
     return this.#model;
   }
