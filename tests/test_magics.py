@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.testing.globalipapp import start_ipython
 from IPython.utils.capture import capture_output
@@ -259,7 +260,8 @@ def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
         ("%tfjs_convert model -o 2x", "--as is '2x'; expected a Python name."),
         ("%tfjs_convert model -o class", "--as is 'class'; expected a Python name."),
         ("%tfjs_convert 'model", "the line ends inside a quote"),
-        ("%tfjs_convert model --samples nothing", "name 'nothing' is not defined"),
+        ("%tfjs_convert model --samples nothing", "--samples nothing cannot be evaluated: NameError"),
+        ("%tfjs_convert nope.keras", "no file or directory 'nope.keras'. Models here: 'model'."),
         ("%tfjs_convert model --samples {'z': [1]}", "samples name 'z'; the model's inputs are"),
         ("%%tfjs_convert\nNone", "the cell's last expression is None"),
         ("%%tfjs_convert\na = make(); b = make()", "assigns 2 models ('a', 'b'); expected one."),
@@ -272,9 +274,60 @@ def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None
     assert line in shell.mistake(cell)
 
 
-def test_a_wrong_line_is_noticed_before_the_body_runs(shell: Shell) -> None:
-    shell.mistake("%%tfjs_convert --runs many\nran = True\nmake()")
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--runs many", "--runs is 'many'; expected a whole number."),
+        ("--runs 0", "--runs is 0; expected 1 to 100000."),
+        ("--min-time -1", "--min-time is -1.0; expected 0 to 3600 seconds."),
+        ("--tolerance -1", "--tolerance is -1.0; expected"),
+        ("--weight-shard-size-bytes 0", "--weight-shard-size-bytes is 0; expected at least 1."),
+        ("--samples nosuch", "--samples reads 'nosuch', but there is no such variable, and the cell makes none."),
+        ("--samples [x[:4] for x in nosuch]", "--samples reads 'nosuch'"),
+        ("--save {nosuch}/x", "--save reads 'nosuch'"),
+        ("--samples {1+}", "{1+} cannot be evaluated: SyntaxError"),
+        ("modle", "there is no variable 'modle'"),
+        ("{make(nosuch)}", "{make(nosuch)} reads 'nosuch', but there is no such variable"),
+        ("--zzz", "%tfjs_convert has no option '--zzz'. %tfjs_convert --help lists them."),
+    ],
+)
+def test_a_mistake_is_noticed_before_the_body_runs(shell: Shell, options: str, says: str) -> None:
+    assert says in shell.mistake(f"%%tfjs_convert {options}\nran = True\nmake()")
     assert "ran" not in shell.ns
+
+
+def test_what_the_body_may_still_make_is_waited_for(shell: Shell) -> None:
+    body = "from numpy import *\nmake()"
+    shell.succeed(f"%%tfjs_convert --samples ones((2, 4)) --no-benchmark\n{body}")
+    shell.succeed("%%tfjs_convert late --samples rows --no-benchmark\nlate = make()\nrows = [[1.0] * 4]")
+
+
+def test_texts_are_drawn_from_the_models_own_words_or_asked_for(shell: Shell) -> None:
+    lookup = "keras.layers.StringLookup(vocabulary=['cat', 'dog'])"
+    shell.succeed(f"i = keras.Input((2,), dtype='string')\nknowing = keras.Model(i, {lookup}(i))")
+    bench = shell.succeed("%tfjs_convert knowing")
+    (contender,) = bench._session._contenders
+    assert {word for feed in contender.feeds for array in feed.values() for word in array.flat} <= {"cat", "dog"}
+    shell.succeed(
+        "import tensorflow as tf\n"
+        "same = tf.function(lambda text: tf.equal(text, 'a'), input_signature=[tf.TensorSpec([None], tf.string)])"
+    )
+    assert "so no sample can be drawn: pass --samples." in shell.mistake("%tfjs_convert same --skip-op-check")
+
+
+def test_samples_that_do_not_fit_are_told_before_the_summary_and_lose_nothing(shell: Shell) -> None:
+    line = shell.mistake("%%tfjs_convert --samples rows -o web\nrows = [[1.0] * 5]\nmake()")
+    assert "samples for" in line
+    assert shell.texts() == []
+    assert shell.ns["web"].format == "layers-model"
+
+
+def test_help_shows_the_help_and_runs_nothing(shell: Shell) -> None:
+    shell.succeed("%%tfjs_convert --runs many --help\nran = True")
+    assert shell.texts() == [shell.shell.find_line_magic("tfjs_convert").__doc__]
+    assert "ran" not in shell.ns
+    shell.succeed("%tfjs_benchmark -h")
+    assert "side by side" in shell.texts()[0]
 
 
 def test_a_target_that_exists_is_noticed_before_the_body_runs(shell: Shell, tmp_path: Path) -> None:
@@ -317,33 +370,73 @@ def test_running_a_cell_again_closes_its_widget_and_frees_its_model(shell: Shell
 
 def test_unload_takes_everything_away_and_nothing_else(shell: Shell) -> None:
     ip = shell.shell
-    completers = ip.strdispatchers["complete_command"].strs
+    matchers = len(ip.Completer.custom_matchers)
     transforms = list(ip.input_transformers_cleanup)
     ip.run_line_magic("unload_ext", "tfjs_magic")
     assert [name for kind in ip.magics_manager.magics.values() for name in kind if "tfjs" in name] == []
-    assert [key for key in completers if "tfjs" in key] == []
-    assert "%cd" in completers
+    assert len(ip.Completer.custom_matchers) == matchers - 1
     assert len(ip.input_transformers_cleanup) == len(transforms) - 1
     ip.run_line_magic("load_ext", "tfjs_magic")
 
 
-def test_tab_completes_flags_values_and_models(shell: Shell) -> None:
-    shell.succeed("my_model = make()\nmy_number = 3")
-    complete = shell.shell.Completer.completions
+@pytest.fixture
+def tab(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What TAB offers at the end of a cell, as the kernel is told, in a directory with a model and more."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("models/inner", "my dir", ".hidden"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "mono.keras").touch()
+    (tmp_path / "more.txt").touch()
+    shell.succeed("my_model = make()\nmy_number = x_test = 3\nmy_function = make\nimport os as my_module")
 
-    def names(line: str) -> list[str]:
-        import warnings
+    def offered(cell: str) -> list[str]:
+        with provisionalcompleter():
+            found = [*shell.shell.Completer.completions(cell, len(cell))]
+        return [cell[: one.start] + one.text for one in found]
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return [completion.text for completion in complete(line, len(line))]
+    return offered
 
-    assert {"--quantize", "--save"} <= set(names("%tfjs_convert my_model --"))
-    assert "--format" in names("%%tfjs_convert --fo")
-    assert "--save" not in names("%tfjs_benchmark --s")
-    assert names("%tfjs_convert m --format gr") == ["graph"]
-    assert names("%tfjs_convert my_") == ["my_model"]
-    assert names("%tfjs_convert") != []
+
+FLAGS = ["--metadata", "--min-time"]
+
+
+OFFERED = {
+    "%tfjs_convert my_model --m": FLAGS,
+    "%%tfjs_convert --m": FLAGS,
+    "bench = %tfjs_convert my_model --m": FLAGS,
+    "x = 1\nbench = %tfjs_benchmark my_model --mi": ["--min-time"],
+    "%tfjs_convert m --skip_op": ["--skip-op-check"],
+    "%tfjs_benchmark --q": ["--q"],  # nothing that it has; nor anything else
+    "%tfjs_convert m --format ": ["auto", "layers", "graph"],
+    "%tfjs_convert m --format=g": ["--format=graph"],
+    "%tfjs_convert m --quantize=u": ["--quantize=uint8", "--quantize=uint16"],
+    "%tfjs_convert m --backend wasm,we": ["wasm,webgpu", "wasm,webgl"],
+    "%tfjs_convert m --backend=wasm,": [f"--backend=wasm,{name}" for name in ("webgpu", "webgl", "cpu")],
+    "%tfjs_convert m --runs ": [""],
+    "%tfjs_convert m --save mo": ["models/"],
+    "%tfjs_convert m --save=models/": ["--save=models/inner/"],
+    "%tfjs_convert m --samples ": ["my_model", "my_number", "x_test"],
+    "%tfjs_convert m --samples x_": ["x_test"],
+    "%tfjs_convert ": ["my_model"],
+    "%tfjs_convert my_": ["my_model"],
+    "%tfjs_convert m": ["my_model"],
+    "%tfjs_convert mo": ["models/", "mono.keras"],
+    "bench = %tfjs_benchmark my": ["my_model"],
+}
+
+
+def test_tab_offers_what_fits_and_nothing_else(tab: Any) -> None:
+    def typed(cell: str) -> int:
+        """Where the word that is completed begins."""
+        return max(cell.rfind(" "), cell.rfind("\n")) + 1
+
+    assert {cell: [text[typed(cell) :] for text in tab(cell)] for cell in OFFERED} == OFFERED
+
+
+def test_tab_leaves_what_is_pythons_to_others(tab: Any) -> None:
+    assert len(tab("%%tfjs_convert\nmy_")) >= len({"my_model", "my_number", "my_function", "my_module"})
+    for cell in ("my_", "%tfjs_convert my_model.lay", "%tfjs_con", "%tfjs_convert m --samples my_model.l"):
+        assert tab(cell), cell
 
 
 def test_a_step_that_takes_long_is_named_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

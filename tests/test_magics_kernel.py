@@ -86,6 +86,8 @@ def test_the_widget_and_below_it_the_static_output_are_displayed(kernel: Kernel)
     view, static = _displayed(kernel.run("%tfjs_benchmark web --backend wasm"))
     assert "application/vnd.jupyter.widget-view+json" in view
     assert "tfjs-magic-static" in static["text/html"]
+    assert "not run: no browser opened it" in static["text/html"]  # as papermill and nbconvert --execute save it
+    assert "not run: no browser opened it" in static["text/plain"]
 
 
 @pytest.mark.skipif(ipykernel.version_info < (7,), reason="ipykernel 6 hands on no message while a cell awaits")
@@ -170,3 +172,22 @@ def test_a_cell_that_is_run_again_shows_the_difference_from_its_last_numbers(ker
         kernel.tell(kind="report", **done(*runs))
     kernel.run("pass")
     assert kernel.updates[-1]["data"]["text/plain"].startswith("web, wasm takes 0.500 times as long as before")
+
+
+@pytest.mark.skipif(ipykernel.version_info < (7,), reason="ipykernel 6 hands on no message while a cell awaits")
+def test_await_in_the_cell_that_makes_the_benchmark_shows_and_runs_it(kernel: Kernel) -> None:
+    opened = len(kernel.comms)
+
+    def play() -> None:
+        while len(kernel.comms) < opened + 2:  # the layout has one of its own
+            message = kernel.client.get_iopub_msg(timeout=60)
+            if message["msg_type"] == "comm_open":
+                kernel.comms.append(message["content"]["comm_id"])
+        kernel.tell(kind="claim", again=False)
+        kernel.tell(kind="report", **done(1.5, 2.5))
+
+    code = "import tfjs_magic\nresult = await tfjs_magic.benchmark(web, backends='wasm')\nresult.status"
+    heard = kernel.run(code, meanwhile=play)
+    static, status = _displayed(heard)[-2:]
+    assert "tfjs-magic-static" in static["text/html"]
+    assert status["text/plain"] == "'finished'"

@@ -30,12 +30,14 @@ class TensorInfo:
         dtype: TF.js dtype: "float32", "int32", "bool", "complex64" or "string".
         shape: None for an unknown dimension; None instead of the tuple for an unknown rank.
         upper_bound: For indices into an embedding or a table: valid values are in [0, upper_bound).
+        vocabulary: For what is looked up in a table: keys that it has, texts or integers.
     """
 
     name: str
     dtype: str
     shape: Dims | None
     upper_bound: int | None = None
+    vocabulary: tuple[str | int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -106,6 +106,11 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bunroll=True\b", "--unroll all"),
     (r"\bunroll=False\b", "--unroll none"),
     (r"\bskip_op_check\b", "--skip-op-check"),
+    (r"\bsamples=(?=\W|$)", "--samples"),
+    (r"overwrite=True \(--overwrite\)", "--overwrite"),
+    (r"^(runs|warmup|tolerance) is (?=\S)", r"--\1 is "),
+    (r"^min_time is ", "--min-time is "),
+    (r"^weight_shard_size_bytes is ", "--weight-shard-size-bytes is "),
 )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import dataclasses
 import html
+import re
 import threading
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,28 +20,31 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.errors import TfjsMagicError
 from tfjs_magic.flags import in_flags, merged
+from tfjs_magic.notebook import completion
 from tfjs_magic.notebook.body import AwaitTransform, Body
 from tfjs_magic.notebook.line import (
     BENCHMARK_ARGUMENTS,
     CONVERT_ARGUMENTS,
     Expander,
     Later,
-    MagicLine,
     benchmark_line,
     convert_line,
+    is_expression,
+    unknown_name,
 )
-from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in
+from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in, unknown_root
+from tfjs_magic.options import BenchmarkOptions, ConvertOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import SimpleNamespace
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.model import TfjsModel
 
+#: What binds names that do not stand in the body.
+_BINDS_UNSEEN = re.compile(r"^\s*[%!]|\bimport\s*\*|\b(exec|eval|globals|setattr)\b", re.MULTILINE)
+_NOBODY_MAKES_IT = "there is no such variable, and the cell makes none"
 #: A step that takes longer than this is named while it lasts.
 STATUS_DELAY_S = 1.0
 
@@ -100,7 +105,13 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     ) -> Benchmark | Coroutine[Any, Any, Benchmark | None] | None:
         with _one_line_errors():
             arguments = _CONVERT.parse(line)
+            if arguments.help:
+                _show(_CONVERT_HELP)
+                return None
             self._check_target(arguments)
+            _check_options(arguments)
+            if cell is not None:
+                self._check_names(arguments, cell)
             if cell is None and arguments.source is None:
                 raise UsageError(
                     "%tfjs_convert lacks its SOURCE: name a variable or a path; %tfjs_convert? shows help."
@@ -116,9 +127,13 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
-    def tfjs_benchmark(self, line: str) -> Benchmark:  # noqa: D102 - below
+    def tfjs_benchmark(self, line: str) -> Benchmark | None:  # noqa: D102 - below
         with _one_line_errors():
             arguments = _BENCHMARK.parse(line)
+            if arguments.help:
+                _show(_BENCHMARK_HELP)
+                return None
+            _check_options(arguments)
             if not arguments.source:
                 raise UsageError(
                     "%tfjs_benchmark lacks its SOURCE: name at least one model; %tfjs_benchmark? shows help."
@@ -150,6 +165,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
                 model = dataclasses.replace(model, report=report)
             if arguments.bind and not arguments.dry_run:
                 self.shell.user_ns[arguments.bind] = model
+            self._check_samples(model, arguments, benchmarking)
             display(model)
             label = arguments.bind or name or model.report.name
             return None if arguments.dry_run else self._use(label, model, arguments, line, benchmarking)
@@ -180,6 +196,32 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
             check_target(arguments.save, overwrite=self._may_overwrite(arguments.save, arguments))
+
+    def _check_names(self, arguments: Namespace, cell: str) -> None:
+        """Refuse what reads a name that neither is there nor stands anywhere in the body, before that runs."""
+        if _BINDS_UNSEEN.search(cell):
+            return
+
+        def known(name: str) -> bool:
+            there = name in self.shell.user_ns or hasattr(builtins, name)
+            return there or re.search(rf"\b{re.escape(name)}\b", cell) is not None
+
+        source = arguments.source
+        if source is not None and (name := unknown_root(source, known)):
+            if is_expression(source):
+                raise UsageError(f"{source} reads '{name}', but {_NOBODY_MAKES_IT}.")
+            find_source(source, self.shell.user_ns)  # says it
+        for value in vars(arguments).values():
+            for later in value if isinstance(value, list) else [value]:
+                if isinstance(later, Later) and (name := unknown_name(later.word, known)):
+                    raise UsageError(f"{later.flag} reads '{name}', but {_NOBODY_MAKES_IT}.")
+
+    def _check_samples(self, model: TfjsModel, arguments: Namespace, benchmarking: Mapping[str, Any]) -> None:
+        """Refuse the user's samples before a long summary hides that they do not fit."""
+        if "samples" in benchmarking and not arguments.dry_run and not arguments.no_benchmark:
+            from tfjs_magic.bench.feeds import sample_feeds  # noqa: PLC0415 - imports numpy
+
+            sample_feeds(benchmarking["samples"], model.inputs)
 
     def _may_overwrite(self, target: str, arguments: Namespace) -> bool:
         """Whether the user allowed it, or this very cell wrote what is there: then running it again just works."""
@@ -274,8 +316,7 @@ def register(shell: InteractiveShell) -> None:
     unregister(shell)
     shell.register_magics(TfjsMagics(shell))
     shell.input_transformers_cleanup.append(AwaitTransform(shell, "tfjs_convert"))
-    for key, (grammar, names) in _COMPLETED.items():
-        shell.set_hook("complete_command", _completer(grammar, names), str_key=key)
+    completion.install(shell, {"tfjs_convert": (_CONVERT, models_in), "tfjs_benchmark": (_BENCHMARK, convertible_in)})
 
 
 def unregister(shell: InteractiveShell) -> None:
@@ -284,28 +325,23 @@ def unregister(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop(name, None)
     transforms = shell.input_transformers_cleanup
     transforms[:] = [transform for transform in transforms if not isinstance(transform, AwaitTransform)]
-    # IPython has no public way to take a completer back.
-    for key in _COMPLETED:
-        shell.strdispatchers["complete_command"].strs.pop(key, None)
+    completion.uninstall(shell)
 
 
-# Magic → its grammar, and which names can stand as SOURCE.
-_COMPLETED = {
-    "%tfjs_convert": (_CONVERT, models_in),
-    "%%tfjs_convert": (_CONVERT, models_in),
-    "%tfjs_benchmark": (_BENCHMARK, convertible_in),
-}
+def _show(text: str) -> None:
+    display({"text/plain": text}, raw=True)
 
 
-def _completer(grammar: MagicLine, names: Callable[[Mapping[str, Any]], Iterable[str]]) -> Any:
-    def complete(shell: InteractiveShell, event: SimpleNamespace) -> Sequence[str]:
-        if event.symbol.startswith("-"):
-            return grammar.flags
-        words = event.text_until_cursor.split()
-        before = words if event.text_until_cursor[-1:].isspace() else words[:-1]
-        return (grammar.choices(before[-1]) if before else ()) or [*names(shell.user_ns)]
+def _check_options(arguments: Namespace) -> None:
+    """Refuse values that are known already, before the body trains for an hour."""
+    for options, names in ((ConvertOptions, CONVERT_ARGUMENTS), (BenchmarkOptions, BENCHMARK_ARGUMENTS)):
+        given = {name: getattr(arguments, name, None) for name in names}
+        known = {name: value for name, value in given.items() if not _is_later(value)}
+        options(**{name: _resolved(value, {}) for name, value in known.items() if value is not None})
 
-    return complete
+
+def _is_later(value: object) -> bool:
+    return isinstance(value, Later) or (isinstance(value, list) and any(map(_is_later, value)))
 
 
 @contextlib.contextmanager

@@ -240,6 +240,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
+    from tfjs_magic.graph.vocabularies import vocabularies  # noqa: PLC0415
     from tfjs_magic.ops.check import check_ops, count_ops, refuse_missing_ports  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
@@ -258,8 +259,11 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
         constants = [row for part in graphs for row in graph_constants(part)]
         entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
         group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
-    bounds = index_bounds(graph)
-    inputs = tuple(dataclasses.replace(info, upper_bound=bounds.get(info.name)) for info in source.inputs)
+    bounds, words = index_bounds(graph), vocabularies(graph)
+    inputs = tuple(
+        dataclasses.replace(info, upper_bound=bounds.get(info.name), vocabulary=words.get(info.name, ()))
+        for info in source.inputs
+    )
     return TfjsModel(
         format="graph-model",
         inputs=inputs,

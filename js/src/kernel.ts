@@ -66,7 +66,7 @@ class Pending {
   }
 
   get isLate(): boolean {
-    return !this.options.background && this.ageMs >= WAITING_AFTER_MS;
+    return this.ageMs >= WAITING_AFTER_MS;
   }
 
   settle(message: FromKernel, buffers: Uint8Array<ArrayBuffer>[]): void {
@@ -191,8 +191,10 @@ export class KernelClient {
   }
 
   #updateWaiting(): void {
-    const isLate = [...this.#pending.values()].some((pending) => pending.isLate);
-    const waiting = !isLate ? null : this.#kernelState() === "disconnected" ? "disconnected" : "busy";
+    const late = [...this.#pending.values()].filter(({ isLate }) => isLate);
+    const waited = late.some(({ options }) => !options.background);
+    const disconnected = late.length > 0 && this.#kernelState() === "disconnected";
+    const waiting = disconnected ? "disconnected" : waited ? "busy" : null;
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     for (const listener of this.#waitingListeners) listener(waiting);

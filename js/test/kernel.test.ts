@@ -188,6 +188,20 @@ describe("waiting", () => {
     await request;
   });
 
+  it("for a lost connection counts requests in the background too", async () => {
+    const client = labClient();
+    kernel.connectionStatus = "connecting";
+    const states: Waiting[] = [];
+    client.onWaiting((waiting) => states.push(waiting), new AbortController().signal);
+    const request = client.request({ kind: "picture", page: "p", svg: "" }, { background: true });
+    await vi.advanceTimersByTimeAsync(1000);
+    kernel.connectionStatus = "connected";
+    await vi.advanceTimersByTimeAsync(250);
+    expect(states).toEqual([null, "disconnected", null]);
+    model.answer({ kind: "ack", id: 1 });
+    await request;
+  });
+
   it("does not count requests in the background", async () => {
     const client = labClient();
     kernel.become("busy");

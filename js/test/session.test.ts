@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { JSDOM } from "jsdom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { KernelClient } from "../src/kernel";
+import { KernelClient, KernelGoneError } from "../src/kernel";
 import { type Session, sessionOf, type View } from "../src/page/session";
 import { pageShared } from "../src/pageShared";
 import type { Job } from "../src/protocol";
@@ -207,6 +207,18 @@ describe("failure", () => {
       status: "failed",
       error: { message: expect.stringContaining("Run the cell again") },
     });
+    view.close();
+  });
+
+  it("of the kernel after the end leaves the result finished, also when the user asks for another run", async () => {
+    const { client, session } = open();
+    const view = show(session);
+    await view.idle();
+    client.close(new KernelGoneError("The kernel restarted or died. Run the cell again."));
+    expect(view.last()).toMatchObject({ gone: true, snapshot: { status: "finished" } });
+    session.start(true);
+    await view.until(({ activity }) => activity === "idle");
+    expect(view.last()).toMatchObject({ gone: true, snapshot: { status: "finished", error: null } });
     view.close();
   });
 

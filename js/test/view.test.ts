@@ -77,6 +77,19 @@ describe("statusLine", () => {
   });
 });
 
+describe("a kernel that is gone", () => {
+  it.each<[Snapshot["status"], boolean]>([
+    ["finished", true],
+    ["stopped", true],
+    ["failed", false],
+  ])("is told beside %s: %s", (status, told) => {
+    const view = { snapshot: { ...snapshot({ status: "done" }), status }, activity: "idle", elsewhere: false } as const;
+    const { text } = statusLine({ ...view, waiting: null, gone: true });
+    expect(text.includes("run the cell again for another run")).toBe(told);
+    expect(text.startsWith(statusLine({ ...view, waiting: null }).text)).toBe(true);
+  });
+});
+
 describe("jobTable", () => {
   it("shows median and min of few runs, but no p90", () => {
     const table = cells({ run_ms: [3, 1, 2], load_ms: 12.34, first_ms: 99, warmup_ms: [9, 9] });

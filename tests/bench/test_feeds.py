@@ -44,6 +44,29 @@ def test_seeded_floats_that_look_rows_up_are_whole_and_within_the_table() -> Non
     assert set(np.unique(feed["tokens"])) == set(range(9))
 
 
+@pytest.mark.parametrize(
+    ("info", "dtype"),
+    [
+        (TensorInfo("t", "string", (None, 1), vocabulary=("cat", "dog")), object),
+        (TensorInfo("t", "int32", (None,), vocabulary=(7, 3000)), np.int32),
+        (TensorInfo("t", "string", (), vocabulary=("cat", "dog")), object),
+    ],
+)
+def test_what_a_table_knows_is_drawn_from_it_and_differs_between_feeds(info: TensorInfo, dtype: type) -> None:
+    for seed in range(20):
+        first, second = seeded_feeds([info], seed=seed)
+        assert {*first["t"].flat, *second["t"].flat} <= {*info.vocabulary}
+        assert first["t"].dtype == dtype
+        assert not np.array_equal(first["t"], second["t"])
+
+
+def test_one_word_and_no_example_are_drawn_too() -> None:
+    one, _ = seeded_feeds([TensorInfo("t", "string", (None,), vocabulary=("cat",))], seed=0)
+    assert one["t"].tolist() == ["cat"]
+    none, _ = seeded_feeds([TensorInfo("t", "string", (None, 0), vocabulary=("cat", "dog"))], seed=0)
+    assert none["t"].shape == (1, 0)
+
+
 def test_unknown_sides_become_a_small_image_or_a_short_sequence() -> None:
     feed, _ = seeded_feeds(
         [TensorInfo("a", "float32", (None, None, None, 3)), TensorInfo("b", "float32", (None, None))], seed=0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench.test_result import EVIL, snapshot_with
 from tfjs_magic.bench.protocol import ProtocolError
-from tfjs_magic.bench.snapshot import new_snapshot
+from tfjs_magic.bench.snapshot import new_snapshot, start
 from tfjs_magic.bench.static_output import checked_picture, static_html
 
 
@@ -62,11 +62,14 @@ def test_a_picture_that_could_do_more_than_be_drawn_is_refused(picture: str) -> 
         checked_picture(picture)
 
 
-def test_before_the_end_there_is_nothing_to_see() -> None:
+def test_before_the_end_it_says_why_there_is_nothing() -> None:
     snapshot = new_snapshot(
         [{"label": "m", "format": "graph-model", "nbytes": 1}], [{"model": 0, "backend": "wasm", "feed": 0}]
     )
-    assert static_html("w", snapshot, None) == '<div class="tfjs-magic-static" data-widget="w"></div>'
+    shown = '<div class="tfjs-magic-static" data-widget="w"><p>{}</p></div>'
+    assert static_html("w", snapshot, None) == shown.format("The benchmark was not run: no browser opened it.")
+    begun = start(snapshot, "p")
+    assert static_html("w", begun, None) == shown.format("The benchmark had not ended when this was saved.")
 
 
 def test_table_picture_and_problem_stand_there_without_any_script() -> None:

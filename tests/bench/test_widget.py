@@ -75,7 +75,8 @@ def test_the_widget_comes_first_and_the_static_output_is_there_once(shown: list[
     bench._ipython_display_()
     view, static = shown
     assert "application/vnd.jupyter.widget-view+json" in view["data"]
-    assert static["data"]["text/html"].endswith(f'data-widget="{bench.widget_id}"></div>')
+    assert f'data-widget="{bench.widget_id}"><p>The benchmark was not run' in static["data"]["text/html"]
+    assert static["data"]["text/plain"] == "The benchmark was not run: no browser opened it."
     bench._ipython_display_()
     _, _, _, gone, moved = shown
     assert (gone["data"], gone["display_id"], gone["update"]) == ({}, static["display_id"], True)
@@ -108,6 +109,18 @@ def test_the_difference_from_before_stands_below(shown: list[dict[str, Any]]) ->
     assert (told["display_id"], told["update"]) == (below["display_id"], True)
     assert told["data"]["text/plain"].startswith("m, wasm takes 0.500 times as long as before")
     assert "Against the run before" in told["data"]["text/html"]
+
+
+def test_await_shows_what_no_cell_has_shown(shown: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.InteractiveShell, "initialized", lambda: True)
+
+    async def cell() -> Any:
+        bench = benchmark(tiny_model(), backends="wasm")
+        asyncio.get_running_loop().call_later(0.2, _run, bench, DONE)
+        return await bench, await bench
+
+    asyncio.run(cell())
+    assert len([output for output in shown if not output["update"]]) == 2  # the view, and the static output below
 
 
 def test_await_gives_the_result_once_the_page_has_finished() -> None:

@@ -88,13 +88,22 @@ def timed_feeds(
 
 
 def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
-    """Draw ``SEEDED_FEEDS`` feeds: normal numbers, valid indices, both booleans; an unknown batch is 1.
+    """Draw ``SEEDED_FEEDS`` feeds: normal numbers, valid indices, known words, both booleans; an unknown batch is 1.
 
     Raises:
-        OptionError: An input is text or of unknown rank, so that no sample can be drawn.
+        OptionError: An input is text that no table knows or of unknown rank, so that no sample can be drawn.
     """
     generator = np.random.default_rng(seed)
-    return [{info.name: _draw(info, generator) for info in inputs} for _ in range(SEEDED_FEEDS)]
+    first, *others = feeds = [{info.name: _draw(info, generator) for info in inputs} for _ in range(SEEDED_FEEDS)]
+    for info in inputs:
+        for other in others:  # of few words the same may come again
+            while (
+                len(info.vocabulary) > 1
+                and first[info.name].size
+                and np.array_equal(first[info.name], other[info.name])
+            ):
+                other[info.name] = _draw(info, generator)
+    return feeds
 
 
 def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
@@ -161,6 +170,9 @@ def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
     if info.shape is None:
         raise OptionError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
     shape = tuple(_side(info.shape, axis) if side is None else side for axis, side in enumerate(info.shape))
+    if info.vocabulary:
+        words = np.array(info.vocabulary, object)[generator.integers(0, len(info.vocabulary), shape)]
+        return np.asarray(words, object if info.dtype == "string" else np.int32)
     if info.dtype == "float32" and info.upper_bound is not None:  # a keras.Input is float32 even before an Embedding
         return generator.integers(0, info.upper_bound, shape).astype(np.float32)
     if info.dtype == "float32":
@@ -171,7 +183,10 @@ def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
         return generator.integers(0, 2, shape).astype(np.bool_)
     if info.dtype == "complex64":
         return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(np.complex64)
-    raise OptionError(f"input '{info.name}' is {info.dtype}, for which no valid sample can be drawn: pass samples=.")
+    raise OptionError(
+        f"input '{info.name}' is {info.dtype}, and no table of the model says which texts it knows, so no sample can "
+        "be drawn: pass samples=."
+    )
 
 
 def _side(shape: tuple[int | None, ...], axis: int) -> int:

@@ -11,6 +11,7 @@ from tfjs_magic.bench.profile import profile_html
 from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
 from tfjs_magic.bench.result import BenchmarkResult, profiles_of
 
+_SAVED = "Saved result of the benchmark:"
 _SVG = "{http://www.w3.org/2000/svg}"
 #: What only draws, or says what is drawn.
 _DRAWN = frozenset(
@@ -41,13 +42,10 @@ def checked_picture(svg: str) -> str:
 
 
 def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
-    """Return the fallback for saved notebooks; the page hides it while a live view of ``widget_id`` is there.
-
-    Before there are results it holds nothing to see.
-    """
+    """Return the fallback for saved notebooks; the page hides it while a live view of ``widget_id`` is there."""
     opening = f'<div class="tfjs-magic-static" data-widget="{html.escape(widget_id, quote=True)}">'
-    if snapshot["status"] not in ENDED:
-        return f"{opening}</div>"
+    if why := unfinished(snapshot):
+        return f"{opening}<p>{html.escape(why)}</p></div>"
     result = BenchmarkResult.from_snapshot(snapshot)
     image = ""
     if picture is not None:
@@ -56,7 +54,14 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
     error = snapshot["error"]
     problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
     profiles = "".join(map(profile_html, profiles_of(snapshot)))
-    return f"{opening}{image}{problem}{result._repr_html_()}{profiles}</div>"
+    return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{profiles}</div>"
+
+
+def unfinished(snapshot: Snapshot) -> str:
+    """Return a sentence for a benchmark without an end, "" for one that has ended."""
+    if snapshot["status"] == "pending":
+        return "The benchmark was not run: no browser opened it."
+    return "" if snapshot["status"] in ENDED else "The benchmark had not ended when this was saved."
 
 
 def _check_element(element: ET.Element) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import anywidget
 import traitlets
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
@@ -21,7 +22,7 @@ from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Contender, Session
 from tfjs_magic.bench.snapshot import all_failed
-from tfjs_magic.bench.static_output import static_html
+from tfjs_magic.bench.static_output import static_html, unfinished
 from tfjs_magic.errors import RunError
 from tfjs_magic.options import BenchmarkOptions
 
@@ -38,7 +39,8 @@ T = TypeVar("T")
 class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     """A benchmark that runs when its view appears in a browser.
 
-    ``await bench`` waits for the end (ipykernel 7); ``bench.result`` in a later cell gives the same without waiting.
+    ``await bench`` shows it, if no cell has yet, and waits for the end (ipykernel 7); ``bench.result`` in a later cell
+    gives the same without waiting.
     Both give a :class:`BenchmarkResult`.
 
     Attributes:
@@ -172,6 +174,8 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
                 "ipykernel 6 hands on no browser messages while a cell waits. "
                 "Read bench.result in the next cell once the widget has finished, or install ipykernel 7."
             )
+        if not self._ended and self._static_id is None and InteractiveShell.initialized():
+            self._ipython_display_()
         awake = 0.0
         while not self._ended:
             await asyncio.sleep(POLL_S)
@@ -180,8 +184,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             if awake > NO_BROWSER_TIMEOUT_S:
                 raise RunError(
                     f"no browser opened the widget within {NO_BROWSER_TIMEOUT_S:.0f} s. It runs in the page that shows "
-                    "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill; "
-                    "display the widget in a cell that has run before this await."
+                    "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill."
                 )
         return self._outcome()
 
@@ -204,11 +207,14 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def _show(self, snapshot: Snapshot) -> None:
         if self._closed:
             return
+        begun = self.snapshot["status"] == "pending" and snapshot["status"] == "running"
         self.snapshot = snapshot
         for pending in [*self._asked]:
             if pending.ended:
                 self._asked.remove(pending)
                 pending.refresh()
+        if begun:
+            self._update(self._static_id, self._static_bundle)
         if snapshot["status"] in ENDED:
             self._update(self._static_id, self._static_bundle)
             self._update(self._difference_id, self._difference_bundle)
@@ -220,7 +226,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _static_bundle(self) -> dict[str, str]:
         snapshot = self._session.snapshot
-        text = repr(BenchmarkResult.from_snapshot(snapshot)) if snapshot["status"] in ENDED else ""
+        text = unfinished(snapshot) or repr(BenchmarkResult.from_snapshot(snapshot))
         return {"text/html": static_html(self.widget_id, snapshot, self._session.picture), "text/plain": text}
 
     def _difference_bundle(self) -> dict[str, str]:

@@ -23,27 +23,57 @@ class Expander:
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self._namespace = dict(namespace)
 
-    def value(self, word: str) -> Any:
+    def value(self, word: str, typed: str = "") -> Any:
         """Return the object that a word of the form ``{expr}`` stands for.
 
         ``{a, b}`` is a tuple, and ``{"x": x}`` is the dict that it looks like.
 
+        Args:
+            word: With its braces.
+            typed: What the user wrote, for the message, if that is more or less.
+
         Raises:
             UsageError: The expression fails.
         """
-        inner = word[1:-1].strip()
         try:
-            ast.parse(inner, mode="eval")
-        except SyntaxError:
-            inner = word
-        try:
-            return eval(inner, self._namespace)  # noqa: S307 - the user's own cell
+            return eval(_inside(word), self._namespace)  # noqa: S307 - the user's own cell
         except Exception as error:
-            raise UsageError(f"{word} cannot be evaluated: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{typed or word} cannot be evaluated: {type(error).__name__}: {error}") from error
 
-    def text(self, word: str) -> str:
-        """Replace every ``{expr}`` in a word by the text of its value."""
-        return "".join(str(self.value(part)) if part.startswith("{") else part for part in _parts(word))
+    def text(self, word: str, flag: str) -> str:
+        """Replace every ``{expr}`` in the value of a flag by the text of its value."""
+        parts = _parts(word)
+        return "".join(str(self.value(part, f"{flag} {part}")) if part.startswith("{") else part for part in parts)
+
+
+def unknown_name(word: str, known: Callable[[str], bool]) -> str | None:
+    """Return the first name that the expressions in a word read and that nobody knows, None if there is none.
+
+    Raises:
+        UsageError: An expression is no Python.
+    """
+    for part in _parts(word):
+        if not part.startswith("{"):
+            continue
+        try:
+            nodes = [*ast.walk(ast.parse(_inside(part), mode="eval"))]
+        except (SyntaxError, ValueError) as error:
+            raise UsageError(f"{part} cannot be evaluated: {type(error).__name__}: {error}") from error
+        bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+        bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        read = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in bound]
+        if unknown := next((name for name in read if not known(name)), None):
+            return unknown
+    return None
+
+
+def _inside(word: str) -> str:
+    inner = word[1:-1].strip()
+    try:
+        ast.parse(inner, mode="eval")
+    except SyntaxError:
+        return word
+    return inner
 
 
 def is_expression(word: str) -> bool:
@@ -119,11 +149,13 @@ class Later:
     Attributes:
         flag: For the message if it cannot be read.
         read: Makes text into the value; None where the object itself is the value.
+        typed: What the user wrote, where that is not ``word``.
     """
 
     flag: str
     word: str
     read: Callable[[str], Any] | None
+    typed: str = ""
 
     def resolve(self, expander: Expander) -> Any:
         """Return the value.
@@ -131,7 +163,10 @@ class Later:
         Raises:
             UsageError: The expression fails, or its value is none that the option has.
         """
-        value = expander.value(self.word) if is_expression(self.word) else expander.text(self.word)
+        if is_expression(self.word):
+            value = expander.value(self.word, f"{self.flag} {self.typed or self.word}")
+        else:
+            value = expander.text(self.word, self.flag)
         if self.read is None or isinstance(value, (Mapping, list, tuple)):
             return value
         try:
@@ -150,7 +185,7 @@ def _now_or_later(flag: str, read: Callable[[str], Any]) -> Callable[[str], Any]
 
 
 def _expression(flag: str) -> Callable[[str], Later]:
-    return lambda word: Later(flag, word if is_expression(word) else f"{{{word}}}", None)
+    return lambda word: Later(flag, word if is_expression(word) else f"{{{word}}}", None, word)
 
 
 # ---------------------------------------------------------------- parsers
@@ -175,6 +210,7 @@ class MagicLine:
         if hasattr(self._parser, "color"):  # Python 3.14; the help is text for every frontend
             self._parser.color = False
         self._parser.add_argument("source", nargs=sources, help=argparse.SUPPRESS)
+        self._parser.add_argument("-h", "--help", action="store_true", help="show this help")
         self._choices: dict[str, Sequence[str]] = {}
 
     def group(self, title: str, *rows: Flag) -> Callable[..., Any]:
@@ -196,6 +232,11 @@ class MagicLine:
         """Return the values that an option has, where they are few."""
         return self._choices.get(flag, ())
 
+    def metavar(self, flag: str) -> str:
+        """Return what stands for an option's value in the help, "" for a switch or no option."""
+        actions = (action for action in self._parser._actions if flag in action.option_strings)  # noqa: SLF001
+        return next((str(action.metavar or "") for action in actions if action.nargs != 0), "")
+
     @property
     def help(self) -> str:
         """Usage and options."""
@@ -208,11 +249,14 @@ class MagicLine:
             UsageError: An unknown flag (with the closest one), a missing or wrong value, too many sources.
         """
         words = [hyphenated(word) for word in split(line)]
+        if not {"-h", "--help"}.isdisjoint(words):  # whatever else stands there
+            return argparse.Namespace(help=True)
         found, rest = self._parser.parse_known_intermixed_args(words)
         if unknown := [word for word in rest if word.startswith("-")]:
             flag = unknown[0].partition("=")[0]
             close = difflib.get_close_matches(flag, self.flags, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
+            hint = hint or f" {self._parser.prog} --help lists them."
             raise UsageError(f"{self._parser.prog} has no option '{flag}'.{hint}")
         if rest:
             raise UsageError(f"{self._parser.prog} takes one source; found also '{rest[0]}'. Quote a path with blanks.")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import difflib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
 
 from tfjs_magic.errors import quoted_list
-from tfjs_magic.notebook.line import Expander, is_expression
+from tfjs_magic.notebook.line import Expander, is_expression, unknown_name
 
-#: Names that IPython puts into every namespace.
-_IPYTHONS_OWN = frozenset({"In", "Out", "exit", "get_ipython", "open", "quit"})
+_SUFFIXES = frozenset({".h5", ".hdf5", ".json", ".keras", ".pb"})
 #: Nodes of a dotted or indexed expression: reading only, no calls.
 _READING = (
     ast.Expression,
@@ -59,12 +58,27 @@ def find_source(word: str, namespace: Mapping[str, Any]) -> object:
         raise UsageError(f"'{word}' cannot be read: {type(error).__name__}: {error}") from error
 
 
+def unknown_root(word: str, known: Callable[[str], bool]) -> str | None:
+    """Return the name that a SOURCE begins with if nobody knows it and no file is called so."""
+    if is_expression(word):
+        return unknown_name(word, known)
+    root = None if word.startswith((".", "/", "~", "\\")) or "://" in word else _root(word)
+    return root if root is not None and not known(root) and not Path(word).expanduser().exists() else None
+
+
 def label_of(word: str) -> str:
     """Return what plot and table call a SOURCE: the user's word, the last part of a path, an expression's inside."""
     if is_expression(word):
         return word[1:-1].strip()
     looks_like_path = word.startswith((".", "/", "~", "\\")) or _root(word) is None
     return Path(word).name or word if looks_like_path else word
+
+
+def holds_model(path: Path) -> bool:
+    """Whether a file or a directory looks like a model, by its name and those in it."""
+    if path.is_dir():
+        return any((path / name).exists() for name in ("saved_model.pb", "model.json"))
+    return path.suffix in _SUFFIXES or path.name.endswith(".tar.gz")
 
 
 def models_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,6 +119,13 @@ def _root(word: str) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
+def _model_files() -> list[str]:
+    try:
+        return [path.name for path in Path().iterdir() if holds_model(path)]
+    except OSError:
+        return []
+
+
 def _existing(word: str) -> str:
     if not Path(word).expanduser().exists():
         raise UsageError(f"the path '{word}' does not exist.")
@@ -115,8 +136,9 @@ def _nothing(word: str, root: str | None, namespace: Mapping[str, Any]) -> str:
     if root is None:
         calls = " Put an expression in braces: {make_model()}." if "(" in word else ""
         return f"the path '{word}' does not exist.{calls}"
-    public = [name for name in namespace if not name.startswith("_") and name not in _IPYTHONS_OWN]
-    close = difflib.get_close_matches(root, public, n=1)
     known = convertible_in(namespace)
+    close = difflib.get_close_matches(word, [*known, *_model_files()], n=1) or difflib.get_close_matches(
+        root, known, n=1
+    )
     hint = f" Did you mean '{close[0]}'?" if close else f" Models here: {quoted_list(known)}." if known else ""
     return f"there is no variable '{root}' and no file or directory '{word}'.{hint}"

@@ -15,8 +15,15 @@ import { begunTask, failedTask, sameTask, TASK_TITLES, TaskState, taskReportOf }
 /** What this page does for the widget: nothing, waits its turn, asks the kernel, or runs. */
 export type Activity = "idle" | "queued" | "claiming" | "running";
 
-/** `forTask`: the activity is about a task, so that the benchmark stays what it is. */
-export type View = { snapshot: Snapshot; activity: Activity; waiting: Waiting; elsewhere: boolean; forTask?: boolean };
+/** `gone`: the kernel is, so that nothing can be run. `forTask`: the activity is about a task; the benchmark stays as it is. */
+export type View = {
+  snapshot: Snapshot;
+  activity: Activity;
+  waiting: Waiting;
+  elsewhere: boolean;
+  gone?: boolean;
+  forTask?: boolean;
+};
 
 const EMPTY: Snapshot = {
   status: "pending",
@@ -62,7 +69,11 @@ export class Session {
       this.#takeWanted();
     };
     client.model.on("change:snapshot", mirror);
-    client.closed.addEventListener("abort", () => client.model.off("change:snapshot", mirror), { once: true });
+    const close = () => {
+      client.model.off("change:snapshot", mirror);
+      this.#notify();
+    };
+    client.closed.addEventListener("abort", close, { once: true });
     client.onWaiting((waiting) => {
       this.#waiting = waiting;
       this.#notify();
@@ -196,7 +207,7 @@ export class Session {
 
   /** Nothing was claimed, so the kernel is told nothing. */
   #failUnclaimed({ task }: Work, error: unknown, signal: AbortSignal): void {
-    if (signal.aborted) return;
+    if (signal.aborted || (this.#isGone && this.#snapshot.status !== "pending")) return;
     this.#snapshot = task
       ? failedTask(begunTask(this.#snapshot, this.#page, task), toWireError(error))
       : ended(this.#snapshot, "failed", toWireError(error));
@@ -241,8 +252,15 @@ export class Session {
       activity: this.#activity,
       waiting: this.#waiting,
       elsewhere,
+      gone: this.#isGone,
       forTask: this.#forTask,
     };
+  }
+
+  get #isGone(): boolean {
+    // The client comes from another bundle, with a class of its own.
+    const reason: unknown = this.#client.closed.reason;
+    return reason instanceof Error && reason.name === "KernelGoneError";
   }
 
   #notify(): void {

@@ -15,7 +15,16 @@ export type StatusLine = {
   share: number | null | undefined;
 };
 
+/** What a view shows when nothing can be run any more stays what it was, and this. */
+const GONE = "The kernel has ended or restarted since: run the cell again for another run.";
+
 export function statusLine(view: View): StatusLine {
+  const line = lineOf(view);
+  if (!view.gone || view.snapshot.status === "failed") return line;
+  return { ...line, text: `${line.text} ${GONE}`, spoken: `${line.spoken} ${GONE}` };
+}
+
+function lineOf(view: View): StatusLine {
   const { snapshot, activity, waiting } = view;
   if (waiting) return plainLine(waitingText(waiting), null);
   if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);

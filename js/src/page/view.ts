@@ -55,7 +55,7 @@ export class BenchmarkView {
     showProgress(bar, line.share);
     const busy = activity !== "idle";
     stop.disabled = !busy;
-    again.disabled = busy || elsewhere;
+    again.disabled = busy || elsewhere || view.gone === true;
     again.textContent = snapshot.status === "pending" ? "Run" : "Run again";
     root.dataset["status"] = busy && activity !== "running" && !view.forTask ? activity : snapshot.status;
     if (live.textContent !== line.spoken) live.textContent = line.spoken;

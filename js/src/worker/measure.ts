@@ -2,6 +2,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { MAX_RUNS } from "../protocol";
 import { nextBatch, warmupDone } from "../stats";
+import { GpuLostError } from "./gpuLoss";
 import type { LoadedModel } from "./model";
 
 export type Sample = { latencyMs: number; elapsedMs: number };
@@ -35,6 +36,7 @@ export type Measurement = {
   batch: number;
   clockResolutionMs: number;
   stopped: () => boolean;
+  gpuIsLost: () => boolean;
   /** Latencies that follow those reported before. */
   report: (latencyMs: number[], batch: number) => void;
 };
@@ -63,6 +65,7 @@ export async function measure(options: Measurement): Promise<number> {
   while (!finished()) {
     if (options.stopped()) throw new Error("The run was stopped.");
     const sample = await timeSample(options.model, options.feed, batch);
+    if (options.gpuIsLost()) throw new GpuLostError();
     latencies.push(sample.latencyMs);
     spentMs += sample.elapsedMs;
     usedBatch = batch;

@@ -5,7 +5,8 @@ import { type Deferred, deferred } from "../promises";
 import type { Feed, ToWorker } from "../protocol";
 import { fromWireError, toWireError } from "../wireError";
 import { selectBackend } from "./backend";
-import { clockResolutionMs, measure } from "./measure";
+import { GpuLostError, watchGpu } from "./gpuLoss";
+import { clockResolutionMs, macrotask, measure } from "./measure";
 import { measureMemory } from "./memory";
 import { type LoadedModel, loadModel, type ModelFiles } from "./model";
 import type { Port } from "./port";
@@ -27,6 +28,9 @@ export class Runtime {
   #wanted = new Map<number, Deferred<ArrayBuffer>>();
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
+  #gpuIsLost = () => false;
+  /** Ends the command that is being executed, though it may wait for ever. */
+  #giveUp: () => void = () => undefined;
 
   constructor(port: Port) {
     this.#port = port;
@@ -52,9 +56,14 @@ export class Runtime {
   async #answer(command: Command): Promise<void> {
     if (this.#stopped) return;
     try {
-      await this.#execute(command);
+      await new Promise<void>((resolve, reject) => {
+        this.#giveUp = () => reject(new GpuLostError());
+        this.#execute(command).then(resolve, reject);
+      });
     } catch (error) {
-      if (!this.#stopped) this.#port.post({ kind: "failed", id: command.id, error: toWireError(error) });
+      await macrotask(); // a lost device is told after what fails because of it
+      const cause = this.#gpuIsLost() && !(error instanceof GpuLostError) ? new GpuLostError(error) : error;
+      if (!this.#stopped) this.#port.post({ kind: "failed", id: command.id, error: toWireError(cause) });
     }
   }
 
@@ -68,6 +77,7 @@ export class Runtime {
       case "setBackend": {
         this.#unload();
         const selected = await selectBackend(command.backend, (name) => this.#want(name));
+        this.#gpuIsLost = watchGpu(tf.backend(), () => this.#giveUp());
         return this.#port.post({ kind: "backend", id, ...selected });
       }
       case "load":
@@ -83,6 +93,7 @@ export class Runtime {
           batch: this.#batch,
           clockResolutionMs: this.#clockResolutionMs,
           stopped: () => this.#stopped,
+          gpuIsLost: this.#gpuIsLost,
           report: (latencyMs, batch) => this.#port.post({ kind: "samples", id, latencyMs, batch }),
         });
         return this.#port.post({ kind: "done", id });
@@ -128,6 +139,7 @@ export class Runtime {
       await Promise.all(tensors.map((tensor) => tensor.data()));
       const latencyMs = performance.now() - start;
       const outputs = await readTensors(this.#kept().outputs, tensors);
+      if (this.#gpuIsLost()) throw new GpuLostError();
       model.release(tensors, feed);
       this.#port.post({ kind: "inferred", id, latencyMs, outputs }, outputs.buffers);
     } finally {
@@ -149,6 +161,7 @@ export class Runtime {
   }
 
   #loaded(): LoadedModel {
+    if (this.#gpuIsLost()) throw new GpuLostError();
     if (!this.#model) throw new Error("The model is not loaded.");
     return this.#model;
   }
