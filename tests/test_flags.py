@@ -86,6 +86,7 @@ def test_readers() -> None:
         ("quantize='float16' would download", "--quantize-float16 would download"),
         ("inputs={'a': (1, 8, 4), 'b c': (3,)}, or", "--input a=1,8,4 --input b c=3, or"),
         ("Name it as inputs={'x': shape}.", "Name it as --input x=SHAPE."),
+        ("give it with inputs={…}", "give it with --input NAME=SHAPE"),
         ("Pass inputs={name: tf.TensorSpec(shape, dtype)}, or", "Pass --input NAME=SHAPE, or"),
         ("name it in inputs=.", "name it in --input."),
         ("unroll=True out.", "--unroll all out."),

@@ -98,6 +98,7 @@ def _inputs_in_flags(found: re.Match[str]) -> str:
 _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"inputs=\{name: tf\.TensorSpec\(shape, dtype\)\}", "--input NAME=SHAPE"),
     (r"inputs=\{'[^}]*\}", _inputs_in_flags),
+    (r"inputs=\{…\}", "--input NAME=SHAPE"),
     (r"\binputs=(?=\W|$)", "--input"),
     (r"\boutputs=(\[…\]|…)?(?=\W|$)", "--output"),
     (r"\bsignature=('…'|(?=\W|$))", "--signature"),

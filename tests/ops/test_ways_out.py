@@ -70,6 +70,18 @@ def test_the_recommended_beginning_converts(make: Any) -> None:
     assert model.inputs[0].dtype == "int32"
 
 
+def test_unknown_sizes_lead_to_known_ones() -> None:
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None), name="x")])
+    def band(x: Any) -> Any:
+        return tf.linalg.diag_part(x, k=(0, 1))
+
+    with pytest.raises(
+        UnsupportedOpsError, match=r"is unknown, .* Sizes that are known help: inputs={'x': \(1, …, …\)}"
+    ):
+        convert(band)
+    convert(band, inputs={"x": (1, 4, 4)})
+
+
 def test_hints_for_ops_that_have_others_in_their_place() -> None:
     text = "b: float32[1,9,1,4]\ns: float32[1,9,3]\nn = CombinedNonMaxSuppression(b, s)\nreturn n"
     assert "tf.image.non_max_suppression_padded" in _refused(text)

@@ -140,11 +140,8 @@ def _grouped(layer: str, results: Mapping[str, Outcome]) -> Iterator[str]:
 def _reason(result: Outcome) -> str:
     """Return the first sentence, without the names of nodes and models."""
     text = re.sub(r" \(node [^)]*\)", "", result.detail)
-    text = re.sub(
-        r"\s*(Instead, |To begin behind|Replace the layers that|Replace them|Look the values up|Nor can it become).*",
-        "",
-        text,
-    )
+    advice = "Instead, |Sizes that are known|To begin behind|Replace the |Replace them|Look the values up|Nor can it"
+    text = re.sub(rf"\s*({advice}).*", "", text)
     if " cannot become a layers model. " in text:
         text = text.partition(" cannot become a layers model. ")[2]
         text = re.sub(r"(\d+ layers,|Layer) ('[^']*'(, )?)+: ", "", text)

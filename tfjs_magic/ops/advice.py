@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from tfjs_magic.artifacts import ManifestGroup, TensorInfo
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.ops.check import needs_async
+from tfjs_magic.ops.ways_out import example_dims
 
 #: Below it nobody waits for the download.
 _WORTH_ADVICE_BYTES = 1_000_000
@@ -53,7 +54,7 @@ def _float16(group: ManifestGroup) -> Iterator[str]:
 
 def _free_dimensions(graph: Graph, inputs: Sequence[TensorInfo]) -> Iterator[str]:
     fixed = [
-        f"'{info.name}': ({', '.join(_size_text(axis, size) for axis, size in enumerate(info.shape))})"
+        f"'{info.name}': ({example_dims(info.shape)})"
         for info in inputs
         if info.shape is not None and None in info.shape
     ]
@@ -66,11 +67,6 @@ def _free_dimensions(graph: Graph, inputs: Sequence[TensorInfo]) -> Iterator[str
         f"{nodes} of the {executed} executed nodes only compute shapes; inputs={{{', '.join(fixed)}}}, or whatever "
         "sizes they always have, would remove them."
     )
-
-
-def _size_text(axis: int, size: int | None) -> str:
-    """Return a size as an example has it: of one example at a time, and nobody can guess a height."""
-    return str(size) if size is not None else "1" if axis == 0 else "…"
 
 
 def _computing_shapes(graph: Graph) -> int:

@@ -6,7 +6,7 @@ import collections
 import functools
 import importlib.resources
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.artifacts import PassReport
@@ -16,7 +16,7 @@ from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.outputs import number_of_outputs
 from tfjs_magic.graph.refs import NodeName, node_of, port_of
 from tfjs_magic.ops.kernels import failing_calls
-from tfjs_magic.ops.ways_out import ways_out
+from tfjs_magic.ops.ways_out import fixed_sizes, ways_out
 from tfjs_magic.options import BACKENDS
 
 _REQUESTS = "https://github.com/tensorflow/tfjs/issues"
@@ -56,11 +56,13 @@ def check_ops(graph: Graph, passes: Sequence[PassReport] = (), *, named: Collect
     if not unknown and not wrong:
         return
     version = supported()["tfjs_version"]
-    sentences = []
+    sentences, why = [], _why_they_stay(passes, {*unknown, *wrong})
     if unknown:
-        sentences.append(f"TensorFlow.js {version} does not have {_listed(unknown, passes)}.")
+        sentences.append(f"TensorFlow.js {version} does not have {_listed(unknown, why)}.")
     if wrong:
-        sentences += [f"It would compute {_listed(wrong, passes)} wrongly.", *sorted(reasons)]
+        sentences += [f"It would compute {_listed(wrong, why)} wrongly.", *sorted(reasons)]
+    if named and any("unknown" in reason for found in why.values() for reason in found):
+        sentences += fixed_sizes(graph)
     bad = [NodeName(name) for names in (*unknown.values(), *wrong.values()) for name in names]
     sentences += ways_out(graph, bad, named)
     sentences.append(
@@ -118,13 +120,17 @@ def count_ops(*graphs: Graph) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _listed(ops: dict[str, list[str]], passes: Sequence[PassReport]) -> str:
+def _why_they_stay(passes: Sequence[PassReport], ops: Collection[str]) -> dict[str, list[str]]:
+    mending = [report for report in passes if not report.name.startswith(_FOLDS)]
+    return {op: sorted({reason for report in mending for reason in report.declined.get(op, ())}) for op in ops}
+
+
+def _listed(ops: dict[str, list[str]], reasons: Mapping[str, Sequence[str]]) -> str:
     parts = []
     for op, nodes in sorted(ops.items()):
         shown = ", ".join(f"'{name}'" for name in sorted(nodes)[:_MOST_NODES])
         more = f" … and {len(nodes) - _MOST_NODES} more" if len(nodes) > _MOST_NODES else ""
-        mending = (report for report in passes if not report.name.startswith(_FOLDS))
-        why = sorted({reason for report in mending for reason in report.declined.get(op, ())})
+        why = reasons[op]
         parts.append(f"{op} (node {shown}{more}{'; it stays, because ' if why else ''}{', or '.join(why)})")
     return ", ".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from tfjs_magic.artifacts import Dims
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.graph.refs import NodeName, closure, node_of, port_of
 
@@ -39,6 +40,21 @@ def ways_out(graph: Graph, bad: Collection[NodeName], named: Collection[str]) ->
         dims = graph.shape(beginning.ref())
         shape = "shape" if dims is None else str(tuple(dims))
         yield f"To begin behind what it lacks, pass inputs={{'{beginning.name}': {shape}}}."
+
+
+def fixed_sizes(graph: Graph) -> Iterator[str]:
+    """Yield the inputs= that fixes every size, with a batch of one, and an ellipsis for what nobody can guess."""
+    shapes = {name: graph.shape(graph[node].ref()) for name, node in graph.inputs.items()}
+    free = {name: dims for name, dims in shapes.items() if dims is not None and None in dims}
+    if free:
+        shown = ", ".join(f"'{name}': ({example_dims(dims)})" for name, dims in free.items())
+        yield f"Sizes that are known help: inputs={{{shown}}}."
+
+
+def example_dims(dims: Dims) -> str:
+    """Return dims as an example has them: of one example at a time, and nobody can guess a height."""
+    sizes = [str(size) if size is not None else "1" if axis == 0 else "…" for axis, size in enumerate(dims)]
+    return f"{sizes[0]}," if len(sizes) == 1 else ", ".join(sizes)
 
 
 def _beginning(graph: Graph, bad: set[NodeName], named: Collection[str]) -> Node | None:
