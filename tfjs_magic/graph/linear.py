@@ -20,6 +20,8 @@ from tfjs_magic.graph.refs import Ref
 
 #: Op type → position of the weights among the inputs.
 _WEIGHT_INPUT = {"Conv2D": 1, "DepthwiseConv2dNative": 1, "Conv2DBackpropInput": 1, "MatMul": 1}
+#: Ops that change the shape alone.
+VIEWS = frozenset({"ExpandDims", "Reshape", "Squeeze"})
 #: Ops that may add an offset; see :func:`addends`.
 ADD_OPS = frozenset({"Add", "AddV2", "BiasAdd"})
 

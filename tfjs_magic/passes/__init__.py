@@ -7,6 +7,7 @@ from types import ModuleType
 from tfjs_magic.passes import (
     copy_before_update,
     count_axis_from_front,
+    flatten_products,
     fold_conditions,
     fold_constants,
     fold_scale,
@@ -67,9 +68,12 @@ from tfjs_magic.passes import (
     merge_choice_axes,
     merge_duplicates,
     merge_offsets,
+    merge_padding,
     merge_transposes,
+    merge_views,
     order_list_changes,
     pad_empty_reductions,
+    pool_means,
     put_channels_last,
     raise_masks,
     raise_overlap_threshold,
@@ -79,6 +83,7 @@ from tfjs_magic.passes import (
     resolve_tensor_lists,
     separate_outputs,
     shape_lookups,
+    sink_views,
     split_complex,
     split_strided_slice,
     strip_control_inputs,
@@ -151,7 +156,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What wants its operands as arrays: folds into weights, and lowerings that compute new weights.
     # Duplicates before constants, so that a slice of a weight that every round takes is folded once. Constants before
     # the lowerings and folds; scale before offset, since a scale that is folded lets two offsets meet. Look-ups get
-    # their shapes once nothing moves them any more.
+    # their shapes once nothing moves them any more. Products and
+    # views before scale and offset, which then stand next to their linear op; two views are one then.
     "fold weights": _passes(
         shape_lookups,
         merge_duplicates,
@@ -164,12 +170,18 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_resize,
         split_complex,
         lower_spectrum,
+        flatten_products,
+        merge_views,
+        remove_identities,
+        sink_views,
         swap_offset_and_scale,
         fold_scale,
         merge_offsets,
     ),
     # After the folds, which see the weights of all groups at once, and may make sizes known.
     "split groups": _passes(lower_free_resize, lower_grouped_conv),
+    # What takes less time in another form. Views again, since means and products made some.
+    "speed up": _passes(merge_padding, pool_means, merge_views, remove_identities),
     # What webgl and webgpu cannot do as it is. After the folds, which know a bias by its form.
     "lower for the GPU": _passes(
         raise_masks,

@@ -1,0 +1,72 @@
+"""The mean of an image is a pooling over all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.node import TfjsNode
+from tests.passes.checks import check_lowering, check_on_gpu, refusals
+from tests.passes.operands import random_array
+from tfjs_magic.passes import pool_means
+
+PASSES = [pool_means.PASS]
+X = tf.TensorSpec((None, 6, 7, 3), name="x")
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize("axes", [[1, 2], [-2, -3]], ids=str)
+def test_pools(tfjs_node: TfjsNode, axes: list[int], *, keepdims: bool) -> None:
+    function = lambda x: tf.reduce_mean(x, axes, keepdims=keepdims)  # noqa: E731
+    check_lowering(tfjs_node, PASSES, function, X)
+    check_on_gpu(tfjs_node, function, X)
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (1, 5), (37, 1)], ids=str)
+def test_pools_images_of_every_size(tfjs_node: TfjsNode, sides: Any) -> None:
+    """Far from zero, sums are large: pooling must round no more than a mean."""
+    feeds = [{"x": i * (100 + random_array(f"x{i}", 2, *sides, 3))} for i in (1, 2)]
+    spec = tf.TensorSpec((2, *sides, 3), name="x")
+    check_lowering(tfjs_node, PASSES, lambda x: tf.reduce_mean(x, [1, 2]), spec, feeds=feeds)
+
+
+def test_hands_infinities_on(tfjs_node: TfjsNode) -> None:
+    image = random_array("x", 1, 6, 7, 3)
+    odd = image.copy()
+    odd[0, 2, 3] = [-np.inf, np.inf, 1]
+    check_lowering(
+        tfjs_node,
+        PASSES,
+        lambda x: tf.reduce_mean(x, [1, 2]),
+        tf.TensorSpec((1, 6, 7, 3), name="x"),
+        feeds=[{"x": odd}, {"x": image}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "reason"),
+    [
+        (lambda x: tf.reduce_mean(x, [1, 2]), tf.TensorSpec((2, None, 7, 3), name="x"), "a size is unknown"),
+        (
+            lambda x: tf.reduce_mean(x, [1, 2]),
+            tf.TensorSpec((2, 64, 65, 3), name="x"),
+            "the image has one pixel, none, or more than 4096",
+        ),
+        (
+            lambda x: tf.reduce_mean(x, [1, 2]),
+            tf.TensorSpec((2, 1, 1, 3), name="x"),
+            "the image has one pixel, none, or more than 4096",
+        ),
+        (lambda x: tf.reduce_mean(x, [1]), X, None),
+        (lambda x: tf.reduce_mean(x, [1, 2, 3]), X, None),
+        (lambda x: tf.reduce_mean(x, [1, 3]), X, None),
+        (lambda x: tf.reduce_mean(x, [0, 1]), tf.TensorSpec((2, 3, 4), name="x"), None),
+        (lambda x: tf.reduce_sum(x, [1, 2]), X, None),
+    ],
+    ids=["unknown", "large", "pixel", "rows", "all", "rows-and-channels", "matrix", "sum"],
+)
+def test_refuses(function: Any, spec: tf.TensorSpec, reason: str | None) -> None:
+    assert refusals(PASSES, function, spec, lacking=False) == ({reason} if reason else set())
