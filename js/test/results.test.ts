@@ -110,11 +110,11 @@ describe("files", () => {
 
   it("hold a row per call, as the data frame does", () => {
     expect(toCsv(hostile).split("\r\n")).toEqual([
-      "model,backend,phase,index,latency_ms",
-      '"a|b,""<c>\n",wasm,first,0,9',
-      '"a|b,""<c>\n",wasm,warmup,0,4',
-      '"a|b,""<c>\n",wasm,run,0,1',
-      '"a|b,""<c>\n",wasm,run,1,2',
+      "model,backend,series,phase,index,latency_ms",
+      '"a|b,""<c>\n",wasm,,first,0,9',
+      '"a|b,""<c>\n",wasm,,warmup,0,4',
+      '"a|b,""<c>\n",wasm,,run,0,1',
+      '"a|b,""<c>\n",wasm,,run,1,2',
       "",
     ]);
   });

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import PICTURES
 from tests.e2e.lab import REPOSITORY, THEMES, Notebook
@@ -77,29 +77,55 @@ def test_another_theme_leaves_the_plot_as_wide_as_the_widget(notebook: Notebook,
         notebook.use_theme(THEMES[0])
 
 
-def test_latencies_are_read_out_by_pointer_and_keys(notebook: Notebook, finished: Widget) -> None:
+def test_what_ended_behind_another_tab_is_drawn_when_it_is_seen(notebook: Notebook) -> None:
+    page = notebook.page
+    notebook.set_cells([f"{_MODELS}\nbench = %tfjs_benchmark web --backend wasm --runs {_RUNS}\nbench"])
+    notebook.run(0)
+    widget = Widget(notebook.cell(0)).wait_for(("claiming", "running", "finished"))
+    panel = page.evaluate("jupyterapp.shell.currentWidget.id")
+    notebook.command("launcher:create")
+    expect(widget.root).to_be_hidden()
+    widget.wait_for("finished")
+    page.evaluate("id => jupyterapp.shell.activateById(id)", panel)
+    widget.wait_until_drawn()
+    assert widget.run_dots.count() == _RUNS
+
+
+def test_latencies_are_read_out_by_pointer_touch_and_keys(notebook: Notebook, finished: Widget) -> None:
     plot, tip = finished.root.locator(".tm-plot"), finished.root.locator(".tm-tip")
     expect(tip).to_be_hidden()
     finished.run_dots.nth(4).hover(force=True)
     expect(tip).to_have_text("web, wasm, run 5: " + _milliseconds(notebook, "wasm", 4))
+    _tap(notebook, finished.run_dots.nth(_RUNS + 2))
+    expect(tip).to_have_text("web, cpu, run 3: " + _milliseconds(notebook, "cpu", 2))
     plot.focus()
     spoken = plot.get_by_role("status")
     for key, said in (
-        ("ArrowRight", "wasm, run 6: "),
-        ("End", f"wasm, run {_RUNS}: "),
-        ("ArrowDown", f"cpu, run {_RUNS}: "),
+        ("ArrowRight", "web, cpu, run 4: "),
+        ("ArrowDown", "q8, wasm, run 4: "),
+        ("End", f"q8, wasm, run {_RUNS}: "),
     ):
         notebook.page.keyboard.press(key)
-        expect(spoken).to_contain_text(f"web, {said}")
-    expect(spoken).to_have_text(f"web, cpu, run {_RUNS}: " + _milliseconds(notebook, "cpu", _RUNS - 1))
+        expect(spoken).to_contain_text(said)
+    expect(spoken).to_have_text(f"q8, wasm, run {_RUNS}: " + _milliseconds(notebook, "wasm", _RUNS - 1, "q8"))
     notebook.page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
 
 
-def _milliseconds(notebook: Notebook, backend: str, index: int) -> str:
+def _tap(notebook: Notebook, mark: Locator) -> None:
+    box = mark.bounding_box()
+    assert box is not None
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    devtools = notebook.page.context.new_cdp_session(notebook.page)
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    devtools.detach()
+
+
+def _milliseconds(notebook: Notebook, backend: str, index: int, model: str = "web") -> str:
     ms = notebook.python(
         f"[r['latency_ms'] for r in bench.result.runs if (r['model'], r['backend'], r['phase'], r['index'])"
-        f" == ('web', '{backend}', 'run', {index})][0]"
+        f" == ('{model}', '{backend}', 'run', {index})][0]"
     )
     return f"{float(f'{ms:.3g}'):g} ms"
 

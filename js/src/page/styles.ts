@@ -104,7 +104,7 @@ export const STYLES = `
 .tfjs-magic td .tm-device { white-space: nowrap; }
 @container (max-width: 820px) {
   .tfjs-magic .tm-jobs > thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(3, 1fr); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }
+  .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(auto-fit, minmax(92px, 1fr)); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }
   .tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: auto; }
   .tfjs-magic .tm-jobs > tbody > tr > *, .tfjs-magic .tm-jobs > tbody > tr > :nth-child(n) { border: 0; padding-block: 1px; text-align: left; width: auto; }
   .tfjs-magic .tm-jobs > tbody > tr > :nth-child(2) { grid-column: span 2; }
@@ -116,4 +116,5 @@ export const STYLES = `
   .tfjs-magic .tm-track { grid-column: 2 / -1; grid-row: 2; }
 }
 @media (prefers-reduced-motion: no-preference) { .tfjs-magic button { transition: background .12s; } }
+@media (prefers-reduced-motion) { .tfjs-magic progress:indeterminate { visibility: hidden; } }
 `;
