@@ -190,7 +190,7 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
         (["convert", "--strip_debug_ops=maybe", "IN", "OUT"], 2, "'maybe' is neither true nor false"),
         (["convert", "--input", "x", "IN", "OUT"], 2, "--input is 'x'; expected NAME=SHAPE"),
         (["convert", "--metadata", "a:nowhere.json", "IN", "OUT"], 2, "'nowhere.json' cannot be read"),
-        (["convert", "--weight_shard_size_bytes=0", "IN", "OUT"], 2, "weight_shard_size_bytes is 0"),
+        (["convert", "--weight_shard_size_bytes=0", "IN", "OUT"], 2, "--weight-shard-size-bytes is 0"),
         (["convert", "--quantization_bytes=1", "--quantize_uint8=*", "IN", "OUT"], 2, "exclude each other"),
         (["convert", "--quantize_uint8=*", "--quantize_float16=*", "IN", "OUT"], 2, "take the same weights"),
         (

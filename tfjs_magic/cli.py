@@ -27,6 +27,7 @@ from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
+    from tfjs_magic.artifacts import TensorInfo
     from tfjs_magic.model import TfjsModel
 
 #: The official input formats and what each may become; the first is its default.
@@ -229,6 +230,11 @@ def _write(text: str, stream: TextIO | None) -> None:
             os.dup2(null.fileno(), stream.fileno())  # else Python tries again when it ends, and fails
 
 
+def _tensor(info: TensorInfo) -> dict[str, Any]:
+    """Return a row; a vocabulary may have any size, and only the samples need it."""
+    return {key: value for key, value in dataclasses.asdict(info).items() if key != "vocabulary"}
+
+
 def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
     """Return what there is to know about a conversion, as JSON holds it; sizes in bytes."""
     quantized = collections.Counter(s.quantization.dtype for g in model.groups for s in g.specs if s.quantization)
@@ -236,8 +242,8 @@ def _report(model: TfjsModel, target: Path | None) -> dict[str, Any]:
     return {
         "format": model.format,
         **report,
-        "inputs": [dataclasses.asdict(info) for info in model.inputs],
-        "outputs": [dataclasses.asdict(info) for info in model.outputs],
+        "inputs": [_tensor(info) for info in model.inputs],
+        "outputs": [_tensor(info) for info in model.outputs],
         "nbytes": model.nbytes,
         "quantized": dict(sorted(quantized.items())),
         "files": ["model.json", *(name for group in model.groups for name in group.shard_names)],
