@@ -37,7 +37,9 @@ async function compare({ model: files, shape, wasm, rounds, runs }: Task): Promi
       samples: runs,
       batch: 1,
       clockResolutionMs: clockResolutionMs(),
+      minTimeMs: 0,
       stopped: () => false,
+      gpuIsLost: () => false,
       report: (latencies) => ours.push(...latencies),
     });
   const bare: number[] = [];

@@ -1,8 +1,8 @@
 /** Where the time goes, on real TF.js (cpu) in Node. */
-import "@tensorflow/tfjs-backend-cpu";
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ProfileRow } from "../../src/protocol";
 import { randomNumbers } from "../../src/random";
 import { layerOf, watchLayers } from "../../src/worker/attribution";
@@ -154,4 +154,61 @@ it.each([
   ["output", ""],
 ])("the scope of the node %s is %j", (node, layer) => {
   expect(layerOf(node, "graph-model")).toBe(layer);
+});
+
+/** A backend that only queues its work, with the kernels of cpu; each takes 2 ms by its own clock, a product 7 ms. */
+class QueueingBackend extends MathBackendCPU {
+  timed = 0;
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    f();
+    this.timed += 1;
+    return { kernelMs: this.timed % 3 === 2 ? 7 : 2, wallMs: 0 };
+  }
+}
+
+describe("on a GPU", () => {
+  async function onGpu(backend: QueueingBackend) {
+    tf.registerBackend("webgl", () => backend);
+    await tf.setBackend("webgl");
+    let now = 0;
+    const { loaded, feed } = await open(twoByTwoGraph());
+    const predict: LoadedModel["predict"] = (given) => {
+      now += 50;
+      return loaded.predict(given);
+    };
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    try {
+      return await profile({ ...settings, model: { ...loaded, predict }, feed, clockResolutionMs: 0.1 });
+    } finally {
+      await tf.setBackend("cpu");
+      tf.removeBackend("webgl");
+    }
+  }
+
+  beforeAll(() => {
+    tf.copyRegisteredKernels("cpu", "webgl");
+  });
+
+  it("its own clock tells, kernel by kernel", LONG, async () => {
+    const found = await onGpu(new QueueingBackend());
+    expect(found.rows.map(({ node, ms, error_ms }) => [node, ms, error_ms])).toEqual([
+      ["product", 7, 0],
+      ["added", 2, 0],
+      ["result", 2, 0],
+    ]);
+    expect(found.note).toContain("by the GPU's own clock");
+  });
+
+  it("without a timer there is a sentence, and no number is made up", LONG, async () => {
+    const backend = new QueueingBackend();
+    backend.timerAvailable = () => false;
+    const found = await onGpu(backend);
+    expect(found).toMatchObject({ rows: [], runs: 0, note: expect.stringContaining("'webgl' offers no timer query") });
+    expect(backend.timed).toBe(0);
+  });
 });
