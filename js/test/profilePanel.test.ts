@@ -54,8 +54,8 @@ it("shows rows with their share and sum, the total, and what the profiler costs"
     [...tr.children].map(({ textContent }) => textContent),
   );
   expect(cells).toEqual([
-    ["Conv2D", "a", "1", "3 ms", "0.01 ms", "75.0 %", "75.0 %", "400 kB"],
-    ["Conv2D", "b", "1", "1 ms", "0.01 ms", "25.0 %", "100.0 %", "400 kB"],
+    ["Conv2D", "3 ms", "0.01 ms", "75.0 %", "75.0 %", "1", "400 kB", "a"],
+    ["Conv2D", "1 ms", "0.01 ms", "25.0 %", "100.0 %", "1", "400 kB", "b"],
   ]);
   expect(element.textContent).toContain(
     "Kernels take 4 ms of a profiled run of 5 ms; without the profiler a run takes 4.5 ms; the benchmark's median is 4.5 ms.",

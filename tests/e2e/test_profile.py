@@ -53,7 +53,7 @@ def test_python_awaits_it_and_page_and_python_agree(notebook: Notebook, form: st
     assert "heavy" in row["layer"]
     assert row["share"] > 0.5
     assert notebook.python("profile.kernel_ms < profile.profiled_ms")
-    ((kernel, node, *_),) = first_rows(widget)
+    ((kernel, *_, node),) = first_rows(widget)
     assert (kernel, node) == (row["kernel"], row["node"])
     assert "Conv2D" in notebook.text(2)
     assert notebook.python("result.live.result.to_json()") == before

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 20
 
 _COLUMNS = ("node", "layer", "kernel", "calls", "ms", "error_ms", "share", "cumulative_share", "nbytes")
-_TITLES = ("kernel", "node", "calls", "ms per run", "±", "share", "cumulative", "output bytes")
+_TITLES = ("kernel", "ms per run", "±", "share", "cumulative", "calls", "output bytes", "node")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -154,13 +154,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     name = row["node"] or "(around the layers)"
     return (
         printable(row["kernel"]),
-        printable(name),
-        f"{row['calls']:.4g}",
         f"{row['ms']:.3g}",
         f"{row['error_ms']:.1g}",
         f"{row['share']:.1%}",
         f"{row['cumulative_share']:.1%}",
+        f"{row['calls']:.4g}",
         f"{row['nbytes']:,.0f}",
+        printable(name),
     )
 
 

@@ -7,7 +7,7 @@ import { type Make, redraw } from "./dom";
 import type { Session, View } from "./session";
 import { errorBox } from "./table";
 
-const HEADS = ["Kernel", "Node", "Calls", "Time", "±", "Share", "Cumulative", "Output"];
+const HEADS = ["Kernel", "Time", "±", "Share", "Cumulative", "Calls", "Output", "Node"];
 /** The others are a press away. */
 const SHOWN_ROWS = 10;
 
@@ -15,7 +15,8 @@ const STYLES = `
 .tfjs-magic .tm-profiles h3 { font-size: 13px; font-weight: 600; margin: 12px 0 2px; }
 .tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
 .tfjs-magic .tm-profiles table { font-size: 12px; }
-.tfjs-magic .tm-profiles th:nth-child(2) { text-align: left; }
+.tfjs-magic .tm-profiles th:last-child { text-align: left; }
+.tfjs-magic .tm-profiles th:first-child { overflow-wrap: normal; }
 .tfjs-magic .tm-profiles tbody th { font-weight: 400; text-align: left; }
 .tfjs-magic .tm-profiles td.tm-left { max-width: 320px; overflow: hidden; text-overflow: ellipsis; }
 .tfjs-magic .tm-share { background: linear-gradient(to right, color-mix(in srgb, var(--tm-accent) 35%, transparent) var(--tm-part), transparent 0); }
@@ -102,13 +103,13 @@ function profileRow(make: Make, row: ProfileRow, total: number, before: number):
     "tr",
     {},
     make("th", { scope: "row" }, row.kernel),
-    make("td", { class: "tm-left", title: node }, node),
-    make("td", {}, formatCount(row.calls)),
     make("td", {}, formatMs(row.ms)),
     make("td", {}, formatMs(Number(row.error_ms.toPrecision(1)))),
     make("td", { class: "tm-share", style: `--tm-part: ${share.replace(" ", "")}` }, share),
     make("td", {}, percent(before / total)),
+    make("td", {}, formatCount(row.calls)),
     make("td", {}, formatBytes(row.nbytes)),
+    make("td", { class: "tm-left", title: node }, node),
   );
 }
 

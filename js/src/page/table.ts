@@ -6,7 +6,7 @@ import { swatch } from "../plot/swatch";
 import { type JobState, MIN_RUNS_FOR_P90, type Parity, type Snapshot, type WireError } from "../protocol";
 import { summarize } from "../stats";
 import { type Make, redraw } from "./dom";
-import { memoryText } from "./memory";
+import { footprint } from "./footprint";
 
 const COLUMNS = ["Backend", "Against Python", "Load", "First run", "Median", "p90", "Min"];
 
@@ -52,14 +52,12 @@ function jobRow(
   const { count, median, interval, p90, min } = summarize(job.run_ms);
   const within = interval === null ? [] : [intervalText(make, interval)];
   const rate = job.series.label && median ? [rateText(make, (1000 * job.series.examples) / median)] : [];
-  const transfer =
-    job.transfer_ms === null ? [] : [make("span", { class: "tm-device" }, transferText(job.transfer_ms))];
   const warm =
     job.warmup_ms.length > 0 ? [make("span", { class: "tm-device" }, `${job.warmup_ms.length} warm-ups`)] : [];
   const batch = job.batch > 1 ? [make("span", { class: "tm-device" }, `${job.batch} calls per run`)] : [];
   const cells: [string, ...(string | Node)[]][] = [
     ["Against Python", parityBadge(make, job, detail)],
-    ["Load", formatMs(job.load_ms), ...transfer],
+    ["Load", formatMs(job.load_ms)],
     ["First run", formatMs(job.first_ms), ...warm],
     ["Median", formatMs(median), ...within, ...rate, ...batch],
     ["p90", p90 === null && count > 0 ? tooFew(make) : formatMs(p90)],
@@ -75,10 +73,6 @@ function jobRow(
   const row = make("tr", { "data-job": backendLabel(job), "data-status": job.status }, head);
   for (const [label, ...content] of cells) row.append(make("td", { "data-label": label }, ...content));
   return row;
-}
-
-function transferText(ms: number): string {
-  return `transfer ${formatMs(ms)}`;
 }
 
 function rateText(make: Make, perSecond: number): HTMLElement {
@@ -127,7 +121,8 @@ function detailRow(make: Make, job: JobState, { id, expanded }: Detail): HTMLEle
   const cell = make("td", { colspan: String(COLUMNS.length) });
   if (job.error) cell.append(errorBox(make, job.error));
   if (job.parity && (expanded || job.parity.status === "failed")) cell.append(...parityDetail(make, job.parity));
-  if (job.memory && (expanded || job.memory.leaked_tensors > 0)) cell.append(make("p", {}, memoryText(job.memory)));
+  if (expanded || (job.memory?.leaked_tensors ?? 0) > 0)
+    cell.append(...footprint(job).map((text) => make("p", {}, text)));
   const row = make("tr", { class: "tm-detail", id }, cell);
   row.hidden = !cell.hasChildNodes();
   return [row];
