@@ -6,6 +6,7 @@ ipykernel 7 hands messages to threads that differ from one to the next.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -16,17 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Artifacts, Reference
+from tfjs_magic.artifacts import Array, Artifacts, LayerTensor, Reference
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.feeds import Feed, TimedFeed
+from tfjs_magic.bench.layer_search import LayerSearch, NoLayersError
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.static_output import checked_picture
-from tfjs_magic.bench.tasks import TaskDesk, Ticket
-from tfjs_magic.bench.verify import compare
+from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
+from tfjs_magic.bench.trial import Redraw, Trial, find_trial
+from tfjs_magic.bench.verify import bound_of, compare, may_be_one_dnn, without_one_dnn, worst_feed
 from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
@@ -36,6 +39,8 @@ HEARTBEAT_TIMEOUT_S = 3 * wire.HEARTBEAT_MS / 1000
 PUBLISH_INTERVAL_S = 0.25
 #: … and at most this share of the time: after 100,000 runs one takes 30 ms of the machine that is being measured.
 PUBLISH_SHARE = 0.05
+#: Models with more bytes of weights are not compiled only to look at oneDNN.
+MOST_BYTES_FOR_XLA = 2**26
 
 Buffers = Sequence[bytes | memoryview]
 Answer = tuple[wire.FromKernel, list[bytes]]
@@ -49,12 +54,14 @@ class Contender:
 
     Attributes:
         timed: What is timed, and what is compared with it; without any, the first feed, and all.
+        redraw: Draws other feeds of the same shapes, where these do not tell right from wrong; None to leave them.
     """
 
     label: str
     model: Artifacts
     feeds: Sequence[Feed]
     timed: Sequence[TimedFeed] = ()
+    redraw: Redraw | None = None
 
     def __post_init__(self) -> None:
         if not self.timed:
@@ -97,7 +104,9 @@ class Session:
         self._lock = threading.RLock()
         self._reference_lock = threading.Lock()
         self._outputs = OutputStore()
-        self._references: dict[int, list[Feed]] = {}
+        self._trials: dict[int, Trial | _NotComparedError] = {}
+        self._worst_feeds: dict[tuple[int, str | None, int], int] = {}
+        self._search: LayerSearch | None = None
         self._last_report = self._next_publish = self._last_message = -float("inf")
         self._unpublished = False
         self._desk = TaskDesk()
@@ -141,7 +150,7 @@ class Session:
         """Answer one message. Never raises: whatever goes wrong becomes the answer ``failed``."""
         try:
             answer = self._dispatch(wire.parse(content), buffers)
-        except wire.ProtocolError as error:
+        except (wire.ProtocolError, NoLayersError) as error:
             answer = _failed(content, error)
         except Exception as error:  # noqa: BLE001 - see below; it is logged
             # The page must get an answer, or it would wait for one.
@@ -178,7 +187,8 @@ class Session:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
         with self._lock:
             self._contenders = ()
-            self._references.clear()
+            self._trials.clear()
+            self._search = None
             self._outputs.clear()
             snapshot = self._desk.close(self._snapshot)
             if snapshot["status"] == "running":
@@ -186,7 +196,7 @@ class Session:
             if snapshot is not self._snapshot:
                 self._set_state(snapshot, at_once=True)
 
-    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911 - one case per kind
+    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911, PLR0912 - as many kinds
         with self._lock:
             self._last_message = self._clock()
         match message["kind"]:
@@ -204,6 +214,10 @@ class Session:
                 return self._put_output(message, buffers)
             case "verify":
                 return self._verify(message)
+            case "get_layers":
+                return self._get_layers(message)
+            case "compare_layers":
+                return self._compare_layers(message)
             case "report":
                 return self._report(message)
             case "report_task":
@@ -288,15 +302,18 @@ class Session:
     def _get_model(self, message: wire.GetModel) -> Answer:
         contender = self._contender(message["model"])
         model = contender.model
+        # Outside the lock: Python runs the model, to see whether the samples tell right from wrong.
+        feeds, inside = self._what_runs(message["model"], contender)
         reply: wire.ModelReply = {
             "kind": "model",
             "id": message["id"],
             "format": model.format,
             "weight_nbytes": model.nbytes,
-            "feeds": len(contender.feeds),
+            "feeds": len(feeds),
             "compared": [{"feed": timed.feed, "feeds": [*timed.compared]} for timed in contender.timed],
             "inputs": [info.name for info in model.inputs],
             "outputs": [info.name for info in model.outputs],
+            "inside": "" if inside is None else inside.tensor,
             "compare": model.reference is not None,
         }
         return reply, [json.dumps(model.model_json).encode()]
@@ -312,7 +329,7 @@ class Session:
         return {"kind": "weights", "id": message["id"], "offset": offset, "crc32": zlib.crc32(content)}, [content]
 
     def _get_feed(self, message: wire.GetFeed) -> Answer:
-        feeds = self._contender(message["model"]).feeds
+        feeds, _ = self._what_runs(message["model"], self._contender(message["model"]))
         if not 0 <= message["feed"] < len(feeds):
             raise wire.ProtocolError(f"there is no feed {message['feed']}; expected 0 to {len(feeds) - 1}.")
         packed = [_pack(name, array) for name, array in feeds[message["feed"]].items()]
@@ -322,15 +339,14 @@ class Session:
 
     def _put_output(self, message: wire.PutOutput, buffers: Buffers) -> Answer:
         with self._lock:
-            self._note_alive(message["page"])
             contender = self._contender_of(message["job"])
-            name = message["tensor"]["name"]
-            output = next((info for info in contender.model.outputs if info.name == name), None)
-            if output is None:
-                raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
-            dtype = message["tensor"]["dtype"]
-            if (dtype == "string") != (output.dtype == "string"):
-                raise wire.ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
+            name, dtype = message["tensor"]["name"], message["tensor"]["dtype"]
+            if self._runs_search(message["page"], message["job"]):
+                self._last_report = self._clock()
+                self._check_inside(name, self._search)
+            else:
+                self._note_alive(message["page"])
+                _check_output(name, dtype, contender, self._trials.get(message["job"]["model"]))
             if not 0 <= message["feed"] < len(contender.feeds):
                 raise wire.ProtocolError(f"there is no feed {message['feed']}.")
             key = (message["job"]["model"], message["job"]["backend"], message["feed"], name)
@@ -344,8 +360,7 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            expected = self._expected(job["model"], contender)
-            parity = self._compare(job, contender, expected)
+            parity = self._compare(job, contender, self._trial(job["model"], contender))
         except _NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
@@ -353,23 +368,86 @@ class Session:
             self._set_state(states.with_parity(self._snapshot, job, parity))
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
-    def _compare(self, job: wire.Job, contender: Contender, expected: Sequence[Feed]) -> wire.Parity:
-        names = [info.name for info in contender.model.outputs]
+    def _compare(self, job: wire.Job, contender: Contender, trial: Trial) -> wire.Parity:
+        names = {info.name: info.name for info in contender.model.outputs}
+        if trial.inside is not None:
+            names[trial.inside.label] = trial.inside.tensor
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
         with self._lock:
             actual = [
-                dict(zip(names, self._outputs.take([(model, backend, feed, name) for name in names]), strict=True))
+                dict(
+                    zip(
+                        names,
+                        self._outputs.take([(model, backend, feed, name) for name in names.values()]),
+                        strict=True,
+                    )
+                )
                 for feed in feeds
             ]
             backend = backend or states.job_state(self._snapshot, job)["actual"]
-        return compare(
-            [expected[feed] for feed in feeds],
-            actual,
-            backend=backend,
-            quantized=contender.quantized,
-            tolerance=self._options.tolerance,
+            wanted = [trial.expected[feed] for feed in feeds]
+            self._worst_feeds[job["model"], job["backend"], job["feed"]] = feeds[worst_feed(wanted, actual)]
+
+        def judged(wanted: Sequence[Feed]) -> wire.Parity:
+            tolerance = self._options.tolerance
+            return compare(wanted, actual, backend=backend, quantized=contender.quantized, tolerance=tolerance)
+
+        parity = judged(wanted)
+        if may_be_one_dnn(parity):
+            by_xla = _run_by_xla(contender.model, [trial.feeds[feed] for feed in feeds])
+            parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
+        return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
+
+    def _get_layers(self, message: wire.GetLayers) -> Answer:
+        page, job = message["page"], message["job"]
+        with self._lock:
+            self._require_search(page, job)
+            contender = self._contender_of(job)
+            backend = job["backend"] or states.job_state(self._snapshot, job)["actual"]
+            feed = self._worst_feeds.get((job["model"], job["backend"], job["feed"]), job["feed"])
+        # Outside the lock: Python runs the model.
+        search = LayerSearch(
+            contender.model,
+            self._what_runs(job["model"], contender)[0][feed],
+            feed_index=feed,
+            bound=bound_of(backend, self._options.tolerance),
+            quantized=contender.quantized and self._options.tolerance is None,
         )
+        with self._lock:
+            self._require_search(page, job)
+            self._search = search
+        return {"kind": "layers", "id": message["id"], "feed": feed, "groups": search.groups}, []
+
+    def _compare_layers(self, message: wire.CompareLayers) -> Answer:
+        page, job, group = message["page"], message["job"], message["group"]
+        with self._lock:
+            self._require_search(page, job)
+            search = self._search
+            if search is None or not 0 <= group < len(search.groups):
+                raise wire.ProtocolError(f"there is no group {group} of layers.")
+            keys = [(job["model"], job["backend"], search.feed_index, name) for name in search.groups[group]]
+            outputs = self._outputs.take(keys)
+        # Likewise.
+        divergence = search.compare(group, outputs)
+        with self._lock:
+            self._require_search(page, job)
+            self._set_state(states.with_divergence(self._snapshot, job, divergence), at_once=divergence["complete"])
+        return {"kind": "layers_compared", "id": message["id"], "divergence": divergence}, []
+
+    def _runs_search(self, page: str, job: wire.Job) -> bool:
+        task = self._snapshot["task"]
+        name = None if task is None else (task["kind"], task["status"], task["page"], task["job"])
+        return name == ("divergence", "running", page, job)
+
+    def _require_search(self, page: str, job: wire.Job) -> None:
+        if not self._runs_search(page, job):
+            raise wire.ProtocolError(f"this page does not run {TITLES['divergence']}.")
+        self._last_report = self._clock()
+
+    def _check_inside(self, name: str, search: LayerSearch | None) -> None:
+        if search is None or not any(name in group for group in search.groups):
+            raise wire.ProtocolError(f"the tensor '{name:.80}' was not asked for.")
 
     def _report(self, message: wire.Report) -> Answer:
         with self._lock:
@@ -447,8 +525,8 @@ class Session:
             self._publish(snapshot)
             self._next_publish = now + max(PUBLISH_INTERVAL_S, (self._clock() - now) / PUBLISH_SHARE)
 
-    def _expected(self, index: int, contender: Contender) -> list[Feed]:
-        """Return Python's outputs for every feed, computed once.
+    def _trial(self, index: int, contender: Contender) -> Trial:
+        """Return what both sides run, and Python's outputs, computed once.
 
         Raises:
             _NotComparedError: There are none.
@@ -457,9 +535,20 @@ class Session:
         if reference is None:
             raise _NotComparedError("no_reference", "There is no Python model to compare with.")
         with self._reference_lock:
-            if index not in self._references:
-                self._references[index] = _run(reference, contender.feeds)
-            return self._references[index]
+            if index not in self._trials:
+                self._trials[index] = _found_trial(contender, reference)
+            found = self._trials[index]
+        if isinstance(found, _NotComparedError):
+            raise found
+        return found
+
+    def _what_runs(self, index: int, contender: Contender) -> tuple[Sequence[Feed], LayerTensor | None]:
+        """Return the feeds, and the tensor that is compared beside the outputs."""
+        try:
+            trial = self._trial(index, contender)
+        except _NotComparedError:
+            return contender.feeds, None
+        return trial.feeds, trial.inside
 
 
 class _NotComparedError(Exception):
@@ -471,6 +560,18 @@ class _NotComparedError(Exception):
         self.note = note
 
 
+def _found_trial(contender: Contender, reference: Reference) -> Trial | _NotComparedError:
+    compared = contender.timed[0].compared
+
+    def run(feeds: Sequence[Feed]) -> list[Feed]:
+        return _run(reference, feeds)
+
+    try:
+        return find_trial(contender.model, contender.feeds, compared, redraw=contender.redraw, run=run)
+    except _NotComparedError as why:
+        return why
+
+
 def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
     try:
         if not reference.changed():
@@ -480,6 +581,26 @@ def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
         why = f"Not compared: Python itself cannot run the model ({type(error).__name__}: {reason_of(error)})."
         raise _NotComparedError("source_failed", f"{why} The conversion does not depend on that.") from error
     raise _NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
+
+
+def _check_output(name: str, dtype: str, contender: Contender, trial: Trial | _NotComparedError | None) -> None:
+    if isinstance(trial, Trial) and trial.inside is not None and name == trial.inside.tensor:
+        return
+    output = next((info for info in contender.model.outputs if info.name == name), None)
+    if output is None:
+        raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
+    if (dtype == "string") != (output.dtype == "string"):
+        raise wire.ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
+
+
+def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
+    """Return Python's outputs by other kernels; None where there are none, or compiling would take minutes."""
+    reference = model.reference
+    if reference is None or reference.by_xla is None or model.nbytes > MOST_BYTES_FOR_XLA:
+        return None
+    with contextlib.suppress(Exception):  # what XLA cannot compile is no news to the reader
+        return [{name: np.asarray(value) for name, value in reference.by_xla(feed).items()} for feed in feeds]
+    return None
 
 
 def _failed(content: object, error: Exception) -> Answer:
