@@ -18,8 +18,9 @@ import numpy as np
 from tests.bench.reports import JOB, PROFILE, job_report, report, task, task_report
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench.assets import Asset
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.feeds import seeded_feeds
-from tfjs_magic.bench.session import Contender, Session
+from tfjs_magic.bench.session import Session
 from tfjs_magic.options import BenchmarkOptions
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "conversation.json"

@@ -20,9 +20,10 @@ from tests.bench.reports import JOB, done, job_report, report
 from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
 from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.feeds import seeded_feeds, timed_feeds
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Contender, Session
+from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Session
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BenchmarkOptions
 

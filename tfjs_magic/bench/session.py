@@ -6,7 +6,6 @@ ipykernel 7 hands messages to threads that differ from one to the next.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -15,22 +14,20 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
-from tfjs_magic.artifacts import Array, Artifacts, LayerTensor, Reference
+from tfjs_magic.artifacts import Array
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
-from tfjs_magic.bench.feeds import Feed, TimedFeed
+from tfjs_magic.bench.contender import Contender, NotComparedError
 from tfjs_magic.bench.layer_search import LayerSearch, NoLayersError
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
-from tfjs_magic.bench.trial import Redraw, Trial, find_trial
-from tfjs_magic.bench.verify import bound_of, compare, may_be_one_dnn, without_one_dnn, worst_feed
-from tfjs_magic.errors import OptionError, reason_of
+from tfjs_magic.bench.trial import Trial
+from tfjs_magic.bench.verify import bound_of, worst_feed
+from tfjs_magic.errors import OptionError
 from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: A page that missed three reports is taken for gone.
@@ -39,38 +36,11 @@ HEARTBEAT_TIMEOUT_S = 3 * wire.HEARTBEAT_MS / 1000
 PUBLISH_INTERVAL_S = 0.25
 #: … and at most this share of the time: after 100,000 runs one takes 30 ms of the machine that is being measured.
 PUBLISH_SHARE = 0.05
-#: Models with more bytes of weights are not compiled only to look at oneDNN.
-MOST_BYTES_FOR_XLA = 2**26
 
 Buffers = Sequence[bytes | memoryview]
 Answer = tuple[wire.FromKernel, list[bytes]]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Contender:
-    """A model in the benchmark: its label, and the feeds that browser and Python both run.
-
-    Attributes:
-        timed: What is timed, and what is compared with it; without any, the first feed, and all.
-        redraw: Draws other feeds of the same shapes, where these do not tell right from wrong; None to leave them.
-    """
-
-    label: str
-    model: Artifacts
-    feeds: Sequence[Feed]
-    timed: Sequence[TimedFeed] = ()
-    redraw: Redraw | None = None
-
-    def __post_init__(self) -> None:
-        if not self.timed:
-            object.__setattr__(self, "timed", (TimedFeed.first_of(self.feeds),))
-
-    @property
-    def quantized(self) -> bool:
-        """Whether any weight is stored in fewer bits than it is used with."""
-        return any(spec.quantization is not None for group in self.model.groups for spec in group.specs)
 
 
 class Session:
@@ -102,9 +72,7 @@ class Session:
         self._publish = publish
         self._clock = clock
         self._lock = threading.RLock()
-        self._reference_lock = threading.Lock()
         self._outputs = OutputStore()
-        self._trials: dict[int, Trial | _NotComparedError] = {}
         self._worst_feeds: dict[tuple[int, str | None, int], int] = {}
         self._search: LayerSearch | None = None
         self._last_report = self._next_publish = self._last_message = -float("inf")
@@ -187,7 +155,6 @@ class Session:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
         with self._lock:
             self._contenders = ()
-            self._trials.clear()
             self._search = None
             self._outputs.clear()
             snapshot = self._desk.close(self._snapshot)
@@ -303,7 +270,7 @@ class Session:
         contender = self._contender(message["model"])
         model = contender.model
         # Outside the lock: Python runs the model, to see whether the samples tell right from wrong.
-        feeds, inside = self._what_runs(message["model"], contender)
+        feeds, inside = contender.what_runs()
         reply: wire.ModelReply = {
             "kind": "model",
             "id": message["id"],
@@ -329,7 +296,7 @@ class Session:
         return {"kind": "weights", "id": message["id"], "offset": offset, "crc32": zlib.crc32(content)}, [content]
 
     def _get_feed(self, message: wire.GetFeed) -> Answer:
-        feeds, _ = self._what_runs(message["model"], self._contender(message["model"]))
+        feeds, _ = self._contender(message["model"]).what_runs()
         if not 0 <= message["feed"] < len(feeds):
             raise wire.ProtocolError(f"there is no feed {message['feed']}; expected 0 to {len(feeds) - 1}.")
         packed = [_pack(name, array) for name, array in feeds[message["feed"]].items()]
@@ -346,7 +313,7 @@ class Session:
                 self._check_inside(name, self._search)
             else:
                 self._note_alive(message["page"])
-                _check_output(name, dtype, contender, self._trials.get(message["job"]["model"]))
+                contender.check_output(name, dtype)
             if not 0 <= message["feed"] < len(contender.feeds):
                 raise wire.ProtocolError(f"there is no feed {message['feed']}.")
             key = (message["job"]["model"], message["job"]["backend"], message["feed"], name)
@@ -360,8 +327,8 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            parity = self._compare(job, contender, self._trial(job["model"], contender))
-        except _NotComparedError as why:
+            parity = self._compare(job, contender, contender.trial)
+        except NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
             self._note_alive(page)
@@ -369,35 +336,16 @@ class Session:
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
     def _compare(self, job: wire.Job, contender: Contender, trial: Trial) -> wire.Parity:
-        names = {info.name: info.name for info in contender.model.outputs}
-        if trial.inside is not None:
-            names[trial.inside.label] = trial.inside.tensor
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
+        tensors = contender.compared_tensors(trial)
         with self._lock:
-            actual = [
-                dict(
-                    zip(
-                        names,
-                        self._outputs.take([(model, backend, feed, name) for name in names.values()]),
-                        strict=True,
-                    )
-                )
-                for feed in feeds
-            ]
-            backend = backend or states.job_state(self._snapshot, job)["actual"]
+            arrived = [self._outputs.take([(model, backend, feed, ref) for ref in tensors.values()]) for feed in feeds]
+            actual = [dict(zip(tensors, arrays, strict=True)) for arrays in arrived]
             wanted = [trial.expected[feed] for feed in feeds]
             self._worst_feeds[job["model"], job["backend"], job["feed"]] = feeds[worst_feed(wanted, actual)]
-
-        def judged(wanted: Sequence[Feed]) -> wire.Parity:
-            tolerance = self._options.tolerance
-            return compare(wanted, actual, backend=backend, quantized=contender.quantized, tolerance=tolerance)
-
-        parity = judged(wanted)
-        if may_be_one_dnn(parity):
-            by_xla = _run_by_xla(contender.model, [trial.feeds[feed] for feed in feeds])
-            parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
-        return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
+            backend = backend or states.job_state(self._snapshot, job)["actual"]
+        return contender.judge(trial, feeds, actual, backend=backend, tolerance=self._options.tolerance)
 
     def _get_layers(self, message: wire.GetLayers) -> Answer:
         page, job = message["page"], message["job"]
@@ -409,7 +357,7 @@ class Session:
         # Outside the lock: Python runs the model.
         search = LayerSearch(
             contender.model,
-            self._what_runs(job["model"], contender)[0][feed],
+            contender.what_runs()[0][feed],
             feed_index=feed,
             bound=bound_of(backend, self._options.tolerance),
             quantized=contender.quantized and self._options.tolerance is None,
@@ -524,83 +472,6 @@ class Session:
         if not self._unpublished:
             self._publish(snapshot)
             self._next_publish = now + max(PUBLISH_INTERVAL_S, (self._clock() - now) / PUBLISH_SHARE)
-
-    def _trial(self, index: int, contender: Contender) -> Trial:
-        """Return what both sides run, and Python's outputs, computed once.
-
-        Raises:
-            _NotComparedError: There are none.
-        """
-        reference = contender.model.reference
-        if reference is None:
-            raise _NotComparedError("no_reference", "There is no Python model to compare with.")
-        with self._reference_lock:
-            if index not in self._trials:
-                self._trials[index] = _found_trial(contender, reference)
-            found = self._trials[index]
-        if isinstance(found, _NotComparedError):
-            raise found
-        return found
-
-    def _what_runs(self, index: int, contender: Contender) -> tuple[Sequence[Feed], LayerTensor | None]:
-        """Return the feeds, and the tensor that is compared beside the outputs."""
-        try:
-            trial = self._trial(index, contender)
-        except _NotComparedError:
-            return contender.feeds, None
-        return trial.feeds, trial.inside
-
-
-class _NotComparedError(Exception):
-    """The outputs have nothing to be compared with."""
-
-    def __init__(self, status: str, note: str) -> None:
-        super().__init__(note)
-        self.status = status
-        self.note = note
-
-
-def _found_trial(contender: Contender, reference: Reference) -> Trial | _NotComparedError:
-    compared = contender.timed[0].compared
-
-    def run(feeds: Sequence[Feed]) -> list[Feed]:
-        return _run(reference, feeds)
-
-    try:
-        return find_trial(contender.model, contender.feeds, compared, redraw=contender.redraw, run=run)
-    except _NotComparedError as why:
-        return why
-
-
-def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
-    try:
-        if not reference.changed():
-            return [{name: np.asarray(value) for name, value in reference(feed).items()} for feed in feeds]
-    except Exception as error:
-        # The source is the user's code.
-        why = f"Not compared: Python itself cannot run the model ({type(error).__name__}: {reason_of(error)})."
-        raise _NotComparedError("source_failed", f"{why} The conversion does not depend on that.") from error
-    raise _NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
-
-
-def _check_output(name: str, dtype: str, contender: Contender, trial: Trial | _NotComparedError | None) -> None:
-    if isinstance(trial, Trial) and trial.inside is not None and name == trial.inside.tensor:
-        return
-    output = next((info for info in contender.model.outputs if info.name == name), None)
-    if output is None:
-        raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
-    if (dtype == "string") != (output.dtype == "string"):
-        raise wire.ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
-
-
-def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
-    """Return Python's outputs by other kernels; None where there are none, or compiling would take minutes."""
-    reference = model.reference
-    if reference is None or reference.by_xla is None or model.nbytes > MOST_BYTES_FOR_XLA:
-        return None
-    with contextlib.suppress(Exception):  # what XLA cannot compile is no news to the reader
-        return [{name: np.asarray(value) for name, value in reference.by_xla(feed).items()} for feed in feeds]
-    return None
 
 
 def _failed(content: object, error: Exception) -> Answer:

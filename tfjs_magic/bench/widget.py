@@ -14,12 +14,13 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.feeds import Feed, timed_feeds
 from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.session import Buffers, Contender, Session
+from tfjs_magic.bench.session import Buffers, Session
 from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.static_output import static_html
 from tfjs_magic.bench.trial import Redraw
