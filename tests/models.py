@@ -144,6 +144,20 @@ def small_cnn() -> Any:
     return randomised(model)
 
 
+def branched() -> Any:
+    """Two branches of which a graph holds each value; a convolution that it computes with two other layers at once."""
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="tanh", name="first")(x)
+    x = layers.Conv2D(4, 3, name="conv")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Flatten(name="flat")(x)
+    left = layers.Dense(5, activation="tanh", name="left")(x)
+    right = layers.Dense(5, activation="tanh", name="right")(x)
+    x = layers.Add(name="both")([left, right])
+    return randomised(keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x)))
+
+
 def lstm_text() -> Any:
     """A masked text classifier; token 0 is padding."""
     x = tokens = keras.Input((7,), dtype="int32", name="tokens")

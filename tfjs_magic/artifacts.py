@@ -132,6 +132,26 @@ class ManifestGroup:
 
 
 @dataclasses.dataclass(frozen=True)
+class LayerTensor:
+    """The tensor of the converted model that is the output of a Keras layer.
+
+    Attributes:
+        label: The layer's name behind those of the models around it ("encoder/conv"), with the number of the call if it
+            is called several times.
+        layer_class: Its class in Keras.
+        tensor: Ref of a node of a graph model, name of a layer of a layers model; "" if none holds that output.
+        why_not: Why none does, as half a sentence; "" if one does.
+        inputs: Labels of the layers with a tensor that are computed before it without another one between.
+    """
+
+    label: str
+    layer_class: str
+    tensor: str
+    why_not: str = ""
+    inputs: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class PassReport:
     """What one pass did: how often it applied, and why it declined elsewhere.
 
@@ -179,6 +199,10 @@ class ConversionReport:
         return found[1] if found else self.source
 
 
+#: Told the label of a layer and its output as soon as that is computed.
+LayerListener = Callable[[str, Array], None]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reference:
     """The source as Python runs it, to compare the browser with.
@@ -186,10 +210,16 @@ class Reference:
     Attributes:
         call: Input name → array in, output name → array out; the names of the model.
         changed: Whether the source's weights are no longer those that were converted.
+        run_layers: Runs the source on named inputs and tells the output of every layer, in the order of the calls; None
+            if the source has no layers.
+        by_xla: As ``call``, by XLA's kernels: other than TensorFlow's own they never are those of oneDNN. None if the
+            source cannot be computed so.
     """
 
     call: Callable[[Mapping[str, Array]], dict[str, Array]]
     changed: Callable[[], bool]
+    run_layers: Callable[[Mapping[str, Array], LayerListener], None] | None = None
+    by_xla: Callable[[Mapping[str, Array]], dict[str, Array]] | None = None
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run the source on named inputs."""
@@ -208,6 +238,7 @@ class Artifacts:
         header: What else ``model.json`` says; see :func:`model_header`.
         groups: The weight bytes; one group unless it was loaded from files with more.
         reference: Python's side of the comparison, or None if there is no source.
+        layers: Where the outputs of the source's layers are, in the order of the calls; empty if it has none.
     """
 
     format: ModelFormat
@@ -218,6 +249,7 @@ class Artifacts:
     groups: tuple[ManifestGroup, ...]
     report: ConversionReport
     reference: Reference | None = None
+    layers: tuple[LayerTensor, ...] = ()
 
     @property
     def model_json(self) -> dict[str, Any]:

@@ -178,6 +178,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             seconds=clock.seconds,
         ),
         reference=None if found.stateful else source.reference,
+        layers=found.layers,
     )
 
 
@@ -238,6 +239,7 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
 def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: ConvertOptions, clock: _Clock) -> TfjsModel:
     """Run the passes over the graph and take what is left."""
     from tfjs_magic.graph.index_bounds import index_bounds  # noqa: PLC0415 - layers models need none of it
+    from tfjs_magic.graph.provenance import layer_tensors, next_layers  # noqa: PLC0415
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
     from tfjs_magic.graph.vocabularies import vocabularies  # noqa: PLC0415
@@ -247,6 +249,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     graph = source.graph
     refuse_missing_ports(graph)
     named = {node.name for node in graph} if source.may_begin_inside else set()
+    following = next_layers(graph)
     with clock.stage("passes"):
         passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
         graph.sort()
@@ -295,6 +298,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
             seconds=clock.seconds,
         ),
         reference=source.reference,
+        layers=layer_tensors(source.layers, graph, following),
     )
 
 

@@ -2,10 +2,12 @@
 import {
   type Assets,
   BACKENDS,
+  type Divergence,
   type Environment,
   type FromKernel,
   type Job,
   type JobState,
+  type LayerRow,
   type Memory,
   type OutputParity,
   type Parity,
@@ -100,6 +102,24 @@ const isProfile = object<Profile>({
   plain_ms: isNumber,
   note: isString,
 });
+const isLayerRow = object<LayerRow>({
+  layer: isString,
+  layer_class: isString,
+  max_abs_error: nullable(isNumber),
+  max_rel_error: nullable(isNumber),
+  added: nullable(isNumber),
+  tolerance: nullable(isNumber),
+  passed: isBoolean,
+  note: isString,
+});
+const isDivergence = object<Divergence>({
+  rows: arrayOf(isLayerRow),
+  first: isString,
+  sentence: isString,
+  bound: isNumber,
+  feed: isNumber,
+  complete: isBoolean,
+});
 const isTask = object<Task>({
   kind: oneOf("profile", "divergence"),
   job: isJob,
@@ -135,6 +155,7 @@ const isJobState = object<JobState>({
   batch: isNumber,
   parity: nullable(isParity),
   profile: nullable(isProfile),
+  divergence: nullable(isDivergence),
   error: nullable(isWireError),
 });
 const isSnapshot = object<Snapshot>({
@@ -166,12 +187,15 @@ const isAnswer: Answers = {
     compared: arrayOf(object<{ feed: number; feeds: number[] }>({ feed: isNumber, feeds: arrayOf(isNumber) })),
     inputs: arrayOf(isString),
     outputs: arrayOf(isString),
+    inside: isString,
     compare: isBoolean,
   }),
   weights: object({ offset: isNumber, crc32: isNumber }),
   feed: object({ tensors: arrayOf(isWireTensor) }),
   verified: object({ parity: isParity }),
   result: object({}),
+  layers: object({ feed: isNumber, groups: arrayOf(arrayOf(isString)) }),
+  layers_compared: object({ divergence: isDivergence }),
   ack: object({}),
   failed: object({ error: isWireError }),
 };

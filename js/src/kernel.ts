@@ -16,6 +16,8 @@ const ANSWERS = {
   get_feed: "feed",
   put_output: "ack",
   verify: "verified",
+  get_layers: "layers",
+  compare_layers: "layers_compared",
   report: "ack",
   report_task: "ack",
   picture: "ack",

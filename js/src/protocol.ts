@@ -135,6 +135,33 @@ export type Profile = {
 /** What the reader chose in the widget: null for what the cell asked for. No backend: the fastest. */
 export type RunChoice = { backends: BackendName[] | null; runs: number | null };
 
+/** How the output of one Keras layer compared with Python's; errors are null where it was not compared. */
+export type LayerRow = {
+  layer: string;
+  layer_class: string;
+  max_abs_error: number | null;
+  /** Relative to the layer's largest value in Python. */
+  max_rel_error: number | null;
+  /** What that is more than the largest of the layers that it takes. */
+  added: number | null;
+  tolerance: number | null;
+  passed: boolean;
+  /** Why it was not compared, "" if it was. */
+  note: string;
+};
+
+/** Where a model differs: a row per layer in the order of the calls. */
+export type Divergence = {
+  rows: LayerRow[];
+  /** The first layer beyond `bound`; of a quantized model without a bound of the user's the one that adds most; or "". */
+  first: string;
+  sentence: string;
+  bound: number;
+  feed: number;
+  /** Whether every layer was compared that can be. */
+  complete: boolean;
+};
+
 // ---------------------------------------------------------------- the state of a benchmark
 
 /** What the page that runs a benchmark says of it. */
@@ -186,6 +213,7 @@ export type JobState = JobProgress & {
   run_ms: number[];
   parity: Parity | null;
   profile: Profile | null;
+  divergence: Divergence | null;
 };
 
 /** Part of a job's latencies, from an index on. */
@@ -239,6 +267,10 @@ export type ToKernel =
     }
   /** All outputs of all feeds are there: compare. Answer: verified. */
   | { kind: "verify"; id: number; page: string; job: Job }
+  /** The tensors to compare layer by layer, in groups that travel together. Answer: layers. */
+  | { kind: "get_layers"; id: number; page: string; job: Job }
+  /** All tensors of a group are there, by put_output: compare. Answer: layers_compared. */
+  | { kind: "compare_layers"; id: number; page: string; job: Job; group: number }
   /** What changed: at most four messages a second, at least one in HEARTBEAT_MS, then perhaps without jobs. Answer: ack. */
   | {
       kind: "report";
@@ -293,6 +325,8 @@ export type FromKernel =
       compared: { feed: number; feeds: number[] }[];
       inputs: string[];
       outputs: string[];
+      /** A tensor inside that is compared beside the outputs, which alone would not tell right from wrong; "" for none. */
+      inside: string;
       /** Whether Python has a reference, so that outputs are worth sending. */
       compare: boolean;
     }
@@ -301,6 +335,9 @@ export type FromKernel =
   | { kind: "feed"; id: number; tensors: WireTensor[] }
   | { kind: "verified"; id: number; parity: Parity }
   | { kind: "result"; id: number }
+  /** `feed` is the one to run. */
+  | { kind: "layers"; id: number; feed: number; groups: string[][] }
+  | { kind: "layers_compared"; id: number; divergence: Divergence }
   | { kind: "ack"; id: number }
   | { kind: "failed"; id: number; error: WireError };
 
@@ -332,6 +369,8 @@ export type ToWorker =
   | { kind: "load"; id: number; feed: number }
   /** One run on one feed. Answer: inferred. */
   | { kind: "infer"; id: number; feed: number }
+  /** One run on one feed that gives tensors inside the model. Answer: inside, under the same names. */
+  | { kind: "lookInside"; id: number; feed: number; tensors: string[] }
   /** One run, not timed. Answer: memory. */
   | { kind: "memory"; id: number }
   /** Timed samples of that feed, until there are `samples` of them, which took `minTimeMs`. Answer: any number of `samples`, then done. */
@@ -350,6 +389,7 @@ export type FromWorker =
   | { kind: "backend"; id: number; actual: BackendName; device: string; software: boolean; backendMs: number }
   | { kind: "loaded"; id: number; loadMs: number }
   | { kind: "inferred"; id: number; latencyMs: number; outputs: Feed }
+  | { kind: "inside"; id: number; outputs: Feed }
   | { kind: "samples"; id: number; latencyMs: number[]; batch: number }
   | { kind: "memory"; id: number; memory: Memory }
   | { kind: "profiled"; id: number; profile: Profile }

@@ -6,7 +6,7 @@ import { assertNever } from "../src/assertNever";
 import { crc32 } from "../src/crc32";
 import type { Model } from "../src/model";
 import { newJobState } from "../src/page/runState";
-import type { FromKernel, Job, Parity, Snapshot, ToKernel } from "../src/protocol";
+import type { FromKernel, Job, LayerRow, Parity, Snapshot, ToKernel } from "../src/protocol";
 import { seeded, type TestModel } from "./models";
 
 type Listener = (message: unknown, buffers: unknown) => void;
@@ -22,10 +22,19 @@ export type MockOptions = {
   /** Packed static files and their hashes. */
   assets?: Record<string, { sha256: string; packed: Uint8Array<ArrayBuffer> }>;
   /** null for no reference. */
+  /** A tensor that is compared beside the outputs. */
+  inside?: string;
+  /** The tensors of a divergence, in groups. */
+  layers?: string[][];
   compare?: ((job: Job, outputs: Map<string, Uint8Array>) => Parity) | null;
 };
 
 const FEEDS = 2;
+
+function layerRow(layer: string): LayerRow {
+  const error = { max_abs_error: 1e-6, max_rel_error: 1e-6, added: 0, tolerance: 1e-4 };
+  return { layer, layer_class: "Conv2D", ...error, passed: true, note: "" };
+}
 
 export class MockKernel implements Model {
   widget_manager: unknown = undefined;
@@ -91,6 +100,7 @@ export class MockKernel implements Model {
 
   #answer(message: ToKernel, buffers: ArrayBufferView[]): Reply {
     const { id } = message;
+    const { layers } = this.#options;
     const fail = (text: string): Reply => ({
       message: { kind: "failed", id, error: { name: "Error", message: text, stack: "" } },
     });
@@ -116,7 +126,18 @@ export class MockKernel implements Model {
         const weight_nbytes = model.weights.length;
         const json = new TextEncoder().encode(model.json);
         return {
-          message: { kind: "model", id, format, weight_nbytes, feeds: FEEDS, inputs, outputs, compare, compared },
+          message: {
+            kind: "model",
+            id,
+            format,
+            weight_nbytes,
+            feeds: FEEDS,
+            inputs,
+            outputs,
+            inside: this.#options.inside ?? "",
+            compare,
+            compared,
+          },
           buffers: [json],
         };
       }
@@ -148,6 +169,15 @@ export class MockKernel implements Model {
         const parity = compare(message.job, this.#outputs);
         this.#outputs = new Map();
         return { message: { kind: "verified", id, parity } };
+      }
+      case "get_layers":
+        return layers ? { message: { kind: "layers", id, feed: 1, groups: layers } } : fail("no layers");
+      case "compare_layers": {
+        const { feed, bound } = { feed: 1, bound: 1e-4 };
+        const rows = [...this.#outputs.keys()].map((key) => layerRow(key));
+        const complete = message.group === (layers?.length ?? 0) - 1;
+        const divergence = { rows, first: "", sentence: "All agree.", bound, feed, complete };
+        return { message: { kind: "layers_compared", id, divergence } };
       }
       case "report":
       case "report_task":

@@ -110,6 +110,36 @@ it("one that is stopped says so, and the kernel that grants it late is told", as
   close();
 });
 
+it("the search for the layer sends group after group of the feed that is asked for, and shows what is found", async () => {
+  const layers = [["conv_0", "conv_1"], ["mean"]];
+  const { kernel, session, last, until, close } = await finished({ layers });
+  session.startTask(WANTED);
+  await until(({ snapshot, activity }) => activity === "idle" && snapshot.task?.status === "done");
+  const sent = kernel.received.filter((message) => message.kind === "put_output").slice(-3);
+  expect(sent.map(({ feed, tensor }) => [feed, tensor.name, tensor.shape])).toEqual([
+    [1, "conv_0", [1, 8, 8, 4]],
+    [1, "conv_1", [1, 8, 8, 4]],
+    [1, "mean", [1, 4]],
+  ]);
+  expect(kinds(kernel).filter((kind) => kind === "compare_layers")).toHaveLength(2);
+  const found = last()?.snapshot.jobs[0]?.divergence;
+  expect(found?.rows.map(({ layer }) => layer)).toEqual(["1/conv_0", "1/conv_1", "1/mean"]);
+  await vi.waitFor(() => expect(taskReports(kernel).at(-1)).toMatchObject({ status: "done", profile: null }));
+  close();
+});
+
+it("a tensor inside is sent beside the outputs where the kernel asks for it", async () => {
+  const { kernel, close } = await finished({ inside: "conv_0" });
+  const sent = kernel.received.filter((message) => message.kind === "put_output");
+  expect(sent.map(({ feed, tensor }) => `${feed} ${tensor.name}`)).toEqual([
+    "0 mean",
+    "1 mean",
+    "0 conv_0",
+    "1 conv_0",
+  ]);
+  close();
+});
+
 it("a profile goes into the state of its job and to the kernel", { timeout: 20_000 }, async () => {
   const { kernel, session, last, until, close } = await finished();
   session.startTask({ kind: "profile", job: CPU });

@@ -8,6 +8,7 @@ report or a verdict the kernel's state. Buffers are left out.
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import numpy as np
 from tests.bench.reports import JOB, PROFILE, job_report, report, task, task_report
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench.assets import Asset
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.feeds import seeded_feeds
-from tfjs_magic.bench.session import Contender, Session
+from tfjs_magic.bench.session import Session
 from tfjs_magic.options import BenchmarkOptions
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "conversation.json"
@@ -48,7 +50,7 @@ _PICTURE = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 def converse() -> list[dict[str, Any]]:
     """Return the steps."""
     steps: list[dict[str, Any]] = []
-    python = iter(_OUTPUTS)
+    python = itertools.cycle(_OUTPUTS)
     model = tiny_model(call=lambda _: {"y": next(python)})
     session = Session(
         [Contender("tiny", model, seeded_feeds(model.inputs, seed=0))],
@@ -94,6 +96,14 @@ def converse() -> list[dict[str, Any]]:
     ask("claim", page="p", again=False, choice=None, task=task())
     ask("report_task", page="q", **task_report(done=1, total=30))
     ask("report_task", page="q", **task_report("done", done=30, total=30, profile=PROFILE))
+    search = task("divergence")
+    ask("claim", page="q", again=False, choice=None, task=search)
+    ask("get_layers", page="q", job=JOB)
+    tensor = {"name": "dense_1", "dtype": "float32", "shape": [1, 3], "values": None}
+    content = np.array([[0, 3, 1]], np.float32).tobytes()
+    ask("put_output", content, page="q", job=JOB, feed=0, tensor=tensor, offset=0, total=12)
+    ask("compare_layers", page="q", job=JOB, group=0)
+    ask("report_task", page="q", **task_report("done", name=search, done=1, total=1))
     ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 0}, task=None)
     ask("claim", page="q", again=True, choice={"backends": ["cpu"], "runs": 2}, task=None)
     return steps

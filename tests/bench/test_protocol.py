@@ -72,9 +72,9 @@ class TypeScript:
             self._tokens = rest
         else:
             value = token
-        if self._tokens[:2] == ["[", "]"]:
+        while self._tokens[:2] == ["[", "]"]:
             del self._tokens[:2]
-            return ("list", value)
+            value = ("list", value)
         return value
 
     def _fields(self) -> Any:

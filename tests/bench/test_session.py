@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import threading
@@ -13,13 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tests.models
+import tfjs_magic
 from tests.bench.reports import JOB, done, job_report, report
 from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
 from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.feeds import seeded_feeds, timed_feeds
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Contender, Session
+from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Session
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import BenchmarkOptions
 
@@ -489,3 +493,40 @@ def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_sampl
         page.put(dense(feed)["y"], feed=index)
     assert page.ask("verify", page="p", job=large)[0]["parity"]["status"] == "passed"
     assert [state["parity"] is None for state in page.session.snapshot["jobs"]] == [True, False]
+
+
+# ---------------------------------------------------------------- oneDNN
+
+
+@pytest.mark.parametrize(
+    ("by_xla", "status", "note"),
+    [
+        pytest.param(lambda outputs: outputs["y"], "passed", "oneDNN kernels are the side that is off", id="off"),
+        pytest.param(lambda outputs: outputs["y"] * 1.001, "failed", "again by XLA's kernels", id="not-off"),
+        pytest.param(lambda _: 1 / 0, "failed", "can be the side that is off", id="xla-cannot"),
+        pytest.param(None, "failed", "can be the side that is off", id="no-xla"),
+    ],
+)
+def test_onednn_is_blamed_once_other_kernels_have_shown_it(
+    by_xla: Any, status: str, note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    tiny = tiny_model(call=lambda feed: {"y": dense(feed)["y"] * np.float32(1.001)})
+    assert tiny.reference is not None
+    again = None if by_xla is None else lambda feed: {"y": by_xla(dense(feed))}
+    page = Page(dataclasses.replace(tiny, reference=dataclasses.replace(tiny.reference, by_xla=again)))
+    page.claim()
+    for feed, samples in enumerate(page.feeds):
+        page.put(dense(samples)["y"], feed=feed)
+    parity = page.ask("verify", page="p", job=JOB)[0]["parity"]
+    assert parity["status"] == status
+    assert note in parity["note"]
+
+
+def test_xla_gives_what_keras_gives() -> None:
+    model = tfjs_magic.convert(tests.models.small_cnn(), format="graph")
+    assert model.reference is not None
+    assert model.reference.by_xla is not None
+    feed = tests.models.samples_of(model.inputs)
+    for name, value in model.reference(feed).items():
+        np.testing.assert_allclose(model.reference.by_xla(feed)[name], value, atol=1e-5)

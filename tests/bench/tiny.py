@@ -9,6 +9,7 @@ import numpy as np
 from tfjs_magic.artifacts import (
     Array,
     ConversionReport,
+    LayerTensor,
     ManifestGroup,
     Quantization,
     Reference,
@@ -44,5 +45,11 @@ def tiny_model(
         topology={},
         groups=(group,),
         report=ConversionReport(source=name),
-        reference=None if call is None else Reference(call, lambda: changed),
+        reference=None if call is None else Reference(call, lambda: changed, _run_layers(call)),
+        layers=(LayerTensor("dense", "Dense", "dense_1"),),
     )
+
+
+def _run_layers(call: Callable[[Mapping[str, Array]], dict[str, Array]]) -> Callable[..., None]:
+    """Return what tells the one layer's output."""
+    return lambda inputs, told: told("dense", call(inputs)["y"])

@@ -23,7 +23,7 @@ from tests.traced import python_outputs, traced
 from tfjs_magic.artifacts import Array, PassReport
 from tfjs_magic.errors import UnsupportedOpsError
 from tfjs_magic.graph.ir import DType, Graph, Node, Shape
-from tfjs_magic.graph.refs import node_of, port_of
+from tfjs_magic.graph.refs import Ref, node_of, port_of
 from tfjs_magic.ops.check import check_ops, missing_per_backend
 from tfjs_magic.passes import PIPELINE
 from tfjs_magic.passes.rewrite import Pass, run_passes
@@ -217,7 +217,27 @@ def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassRe
         assert not any(report.applied for report in again), "not idempotent"
         assert all(np.array_equal(now, then, equal_nan=now.dtype.kind in "fc") for now, then in originals)
         _compare(case, variant, expected)
+    _check_layers(case, graph, watches_all=watches_all)
     return found[0]
+
+
+def _check_layers(case: _Case, graph: Graph, *, watches_all: bool) -> None:
+    """Check that a tensor that was a layer's output before the passes still is, or is forgotten."""
+    if any(node.op in _BRANCHING for node in graph):
+        return
+    values = _watched_values(case, graph, watches_all=watches_all)
+    noted = copied(graph)
+    noted.layers = {ref: ref for ref in values[0] if graph.producer(ref).op not in _DATA}
+    run_passes(noted, case.passes)
+    names: dict[str, str] = {}
+    for label, ref in noted.layers.items():
+        dtype = DType(str(values[0][label].dtype))
+        names[noted.add(Node(noted.fresh_name("layer"), "Identity", [ref], {"T": dtype})).name] = label
+    noted.outputs = {name: Ref(name) for name in names}
+    if names:
+        results = case.node.run_each(tfjs_model(noted), case.feeds, "cpu")
+        for got, want in zip(results, values, strict=True):
+            assert_matches(got, {name: want[label] for name, label in names.items()}, tolerance=case.tolerance)
 
 
 def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]]) -> None:
@@ -242,11 +262,8 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
     yield copied(graph), case.expected
     if any(node.op in _BRANCHING for node in graph):
         return
-    refs = {ref for node in graph for ref in node.inputs}
-    if not watches_all:
-        refs -= _behind(graph, case.passes[0])
-    values = tensorflow_values(graph, case.feeds, refs)
-    dtypes = {ref: str(value.dtype) for ref, value in values[0].items() if str(value.dtype) in _WATCHED_DTYPES}
+    values = _watched_values(case, graph, watches_all=watches_all)
+    dtypes = {ref: str(value.dtype) for ref, value in values[0].items()}
     watched, names = copied(graph), {}
     for ref, dtype in dtypes.items():
         watcher = Node(watched.fresh_name("watched"), "Identity", [ref], {"T": DType(dtype)})
@@ -260,6 +277,16 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
     shown.outputs.update(names)
     if names:
         yield shown, _with(case.expected, values, names)
+
+
+def _watched_values(case: _Case, graph: Graph, *, watches_all: bool) -> list[dict[str, Array]]:
+    """Return TensorFlow's values of the tensors inside a graph that TF.js has as they are, per feed."""
+    refs = {ref for node in graph for ref in node.inputs}
+    if not watches_all:
+        refs -= _behind(graph, case.passes[0])
+    values = tensorflow_values(graph, case.feeds, refs)
+    known = [ref for ref, value in values[0].items() if str(value.dtype) in _WATCHED_DTYPES]
+    return [{ref: value[ref] for ref in known} for value in values]
 
 
 def _with(

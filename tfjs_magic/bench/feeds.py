@@ -52,7 +52,7 @@ class TimedFeed:
 
 
 def timed_feeds(
-    inputs: Sequence[TensorInfo], samples: object, *, seed: int, batches: Sequence[int] = ()
+    inputs: Sequence[TensorInfo], samples: object, *, seed: int, batches: Sequence[int] = (), amplitude: float = 1.0
 ) -> tuple[list[Feed], tuple[TimedFeed, ...]]:
     """Return all feeds, and which of them are timed: one for each set of samples, or for each of its batch sizes.
 
@@ -61,6 +61,7 @@ def timed_feeds(
         samples: As :func:`sample_feeds` takes them, or a list of these with different sizes; None for seeded ones.
         seed: Seeds those.
         batches: Sizes of a batch that is made of the samples, again and again.
+        amplitude: How much larger than usual the seeded numbers are.
 
     Raises:
         OptionError: The samples do not fit, none can be drawn, or the model fixes its batch.
@@ -71,7 +72,7 @@ def timed_feeds(
     feeds: list[Feed] = []
     timed: list[TimedFeed] = []
     for one in sets:
-        own = seeded_feeds(inputs, seed=seed) if one is None else sample_feeds(one, inputs)
+        own = seeded_feeds(inputs, seed=seed, amplitude=amplitude) if one is None else sample_feeds(one, inputs)
         indices = (*range(len(feeds), len(feeds) + len(own)),)
         size = _size_label(own[0], inputs) if len(sets) > 1 else ""
         feeds += own
@@ -87,14 +88,21 @@ def timed_feeds(
     return feeds, tuple(timed)
 
 
-def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
+def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int, amplitude: float = 1.0) -> list[Feed]:
     """Draw ``SEEDED_FEEDS`` feeds: normal numbers, valid indices, known words, both booleans; an unknown batch is 1.
+
+    Args:
+        inputs: What the model expects.
+        seed: Seeds the numbers.
+        amplitude: Standard deviation of the normal numbers.
 
     Raises:
         OptionError: An input is text that no table knows or of unknown rank, so that no sample can be drawn.
     """
     generator = np.random.default_rng(seed)
-    first, *others = feeds = [{info.name: _draw(info, generator) for info in inputs} for _ in range(SEEDED_FEEDS)]
+    first, *others = feeds = [
+        {info.name: _draw(info, generator, amplitude) for info in inputs} for _ in range(SEEDED_FEEDS)
+    ]
     for info in inputs:
         for other in others:  # of few words the same may come again
             while (
@@ -102,7 +110,7 @@ def seeded_feeds(inputs: Sequence[TensorInfo], *, seed: int) -> list[Feed]:
                 and first[info.name].size
                 and np.array_equal(first[info.name], other[info.name])
             ):
-                other[info.name] = _draw(info, generator)
+                other[info.name] = _draw(info, generator, amplitude)
     return feeds
 
 
@@ -166,7 +174,7 @@ def _tiled(feeds: Sequence[Feed], batch: int) -> Feed:
     return {name: array[np.arange(batch) % len(array)] for name, array in examples.items()}
 
 
-def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
+def _draw(info: TensorInfo, generator: np.random.Generator, amplitude: float) -> Array:
     if info.shape is None:
         raise OptionError(f"input '{info.name}' has no known rank, so no sample can be drawn: pass samples=.")
     shape = tuple(_side(info.shape, axis) if side is None else side for axis, side in enumerate(info.shape))
@@ -176,13 +184,14 @@ def _draw(info: TensorInfo, generator: np.random.Generator) -> Array:
     if info.dtype == "float32" and info.upper_bound is not None:  # a keras.Input is float32 even before an Embedding
         return generator.integers(0, info.upper_bound, shape).astype(np.float32)
     if info.dtype == "float32":
-        return generator.standard_normal(shape, dtype=np.float32)
+        return np.asarray(generator.standard_normal(shape, dtype=np.float32) * np.float32(amplitude))
     if info.dtype == "int32":
         return generator.integers(0, info.upper_bound or DEFAULT_UPPER_BOUND, shape, dtype=np.int32)
     if info.dtype == "bool":
         return generator.integers(0, 2, shape).astype(np.bool_)
     if info.dtype == "complex64":
-        return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(np.complex64)
+        numbers = generator.standard_normal(shape) + 1j * generator.standard_normal(shape)
+        return (amplitude * numbers).astype(np.complex64)
     raise OptionError(
         f"input '{info.name}' is {info.dtype}, and no table of the model says which texts it knows, so no sample can "
         "be drawn: pass samples=."

@@ -176,6 +176,38 @@ class RunChoice(TypedDict):
     runs: int | None
 
 
+class LayerRow(TypedDict):
+    """How the output of one Keras layer compared with Python's; errors are None where it was not compared.
+
+    ``max_rel_error`` and ``added`` are relative to the layer's largest value in Python; ``added`` is what it has more
+    than the largest of the layers that it takes. ``note`` says why it was not compared.
+    """
+
+    layer: str
+    layer_class: str
+    max_abs_error: float | None
+    max_rel_error: float | None
+    added: float | None
+    tolerance: float | None
+    passed: bool
+    note: str
+
+
+class Divergence(TypedDict):
+    """Where a model differs: a row per layer in the order of the calls.
+
+    ``first``: the first layer beyond ``bound``, of a quantized model without a bound of the user's the one that adds
+    most; "" if none is. ``complete``: whether every layer was compared that can be.
+    """
+
+    rows: list[LayerRow]
+    first: str
+    sentence: str
+    bound: float
+    feed: int
+    complete: bool
+
+
 # ---------------------------------------------------------------- the state of a benchmark
 class Memory(TypedDict):
     """Memory of one job in bytes, beside what the browser and TF.js itself take.
@@ -229,6 +261,7 @@ class JobState(JobProgress):
     run_ms: list[float]
     parity: Parity | None
     profile: Profile | None
+    divergence: Divergence | None
 
 
 class Latencies(TypedDict):
@@ -301,6 +334,21 @@ class Verify(TypedDict):  # noqa: D101
     job: Job
 
 
+class GetLayers(TypedDict):  # noqa: D101
+    kind: Literal["get_layers"]
+    id: int
+    page: str
+    job: Job
+
+
+class CompareLayers(TypedDict):  # noqa: D101
+    kind: Literal["compare_layers"]
+    id: int
+    page: str
+    job: Job
+    group: int
+
+
 class Report(TypedDict):  # noqa: D101
     kind: Literal["report"]
     id: int
@@ -336,7 +384,19 @@ class GetResult(TypedDict):  # noqa: D101
 
 
 ToKernel = (
-    GetAsset | Claim | GetModel | GetWeights | GetFeed | PutOutput | Verify | Report | ReportTask | Picture | GetResult
+    GetAsset
+    | Claim
+    | GetModel
+    | GetWeights
+    | GetFeed
+    | PutOutput
+    | Verify
+    | GetLayers
+    | CompareLayers
+    | Report
+    | ReportTask
+    | Picture
+    | GetResult
 )
 
 
@@ -374,6 +434,7 @@ class ModelReply(TypedDict):  # noqa: D101
     compared: list[ComparedFeeds]
     inputs: list[str]
     outputs: list[str]
+    inside: str
     compare: bool
 
 
@@ -401,6 +462,19 @@ class ResultReply(TypedDict):  # noqa: D101
     id: int
 
 
+class LayersReply(TypedDict):  # noqa: D101
+    kind: Literal["layers"]
+    id: int
+    feed: int
+    groups: list[list[str]]
+
+
+class LayersComparedReply(TypedDict):  # noqa: D101
+    kind: Literal["layers_compared"]
+    id: int
+    divergence: Divergence
+
+
 class AckReply(TypedDict):  # noqa: D101
     kind: Literal["ack"]
     id: int
@@ -420,6 +494,8 @@ FromKernel = (
     | FeedReply
     | VerifiedReply
     | ResultReply
+    | LayersReply
+    | LayersComparedReply
     | AckReply
     | FailedReply
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tfjs_magic.bench.divergence import Divergence
 from tfjs_magic.bench.labels import backend_of, contender_name
 from tfjs_magic.bench.order_statistics import median_interval, percentile, three_digits
 from tfjs_magic.bench.profile import Profile
@@ -108,6 +109,22 @@ class BenchmarkResult:
             RunError: This result was read from a file.
         """
         return self._ask("profile", backend, model, _profile_of)
+
+    def divergence(self, backend: str | None = None, model: str | None = None) -> Pending[Divergence]:
+        """Ask the page which layer differs from Python's first: ``await`` it, or read its ``result`` in a later cell.
+
+        Args:
+            backend: Of the contender that is meant; None if the others tell, or one only did not pass.
+            model: Its label; None likewise.
+
+        Raises:
+            OptionError: None of the contenders is meant, or several.
+            RunError: This result was read from a file.
+        """
+        found = [names for names, p in self.parity.items() if p is not None and p["status"] in {"failed", "reported"}]
+        if backend is None and model is None and len(found) == 1:
+            model, backend = found[0]
+        return self._ask("divergence", backend, model, _divergence_of)
 
     def _ask(
         self, kind: TaskKind, backend: str | None, model: str | None, read: Callable[[str, JobState], T]
@@ -271,6 +288,12 @@ def _profile_of(label: str, state: JobState) -> Profile:
         raise RunError("the profile is gone: the benchmark ran again.")
     median = statistics.median(state["run_ms"]) if state["run_ms"] else None
     return Profile.from_wire(label, contender_name(state), state["profile"], median_ms=median)
+
+
+def _divergence_of(label: str, state: JobState) -> Divergence:
+    if state["divergence"] is None:
+        raise RunError("what was found is gone: the benchmark ran again.")
+    return Divergence.from_wire(label, contender_name(state), state["divergence"])
 
 
 def _position_of(snapshot: Snapshot, backend: str | None, model: str | None) -> int:

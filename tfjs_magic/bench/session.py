@@ -14,20 +14,20 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
-from tfjs_magic.artifacts import Array, Artifacts, Reference
+from tfjs_magic.artifacts import Array
 from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
-from tfjs_magic.bench.feeds import Feed, TimedFeed
+from tfjs_magic.bench.contender import Contender, NotComparedError
+from tfjs_magic.bench.layer_search import LayerSearch, NoLayersError
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.static_output import checked_picture
-from tfjs_magic.bench.tasks import TaskDesk, Ticket
-from tfjs_magic.bench.verify import compare
-from tfjs_magic.errors import OptionError, reason_of
+from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
+from tfjs_magic.bench.trial import Trial
+from tfjs_magic.bench.verify import bound_of, worst_feed
+from tfjs_magic.errors import OptionError
 from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: A page that missed three reports is taken for gone.
@@ -41,29 +41,6 @@ Buffers = Sequence[bytes | memoryview]
 Answer = tuple[wire.FromKernel, list[bytes]]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Contender:
-    """A model in the benchmark: its label, and the feeds that browser and Python both run.
-
-    Attributes:
-        timed: What is timed, and what is compared with it; without any, the first feed, and all.
-    """
-
-    label: str
-    model: Artifacts
-    feeds: Sequence[Feed]
-    timed: Sequence[TimedFeed] = ()
-
-    def __post_init__(self) -> None:
-        if not self.timed:
-            object.__setattr__(self, "timed", (TimedFeed.first_of(self.feeds),))
-
-    @property
-    def quantized(self) -> bool:
-        """Whether any weight is stored in fewer bits than it is used with."""
-        return any(spec.quantization is not None for group in self.model.groups for spec in group.specs)
 
 
 class Session:
@@ -95,9 +72,9 @@ class Session:
         self._publish = publish
         self._clock = clock
         self._lock = threading.RLock()
-        self._reference_lock = threading.Lock()
         self._outputs = OutputStore()
-        self._references: dict[int, list[Feed]] = {}
+        self._worst_feeds: dict[tuple[int, str | None, int], int] = {}
+        self._search: LayerSearch | None = None
         self._last_report = self._next_publish = self._last_message = -float("inf")
         self._unpublished = False
         self._desk = TaskDesk()
@@ -141,7 +118,7 @@ class Session:
         """Answer one message. Never raises: whatever goes wrong becomes the answer ``failed``."""
         try:
             answer = self._dispatch(wire.parse(content), buffers)
-        except wire.ProtocolError as error:
+        except (wire.ProtocolError, NoLayersError) as error:
             answer = _failed(content, error)
         except Exception as error:  # noqa: BLE001 - see below; it is logged
             # The page must get an answer, or it would wait for one.
@@ -178,7 +155,7 @@ class Session:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
         with self._lock:
             self._contenders = ()
-            self._references.clear()
+            self._search = None
             self._outputs.clear()
             snapshot = self._desk.close(self._snapshot)
             if snapshot["status"] == "running":
@@ -186,7 +163,7 @@ class Session:
             if snapshot is not self._snapshot:
                 self._set_state(snapshot, at_once=True)
 
-    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911 - one case per kind
+    def _dispatch(self, message: wire.ToKernel, buffers: Buffers) -> Answer:  # noqa: C901, PLR0911, PLR0912 - as many kinds
         with self._lock:
             self._last_message = self._clock()
         match message["kind"]:
@@ -204,6 +181,10 @@ class Session:
                 return self._put_output(message, buffers)
             case "verify":
                 return self._verify(message)
+            case "get_layers":
+                return self._get_layers(message)
+            case "compare_layers":
+                return self._compare_layers(message)
             case "report":
                 return self._report(message)
             case "report_task":
@@ -288,15 +269,18 @@ class Session:
     def _get_model(self, message: wire.GetModel) -> Answer:
         contender = self._contender(message["model"])
         model = contender.model
+        # Outside the lock: Python runs the model, to see whether the samples tell right from wrong.
+        feeds, inside = contender.what_runs()
         reply: wire.ModelReply = {
             "kind": "model",
             "id": message["id"],
             "format": model.format,
             "weight_nbytes": model.nbytes,
-            "feeds": len(contender.feeds),
+            "feeds": len(feeds),
             "compared": [{"feed": timed.feed, "feeds": [*timed.compared]} for timed in contender.timed],
             "inputs": [info.name for info in model.inputs],
             "outputs": [info.name for info in model.outputs],
+            "inside": "" if inside is None else inside.tensor,
             "compare": model.reference is not None,
         }
         return reply, [json.dumps(model.model_json).encode()]
@@ -312,7 +296,7 @@ class Session:
         return {"kind": "weights", "id": message["id"], "offset": offset, "crc32": zlib.crc32(content)}, [content]
 
     def _get_feed(self, message: wire.GetFeed) -> Answer:
-        feeds = self._contender(message["model"]).feeds
+        feeds, _ = self._contender(message["model"]).what_runs()
         if not 0 <= message["feed"] < len(feeds):
             raise wire.ProtocolError(f"there is no feed {message['feed']}; expected 0 to {len(feeds) - 1}.")
         packed = [_pack(name, array) for name, array in feeds[message["feed"]].items()]
@@ -322,15 +306,14 @@ class Session:
 
     def _put_output(self, message: wire.PutOutput, buffers: Buffers) -> Answer:
         with self._lock:
-            self._note_alive(message["page"])
             contender = self._contender_of(message["job"])
-            name = message["tensor"]["name"]
-            output = next((info for info in contender.model.outputs if info.name == name), None)
-            if output is None:
-                raise wire.ProtocolError(f"the model has no output '{name:.80}'.")
-            dtype = message["tensor"]["dtype"]
-            if (dtype == "string") != (output.dtype == "string"):
-                raise wire.ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
+            name, dtype = message["tensor"]["name"], message["tensor"]["dtype"]
+            if self._runs_search(message["page"], message["job"]):
+                self._last_report = self._clock()
+                self._check_inside(name, self._search)
+            else:
+                self._note_alive(message["page"])
+                contender.check_output(name, dtype)
             if not 0 <= message["feed"] < len(contender.feeds):
                 raise wire.ProtocolError(f"there is no feed {message['feed']}.")
             key = (message["job"]["model"], message["job"]["backend"], message["feed"], name)
@@ -344,32 +327,75 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            expected = self._expected(job["model"], contender)
-            parity = self._compare(job, contender, expected)
-        except _NotComparedError as why:
+            parity = self._compare(job, contender, contender.trial)
+        except NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
             self._note_alive(page)
             self._set_state(states.with_parity(self._snapshot, job, parity))
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
-    def _compare(self, job: wire.Job, contender: Contender, expected: Sequence[Feed]) -> wire.Parity:
-        names = [info.name for info in contender.model.outputs]
+    def _compare(self, job: wire.Job, contender: Contender, trial: Trial) -> wire.Parity:
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
+        tensors = contender.compared_tensors(trial)
         with self._lock:
-            actual = [
-                dict(zip(names, self._outputs.take([(model, backend, feed, name) for name in names]), strict=True))
-                for feed in feeds
-            ]
+            arrived = [self._outputs.take([(model, backend, feed, ref) for ref in tensors.values()]) for feed in feeds]
+            actual = [dict(zip(tensors, arrays, strict=True)) for arrays in arrived]
+            wanted = [trial.expected[feed] for feed in feeds]
+            self._worst_feeds[job["model"], job["backend"], job["feed"]] = feeds[worst_feed(wanted, actual)]
             backend = backend or states.job_state(self._snapshot, job)["actual"]
-        return compare(
-            [expected[feed] for feed in feeds],
-            actual,
-            backend=backend,
-            quantized=contender.quantized,
-            tolerance=self._options.tolerance,
+        return contender.judge(trial, feeds, actual, backend=backend, tolerance=self._options.tolerance)
+
+    def _get_layers(self, message: wire.GetLayers) -> Answer:
+        page, job = message["page"], message["job"]
+        with self._lock:
+            self._require_search(page, job)
+            contender = self._contender_of(job)
+            backend = job["backend"] or states.job_state(self._snapshot, job)["actual"]
+            feed = self._worst_feeds.get((job["model"], job["backend"], job["feed"]), job["feed"])
+        # Outside the lock: Python runs the model.
+        search = LayerSearch(
+            contender.model,
+            contender.what_runs()[0][feed],
+            feed_index=feed,
+            bound=bound_of(backend, self._options.tolerance),
+            quantized=contender.quantized and self._options.tolerance is None,
         )
+        with self._lock:
+            self._require_search(page, job)
+            self._search = search
+        return {"kind": "layers", "id": message["id"], "feed": feed, "groups": search.groups}, []
+
+    def _compare_layers(self, message: wire.CompareLayers) -> Answer:
+        page, job, group = message["page"], message["job"], message["group"]
+        with self._lock:
+            self._require_search(page, job)
+            search = self._search
+            if search is None or not 0 <= group < len(search.groups):
+                raise wire.ProtocolError(f"there is no group {group} of layers.")
+            keys = [(job["model"], job["backend"], search.feed_index, name) for name in search.groups[group]]
+            outputs = self._outputs.take(keys)
+        # Likewise.
+        divergence = search.compare(group, outputs)
+        with self._lock:
+            self._require_search(page, job)
+            self._set_state(states.with_divergence(self._snapshot, job, divergence), at_once=divergence["complete"])
+        return {"kind": "layers_compared", "id": message["id"], "divergence": divergence}, []
+
+    def _runs_search(self, page: str, job: wire.Job) -> bool:
+        task = self._snapshot["task"]
+        name = None if task is None else (task["kind"], task["status"], task["page"], task["job"])
+        return name == ("divergence", "running", page, job)
+
+    def _require_search(self, page: str, job: wire.Job) -> None:
+        if not self._runs_search(page, job):
+            raise wire.ProtocolError(f"this page does not run {TITLES['divergence']}.")
+        self._last_report = self._clock()
+
+    def _check_inside(self, name: str, search: LayerSearch | None) -> None:
+        if search is None or not any(name in group for group in search.groups):
+            raise wire.ProtocolError(f"the tensor '{name:.80}' was not asked for.")
 
     def _report(self, message: wire.Report) -> Answer:
         with self._lock:
@@ -446,40 +472,6 @@ class Session:
         if not self._unpublished:
             self._publish(snapshot)
             self._next_publish = now + max(PUBLISH_INTERVAL_S, (self._clock() - now) / PUBLISH_SHARE)
-
-    def _expected(self, index: int, contender: Contender) -> list[Feed]:
-        """Return Python's outputs for every feed, computed once.
-
-        Raises:
-            _NotComparedError: There are none.
-        """
-        reference = contender.model.reference
-        if reference is None:
-            raise _NotComparedError("no_reference", "There is no Python model to compare with.")
-        with self._reference_lock:
-            if index not in self._references:
-                self._references[index] = _run(reference, contender.feeds)
-            return self._references[index]
-
-
-class _NotComparedError(Exception):
-    """The outputs have nothing to be compared with."""
-
-    def __init__(self, status: str, note: str) -> None:
-        super().__init__(note)
-        self.status = status
-        self.note = note
-
-
-def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
-    try:
-        if not reference.changed():
-            return [{name: np.asarray(value) for name, value in reference(feed).items()} for feed in feeds]
-    except Exception as error:
-        # The source is the user's code.
-        why = f"Not compared: Python itself cannot run the model ({type(error).__name__}: {reason_of(error)})."
-        raise _NotComparedError("source_failed", f"{why} The conversion does not depend on that.") from error
-    raise _NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
 
 
 def _failed(content: object, error: Exception) -> Answer:

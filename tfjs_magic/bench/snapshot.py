@@ -12,6 +12,7 @@ from tfjs_magic.bench.noise import noise_lines
 from tfjs_magic.bench.protocol import (
     CONCLUDED,
     MAX_PROFILE_ROWS,
+    Divergence,
     Job,
     JobReport,
     JobState,
@@ -129,6 +130,18 @@ def with_profile(snapshot: Snapshot, job: Job, profile: Profile) -> Snapshot:
     return {**snapshot, "jobs": jobs}
 
 
+def with_divergence(snapshot: Snapshot, job: Job, divergence: Divergence) -> Snapshot:
+    """Return the state with what is known of where a job differs.
+
+    Raises:
+        ProtocolError: The job does not exist.
+    """
+    jobs = list(snapshot["jobs"])
+    position = _position(snapshot, job)
+    jobs[position] = {**jobs[position], "divergence": divergence}
+    return {**snapshot, "jobs": jobs}
+
+
 def job_state(snapshot: Snapshot, job: Job) -> JobState:
     """Return what is known of a job.
 
@@ -184,6 +197,7 @@ def _new_job(job: Job, series: Series) -> JobState:
         "batch": 1,
         "parity": None,
         "profile": None,
+        "divergence": None,
         "error": None,
     }
 

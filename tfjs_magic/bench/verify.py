@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +26,8 @@ TOLERANCES: Mapping[Backend, float] = {
 #: one percent of what the samples make of the outputs would have been seen.
 TELLING_FACTOR = 100
 _PRECISION = 2.0**-23
+#: What the outputs of two samples should differ by, so that the error of a deep network would be seen.
+_TELLING_SPREAD = TELLING_FACTOR * 1e-5
 #: A choice: float32 that is rounded in another order reaches 1e-3 in deep networks; ten times that is left to oneDNN.
 _ONE_DNN_ERROR = 1e-2
 #: JSON has no infinity; an error that no number bounds (NaN, infinity, another shape) is shown as the largest float.
@@ -33,6 +36,14 @@ UNBOUNDED = sys.float_info.max
 ONE_DNN_NOTE = (
     "TensorFlow's oneDNN kernels round differently and can be the side that is off: "
     "compare again with TF_ENABLE_ONEDNN_OPTS=0 set before the kernel starts."
+)
+
+_NOT_ONE_DNN_NOTE = (
+    "Python's outputs were computed again by XLA's kernels, without oneDNN, and differ likewise: please report it."
+)
+_ONE_DNN_WAS_OFF = (
+    "TensorFlow's oneDNN kernels are the side that is off: the browser gives what Python gives by XLA's kernels, with "
+    "which it was compared."
 )
 
 
@@ -57,7 +68,7 @@ def compare(
         quantized: Whether any weight is stored quantized.
         tolerance: The user's own bound, instead of the table.
     """
-    bound = tolerance if tolerance is not None else TOLERANCES[backend or "webgl"]
+    bound = bound_of(backend, tolerance)
     notes: list[str] = []
     outputs = [
         _compare_output(name, [e[name] for e in expected], [a[name] for a in actual], bound, notes)
@@ -75,11 +86,50 @@ def compare(
     return {"status": status, "note": " ".join(dict.fromkeys(notes)), "outputs": outputs}
 
 
+def may_be_one_dnn(parity: Parity) -> bool:
+    """Whether the verdict puts the error down to oneDNN, so that it is worth computing Python's side without it."""
+    return ONE_DNN_NOTE in parity["note"]
+
+
+def without_one_dnn(parity: Parity, again: Parity) -> Parity:
+    """Return the verdict once Python's side was computed again, by XLA's kernels: ``again`` compares with those."""
+    if again["status"] == "failed":
+        return {**parity, "note": parity["note"].replace(ONE_DNN_NOTE, _NOT_ONE_DNN_NOTE)}
+    return {**again, "note": f"{_ONE_DNN_WAS_OFF} {again['note']}".strip()}
+
+
+def compare_tensor(want: Array, have: Array, bound: float) -> OutputParity:
+    """Compare one tensor of one feed, of the same shape on both sides."""
+    return _compare_output("", [want], [have], bound, [])
+
+
+def worst_feed(expected: Sequence[Mapping[str, Array]], actual: Sequence[Mapping[str, Array]]) -> int:
+    """Return the number of the feed with the largest error, relative to the largest value of an output."""
+    errors = [
+        max(_compare_output(name, [want[name]], [have[name]], 0.0, [])["max_rel_error"] for name in want)
+        for want, have in zip(expected, actual, strict=True)
+    ]
+    return errors.index(max(errors))
+
+
+def tells(expected: Sequence[Mapping[str, Array]]) -> bool:
+    """Whether these outputs, Python's of several feeds, would show an error: they differ, within and between feeds."""
+    if _flatness([array for feed in expected for array in feed.values()]):
+        return False
+    return len(expected) < 2 or any(_spread(expected, name) >= _TELLING_SPREAD for name in expected[0])
+
+
+def bound_of(backend: Backend | None, tolerance: float | None) -> float:
+    """Return the largest error that passes on a backend; an unknown one gets the widest."""
+    return tolerance if tolerance is not None else TOLERANCES[backend or "webgl"]
+
+
 def _likely_cause(error: float, *, quantized: bool, bound: float) -> list[str]:
     if quantized:
         missed = f"The weights are quantized, and their error of {error:.1e} exceeds your tolerance of {bound:g}."
         return [missed, "float16 and uint16 are closer; so is leaving the weights out that matter most."]
-    return [ONE_DNN_NOTE if error <= _ONE_DNN_ERROR else "No rounding explains this error: please report it."]
+    rounding = error <= _ONE_DNN_ERROR and os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
+    return [ONE_DNN_NOTE if rounding else "No rounding explains this error: please report it."]
 
 
 def _compare_output(
@@ -169,11 +219,8 @@ def _top1_agreement(expected: Sequence[Array], actual: Sequence[Array]) -> float
 
 def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[OutputParity], *, exact: bool) -> str:
     """Why a pass would prove nothing, "" if it proves something; ``exact``: whether no error is meant to be there."""
-    arrays = [array for feed in expected for array in feed.values()]
-    if not any(array.dtype.kind not in "fc" or np.any(np.isfinite(array)) for array in arrays):
-        return "no value of any output is finite"
-    if all(map(_constant, arrays)):
-        return "every value of every output is equal"
+    if reason := _flatness([array for feed in expected for array in feed.values()]):
+        return reason
     spreads = {row["output"]: _spread(expected, row["output"]) for row in outputs} if len(expected) > 1 else {}
     noise = {row["output"]: max(row["max_rel_error"] if exact else 0, _PRECISION) for row in outputs}
     if not spreads or any(spread >= TELLING_FACTOR * noise[name] for name, spread in spreads.items()):
@@ -185,15 +232,25 @@ def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[Output
     )
 
 
+def _flatness(arrays: Sequence[Array]) -> str:
+    if not any(array.dtype.kind not in "fc" or np.any(np.isfinite(array)) for array in arrays):
+        return "no value of any output is finite"
+    return "every value of every output is equal" if all(map(_constant, arrays)) else ""
+
+
 def _constant(array: Any) -> bool:
     return array.size > 1 and bool(np.all(array.flat[0] == array))
 
 
 def _spread(expected: Sequence[Mapping[str, Array]], name: str) -> float:
-    """How far the feeds' references differ, relative to their largest value; infinite where that has no meaning."""
-    arrays = [feed[name] for feed in expected]
-    if len({array.shape for array in arrays}) > 1:
-        return float("inf")
+    """How far the feeds' references differ, relative to their largest value; infinite where all differ in shape."""
+    alike: dict[tuple[int, ...], list[Array]] = {}
+    for feed in expected:
+        alike.setdefault(feed[name].shape, []).append(feed[name])
+    return max((_spread_of(arrays) for arrays in alike.values() if len(arrays) > 1), default=float("inf"))
+
+
+def _spread_of(arrays: Sequence[Array]) -> float:
     if arrays[0].dtype.kind not in "fc":
         return float("inf") if any(not np.array_equal(arrays[0], other) for other in arrays[1:]) else 0.0
     stacked = np.stack([_wide(array) for array in arrays])

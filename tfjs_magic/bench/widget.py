@@ -15,14 +15,16 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
+from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.difference import compare
-from tfjs_magic.bench.feeds import timed_feeds
+from tfjs_magic.bench.feeds import Feed, timed_feeds
 from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.session import Buffers, Contender, Session
+from tfjs_magic.bench.session import Buffers, Session
 from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.static_output import static_html, unfinished
+from tfjs_magic.bench.trial import Redraw
 from tfjs_magic.errors import RunError
 from tfjs_magic.options import BenchmarkOptions
 
@@ -82,7 +84,8 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         contenders = []
         for label, model in models.items():
             feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
-            contenders.append(Contender(label, model, feeds, timed))
+            redraw = _redraw(model, options) if options.samples is None else None
+            contenders.append(Contender(label, model, feeds, timed, redraw))
         return cls(contenders, options)
 
     @property
@@ -249,6 +252,14 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
                 loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
 
         loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
+
+
+def _redraw(model: Artifacts, options: BenchmarkOptions) -> Redraw:
+    def drawn(attempt: int, amplitude: float) -> list[Feed]:
+        seed = options.seed + attempt
+        return timed_feeds(model.inputs, None, seed=seed, batches=options.batch, amplitude=amplitude)[0]
+
+    return drawn
 
 
 def _run_error(error: WireError) -> RunError:

@@ -91,6 +91,8 @@ class Graph:
         inputs: The user's input name → name of its ``Placeholder``.
         outputs: The user's output name → tensor ref; kept current by :meth:`replace_uses`.
         tables: Name of a ``HashTableV2`` → what it holds.
+        layers: Label of a layer of the source → ref of the tensor that is its output; kept current by
+            :meth:`replace_uses`, and without those that no node holds any more.
     """
 
     def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, NodeName], outputs: Mapping[str, Ref]) -> None:
@@ -99,6 +101,7 @@ class Graph:
         self.inputs = dict(inputs)
         self.outputs = dict(outputs)
         self.tables: dict[NodeName, Table] = {}
+        self.layers: dict[str, Ref] = {}
         for node in nodes:
             self.add(node)
 
@@ -182,9 +185,15 @@ class Graph:
         """Remove a node that nothing uses."""
         assert not self._consumers.get(name), f"'{name}' still has consumers"
         assert not self.is_output(name), f"'{name}' is a public output"
+        self.forget_layers(name)
         node = self._nodes.pop(name)
         for source in _sources(node):
             self._consumers[source].pop(node.name, None)
+
+    def forget_layers(self, *names: NodeName) -> None:
+        """Say that these nodes do not compute any more what layers of the source do; their values are others now."""
+        gone = set(names)
+        self.layers = {label: ref for label, ref in self.layers.items() if node_of(ref) not in gone}
 
     def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
@@ -204,6 +213,7 @@ class Graph:
             if consumer.name != node_of(new):
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
         self.outputs = {name: new if ref == old else ref for name, ref in self.outputs.items()}
+        self.layers = {label: new if ref == old else ref for label, ref in self.layers.items()}
 
     def replace_node(self, name: NodeName, node: Node) -> None:
         """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""
@@ -240,6 +250,7 @@ class Graph:
                 self._consumers[source].pop(name, None)
         for name in unused:
             del self._nodes[name]
+        self.forget_layers(*unused)
         return len(unused)
 
     # ------------------------------------------------------------------ order and invariants

@@ -16,6 +16,7 @@ from tfjs_magic.artifacts import Dims
 from tfjs_magic.layers.keras_objects import is_keras_layer, is_keras_name
 from tfjs_magic.layers.mapping import CallShapes, Refusal, TensorOperand
 from tfjs_magic.layers.tfjs_layer import TfjsLayers
+from tfjs_magic.naming import first_free
 
 Kind = Literal["layer", "input", "model", "operation"]
 
@@ -174,6 +175,37 @@ def _defining_class(cls: type, attribute: str) -> type | None:
 def _operations(model: Any) -> Sequence[Any]:
     functional = getattr(model, "_functional", None) or model  # a Sequential keeps its graph there
     return list(functional.operations)
+
+
+def layers_inside(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the layers and operations that a model calls, with the names of what is around each: "encoder/conv".
+
+    Models stand for what is inside them if Keras wires them; subclassed ones, and layers of the user's own, come with
+    what is inside them.
+    """
+    taken: set[str] = set()
+    seen = {id(model)}
+
+    def inside(owner: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        for layer in _members(owner):
+            if id(layer) in seen or _kind_of_call(layer) == "input":
+                continue
+            seen.add(id(layer))
+            label = first_free(f"{prefix}{layer.name}", taken)
+            taken.add(label)
+            is_model = _kind_of_call(layer) == "model"
+            if is_model or (is_keras_layer(layer) and not is_keras_name(type(layer).__module__)):
+                yield from inside(layer, f"{label}/")
+            if not is_model or _keras_model_class(layer) is None:
+                yield label, layer
+
+    yield from inside(model, "")
+
+
+def _members(owner: Any) -> Sequence[Any]:
+    if _keras_model_class(owner) is not None:
+        return _operations(owner)
+    return list(owner._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001 - as in the docstring above
 
 
 def tensors_of(model: Any, layer: Any) -> list[Any]:

@@ -45,6 +45,23 @@ def is_keras_name(module: str) -> bool:
     return module.partition(".")[0] == "keras"
 
 
+#: Activations that make a layer's output flat where what they get is large, or small: what they get still tells.
+_SATURATING = frozenset({"log_softmax", "sigmoid", "softmax", "tanh"})
+_WITH_ACTIVATION = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense", "EinsumDense"})
+
+
+def saturating_activation(layer: Any) -> str:
+    """Return the name of the activation that hides what a layer of Keras's own computes; "" if none does."""
+    name = getattr(vars(layer).get("activation"), "__name__", "")
+    own = type(layer).__name__ in _WITH_ACTIVATION and is_keras_name(type(layer).__module__)
+    return name if own and name in _SATURATING else ""
+
+
+def before(label: str, activation: str) -> str:
+    """Return the label of what a layer's activation gets."""
+    return f"{label} (before {activation})"
+
+
 def fits_json(value: Any) -> bool:
     """Whether a value holds finite numbers only: JSON has no others."""
     try:

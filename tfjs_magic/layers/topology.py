@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, TensorInfo, WeightEntry
+from tfjs_magic.artifacts import Array, LayerTensor, TensorInfo, WeightEntry
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
 from tfjs_magic.layers.backends import wrong_per_backend
@@ -36,6 +36,7 @@ from tfjs_magic.layers.mapping import (
 )
 from tfjs_magic.layers.masks import refuse_masks
 from tfjs_magic.layers.names import LayerNames
+from tfjs_magic.layers.provenance import layer_tensors
 from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS, RANKS
 from tfjs_magic.layers.tfjs_layer import UNCHANGED, TfjsLayers
 from tfjs_magic.layers.training import training_config
@@ -60,6 +61,7 @@ class LayersTopology:
         training: ``trainingConfig``, if the model is compiled and TF.js trains it as Keras does.
         stateful: Whether its outputs depend on earlier calls.
         notes: What changes no output but should be known, one sentence each.
+        layers: The tfjs layers whose outputs are those of the Keras model's layers.
     """
 
     topology: Mapping[str, Any]
@@ -71,6 +73,7 @@ class LayersTopology:
     training: Mapping[str, Any] | None
     stateful: bool
     notes: tuple[str, ...]
+    layers: tuple[LayerTensor, ...]
 
 
 def layers_topology(model: Any) -> LayersTopology | Refused:
@@ -110,6 +113,7 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
             layer.config.get("stateful") for one in mapped.walk() for made in one.layers.values() for layer in made
         ),
         notes=(*notes.sentences(), *([left_out] if left_out else ())),
+        layers=tuple(layer_tensors(mapped, names)),
     )
 
 

@@ -51,6 +51,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     old = graph.producer(target.weight_ref)
     # No one else uses them, so they keep their name: patterns for quantization go by it.
     graph.replace_node(old.name, dataclasses.replace(old, value=match.weights))
+    graph.forget_layers(target.node.name)
     graph.replace_uses(match.mul.ref(), target.node.ref())
 
 

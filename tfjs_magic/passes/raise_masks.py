@@ -70,6 +70,7 @@ def _apply(graph: Graph, match: _Match) -> None:
     inputs = list(match.choice.inputs)
     inputs[match.place] = graph.add_constant(inputs[match.place], match.mask)
     graph.set_inputs(match.choice, inputs)
+    graph.forget_layers(match.choice.name)
 
 
 PASS = Rewrite(__name__, frozenset({"Softmax"}), _match, _apply)

@@ -24,6 +24,22 @@ def on_any_cpu(run: Callable[..., Any]) -> Callable[..., Any]:
     Args:
         run: Takes tensors and returns tensors, in any structure.
     """
+    compiled = by_xla(run)
+
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return run(*args, **kwargs)
+        except Exception as error:
+            if _lacks_kernel(error):
+                with contextlib.suppress(Exception):
+                    return compiled(*args, **kwargs)
+            raise
+
+    return computed
+
+
+def by_xla(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``run``, compiled by XLA when it is called first: without oneDNN, which rounds in its own way."""
 
     @functools.cache
     def compiled() -> Callable[..., Any]:
@@ -33,13 +49,7 @@ def on_any_cpu(run: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     def computed(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return run(*args, **kwargs)
-        except Exception as error:
-            if _lacks_kernel(error):
-                with contextlib.suppress(Exception):
-                    return compiled()(*args, **kwargs)
-            raise
+        return compiled()(*args, **kwargs)
 
     return computed
 

@@ -12,11 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Reference
+from tfjs_magic.artifacts import Array, LayerListener, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.functional import input_names, output_names, tensors_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.any_cpu import on_any_cpu
+from tfjs_magic.sources.any_cpu import by_xla, on_any_cpu
+from tfjs_magic.sources.layer_calls import LayerTrace, layer_calls
 from tfjs_magic.sources.source import FunctionSource, KerasSource
 from tfjs_magic.sources.tensors import change_detector, check_names, wanted_shape
 
@@ -37,7 +38,12 @@ def keras_source(model: Any, options: ConvertOptions) -> KerasSource:
         )
     if not getattr(model, "inputs", None):
         return _subclassed_source(model, options)
-    reference = Reference(_caller(model), change_detector(model.variables, _view))
+    reference = Reference(
+        _caller(model, on_any_cpu),
+        change_detector(model.variables, _view),
+        lambda inputs, told: _run_layers(model, inputs, told),
+        _caller(model, by_xla) if keras.backend.backend() == "tensorflow" else None,
+    )
     description = f"Keras model '{model.name}'"
     return KerasSource(model, reference, description, lambda: _function_source(model, options, description))
 
@@ -57,7 +63,8 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
         _check_traceable(model, options)
         variables = len(model.variables)
         tensor_specs = {name: tf.TensorSpec(shape, dtype) for name, (shape, dtype) in specs.items()}
-        source = starting_inside(traced_source(run, tensor_specs, description=description), options.inputs)
+        whole = dataclasses.replace(traced_source(run, tensor_specs, description=description), layers=called.layers)
+        source = starting_inside(whole, options.inputs)
         if len(model.variables) != variables:
             raise UnsupportedModelError(
                 f"{description} made new weights while it was traced: it was never called. Call it on an example, "
@@ -71,14 +78,21 @@ def _subclassed_source(model: Any, options: ConvertOptions) -> KerasSource:
 
         args, keywords = structure(tensors)
         training = {"training": False} if "training" in _call_parameters(model) else {}
-        with time_folded(model):
+        with time_folded(model), called.watching(model):
             return model(*args, **keywords, **training)
 
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
         return traced().reference(inputs)
 
+    def run_layers(inputs: Mapping[str, Array], told: LayerListener) -> None:
+        tensors = [keras.ops.convert_to_tensor(inputs[name], dtype=dtype) for name, (_, dtype) in specs.items()]
+        with layer_calls(model, lambda label, _, tensor: told(label, keras.ops.convert_to_numpy(tensor))):
+            run(tensors)
+
+    called = LayerTrace()
     traced = functools.cache(to_function)
-    return KerasSource(model, Reference(call, change_detector(model.variables, _view)), description, traced)
+    reference = Reference(call, change_detector(model.variables, _view), run_layers)
+    return KerasSource(model, reference, description, traced)
 
 
 _Specs = dict[str, tuple[tuple[int | None, ...], Any]]
@@ -171,12 +185,12 @@ def _output_structure(model: Any) -> Any:
     return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
 
 
-def _caller(model: Any) -> Any:
+def _caller(model: Any, computed: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
     names, outputs = input_names(model), output_names(model)
     dtypes = [tensor.dtype for tensor in model.inputs]
     structure = _input_structure(model)
 
-    @on_any_cpu
+    @computed
     def run(*tensors: Any) -> Any:
         return keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
 
@@ -186,6 +200,16 @@ def _caller(model: Any) -> Any:
         return dict(zip(outputs, arrays, strict=True))
 
     return call
+
+
+def _run_layers(model: Any, inputs: Mapping[str, Array], told: LayerListener) -> None:
+    names = input_names(model)
+    tensors = [
+        keras.ops.convert_to_tensor(inputs[name], dtype=tensor.dtype)
+        for name, tensor in zip(names, model.inputs, strict=True)
+    ]
+    with layer_calls(model, lambda label, _, tensor: told(label, keras.ops.convert_to_numpy(tensor))):
+        model(keras.tree.pack_sequence_as(_input_structure(model), tensors), training=False)
 
 
 def _view(variable: Any) -> Array:
@@ -212,8 +236,10 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     }
     structure = _input_structure(model)
 
+    called = LayerTrace()
+
     def run(tensors: Sequence[Any]) -> Any:
-        with time_folded(model):
+        with time_folded(model), called.watching(model):
             return keras.tree.flatten(traced(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
 
     source = traced_source(
@@ -224,7 +250,7 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
         dict_output=isinstance(_output_structure(model), dict),
         remedy="Keras itself fails on it: mend the layer that it names.",
     )
-    whole = dataclasses.replace(source, outputs=source.outputs[: len(outputs)])
+    whole = dataclasses.replace(source, outputs=source.outputs[: len(outputs)], layers=called.layers)
     tensors = source.function.outputs[len(outputs) :]  # behind an identity of ours and one of TensorFlow's
     refs = {name: tensor.op.inputs[0].op.inputs[0].name for name, tensor in zip(layers, tensors, strict=True)}
     return starting_inside(whole, options.inputs, refs)

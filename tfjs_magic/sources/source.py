@@ -9,6 +9,7 @@ from typing import Any
 
 from tfjs_magic.artifacts import Artifacts, ManifestGroup, Reference, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Graph
+from tfjs_magic.graph.provenance import TracedLayer, note_layers
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.tensors import kept_outputs
 
@@ -38,6 +39,7 @@ class GraphSource:
         weights: Those that were decoded from codes; a constant that is still the same array keeps them.
         groups: What they were decoded from.
         may_begin_inside: Whether ``inputs=`` may name a tensor inside it.
+        layers: Those of the Keras model that it was traced from.
     """
 
     graph: Graph
@@ -52,6 +54,7 @@ class GraphSource:
     weights: Sequence[WeightEntry] = ()
     groups: Sequence[ManifestGroup] = ()
     may_begin_inside: bool = False
+    layers: Sequence[TracedLayer] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class FunctionSource:
         dict_output: Whether the source returns a dict, so that TF.js's ``predict`` should too.
         reason: Why it is a graph model, where that is not plain, as sentences.
         notes: For the report.
+        layers: Those of a Keras model, with their tensors in the function.
     """
 
     function: Any
@@ -75,6 +79,7 @@ class FunctionSource:
     dict_output: bool = False
     reason: str = ""
     notes: tuple[str, ...] = ()
+    layers: Sequence[TracedLayer] = ()
 
     def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
         """Unroll its loops and take its graph.
@@ -97,6 +102,7 @@ class FunctionSource:
             function = lower_cudnn(graph_def_function(self.function), keep=keep)
             flat, unrolled = unroll_loops(function, keep=keep, mode=options.unroll)
             graph = trace(flat, inputs=inputs, outputs={end.info.name: end.ref for end in outputs})
+        note_layers(graph, self.layers)
         return GraphSource(
             graph=graph,
             inputs=tuple(end.info for end in self.inputs),
@@ -107,6 +113,7 @@ class FunctionSource:
             structured_keys=tuple(end.info.name for end in outputs) if self.dict_output else None,
             notes=(*self.notes, *unrolled),
             may_begin_inside=True,
+            layers=self.layers,
         )
 
 
@@ -127,7 +134,12 @@ class KerasSource:
         """Trace it and take the graph; raises what :meth:`FunctionSource.to_graph` raises."""
         with stage("trace"):
             function = self.to_function()
-        return function.to_graph(options, stage)
+        graph = function.to_graph(options, stage)
+        if graph.reference is None or not graph.layers:
+            return graph
+        of_keras = self.reference
+        reference = dataclasses.replace(graph.reference, run_layers=of_keras.run_layers, by_xla=of_keras.by_xla)
+        return dataclasses.replace(graph, reference=reference)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfjs_magic.artifacts import Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.layers.functional import input_names
 from tfjs_magic.options import ConvertOptions
@@ -52,7 +51,10 @@ def tf_keras_source(model: Any, options: ConvertOptions) -> FunctionSource | Ker
         return dataclasses.replace(function, reason=f"{description} cannot become a layers model. {error}")
     changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
     return KerasSource(
-        twin, Reference(source.reference.call, changed), description, lambda: _function_source(model, options)
+        twin,
+        dataclasses.replace(source.reference, changed=changed),
+        description,
+        lambda: _function_source(model, options),
     )
 
 
@@ -109,7 +111,7 @@ def _leaves(model: Any) -> Iterator[tuple[str, Any]]:
 def _watching(model: Any, source: FunctionSource | KerasSource) -> FunctionSource | KerasSource:
     """Let a source notice when ``model``, of which it holds a copy, is trained."""
     changed = change_detector(model.variables, lambda v: np.asarray(v.read_value()))
-    reference = Reference(source.reference.call, changed)
+    reference = dataclasses.replace(source.reference, changed=changed)
     if isinstance(source, FunctionSource):
         return dataclasses.replace(source, reference=reference)
     traced = source.to_function

@@ -199,6 +199,10 @@ export class BenchmarkRun {
         const { outputs } = await runner.request({ kind: "infer", feed });
         await putOutputs(this.#client, page, job, feed, outputs, signal);
       }
+      for (const feed of model.inside === "" ? [] : feeds) {
+        const { outputs } = await runner.request({ kind: "lookInside", feed, tensors: [model.inside] });
+        await putOutputs(this.#client, page, job, feed, outputs, signal);
+      }
       this.#progress(job, "verify", feeds.length, feeds.length);
     }
     const options = { signal, idleTimeoutMs: VERIFY_TIMEOUT_MS };

@@ -5,6 +5,9 @@ import type { Feed, ToWorker, WithoutId } from "../protocol";
 import { type Runner, startRunner } from "./runner";
 import { type ModelReply, pullFeed, pullWeights } from "./transfer";
 
+/** The kernel runs Python's model on the samples before it gives them: give it minutes. */
+const PYTHON_TIMEOUT_MS = 180_000;
+
 export type SetModel = WithoutId<Extract<ToWorker, { kind: "setModel" }>>;
 export type PulledModel = { reply: ModelReply; command: SetModel };
 
@@ -25,7 +28,8 @@ export async function pullModel(
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<PulledModel> {
-  const { message: reply, buffers } = await client.request({ kind: "get_model", model }, { signal });
+  const options = { signal, idleTimeoutMs: PYTHON_TIMEOUT_MS };
+  const { message: reply, buffers } = await client.request({ kind: "get_model", model }, options);
   const json = buffers[0]?.slice().buffer;
   if (!json) throw new Error("The kernel sent no model.json. Run the cell again.");
   const total = reply.weight_nbytes;

@@ -75,7 +75,7 @@ export function reportOf(told: RunSnapshot, now: RunSnapshot): Extract<Request, 
 
 function jobReportOf(
   before: JobState,
-  { warmup_ms, run_ms, parity: _, profile: _kept, series: _same, ...progress }: JobState,
+  { warmup_ms, run_ms, parity: _, profile: _kept, divergence: _found, series: _same, ...progress }: JobState,
 ): JobReport {
   return { progress, warmup: tail(before.warmup_ms, warmup_ms), run: tail(before.run_ms, run_ms) };
 }

@@ -26,6 +26,7 @@ export function newJobState(job: Job, series: Series = { label: "", examples: 1 
     batch: 1,
     parity: null,
     profile: null,
+    divergence: null,
     error: null,
   };
 }

@@ -11,6 +11,7 @@ type AnswerKinds = {
   setBackend: "backend";
   load: "loaded";
   infer: "inferred";
+  lookInside: "inside";
   measure: "done";
   profile: "profiled";
   memory: "memory";
@@ -152,6 +153,7 @@ export class Runner {
       case "backend":
       case "loaded":
       case "inferred":
+      case "inside":
       case "memory":
       case "profiled":
       case "done":

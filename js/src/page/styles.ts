@@ -91,6 +91,9 @@ export const STYLES = `
 .tfjs-magic .tm-device { display: block; white-space: normal; line-height: 1.3; font-weight: 400; font-size: 11px; color: var(--tm-muted); }
 .tfjs-magic .tm-software { display: inline-block; margin-left: 6px; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
 .tfjs-magic .tm-comparisons { list-style: none; margin: 6px 0; padding: 0; }
+.tfjs-magic .tm-layers p { margin: 8px 0 2px; } .tfjs-magic .tm-layers button { margin-left: 8px; padding: 1px 8px; }
+.tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; }
+.tfjs-magic .tm-tall { max-height: 320px; overflow-y: auto; } .tfjs-magic .tm-named { background: var(--tm-soft); }
 .tfjs-magic .tm-inconclusive { color: var(--tm-muted); }
 .tfjs-magic .tm-passed { color: var(--tm-good); } .tfjs-magic .tm-failed { color: var(--tm-bad); font-weight: 600; }
 .tfjs-magic .tm-detail > td { text-align: left; padding: 2px 8px 8px; }

@@ -2,6 +2,7 @@
 import { assertNever } from "../assertNever";
 import type { KernelClient } from "../kernel";
 import type { JobState } from "../protocol";
+import { searchLayers } from "./layerSearch";
 import { buffersOf, pullModel, startRuntime } from "./loading";
 import type { Runner } from "./runner";
 import type { TaskState } from "./taskState";
@@ -14,7 +15,7 @@ export async function runTask(client: KernelClient, state: TaskState, signal: Ab
   try {
     signal.throwIfAborted();
     await load(client, runner, state.job, signal);
-    state.succeed(await answer(runner, state));
+    state.succeed(await answer(client, runner, state, signal));
   } catch (error) {
     signal.throwIfAborted();
     throw error;
@@ -33,7 +34,12 @@ async function load(client: KernelClient, runner: Runner, { job, actual }: JobSt
 }
 
 /** What goes into the state of the job. */
-async function answer(runner: Runner, state: TaskState): Promise<Partial<JobState>> {
+async function answer(
+  client: KernelClient,
+  runner: Runner,
+  state: TaskState,
+  signal: AbortSignal,
+): Promise<Partial<JobState>> {
   const { kind } = state.snapshot.task;
   switch (kind) {
     case "profile": {
@@ -45,7 +51,7 @@ async function answer(runner: Runner, state: TaskState): Promise<Partial<JobStat
       return { profile };
     }
     case "divergence":
-      throw new Error("This page cannot do that yet.");
+      return { divergence: await searchLayers(client, runner, state, signal) };
     default:
       return assertNever(kind);
   }

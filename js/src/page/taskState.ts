@@ -48,11 +48,17 @@ export class TaskState {
     this.#set({ ...this.#snapshot, task: { ...this.#snapshot.task, done, total } });
   }
 
-  /** `found` goes into the state of the job. */
-  succeed(found: Partial<JobState>): void {
+  /** `found` goes into the state of the job, and more may follow. */
+  note(found: Partial<JobState>): void {
     const before = this.job;
     const jobs = this.#snapshot.jobs.map((state) => (state === before ? { ...state, ...found } : state));
-    this.#set({ ...this.#snapshot, jobs, task: { ...this.#snapshot.task, status: "done" } });
+    this.#set({ ...this.#snapshot, jobs });
+  }
+
+  /** Likewise, and that was all. */
+  succeed(found: Partial<JobState>): void {
+    this.note(found);
+    this.#set({ ...this.#snapshot, task: { ...this.#snapshot.task, status: "done" } });
   }
 
   fail(error: WireError): void {

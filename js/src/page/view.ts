@@ -8,6 +8,7 @@ import { RunControls } from "./controls";
 import { type Make, maker, redraw } from "./dom";
 import { environmentText } from "./environment";
 import { ExportRow } from "./exports";
+import { LayersSection } from "./layers";
 import { Legend } from "./legend";
 import { ProfilePanel } from "./profilePanel";
 import { Readout } from "./readout";
@@ -23,6 +24,7 @@ const MIN_WIDTH = 280;
 export class BenchmarkView {
   #make: Make;
   #parts: Parts;
+  #layers: LayersSection;
   #shown: View | null = null;
   #drawn: { snapshot: Snapshot; width: number } | null = null;
 
@@ -34,7 +36,9 @@ export class BenchmarkView {
       schedule();
     };
     this.#parts = makeParts(this.#make, session, redrawPlot, signal);
-    const { root, stop, again, controls } = this.#parts;
+    const { root, stop, again, controls, comparisons } = this.#parts;
+    this.#layers = new LayersSection(this.#make, (task) => session.startTask(task));
+    comparisons.after(this.#layers.element);
     el.append(root);
     stop.addEventListener("click", () => session.stop(), { signal });
     again.addEventListener("click", () => controls.isValid && session.start(true, controls.choice), { signal });
@@ -66,6 +70,7 @@ export class BenchmarkView {
     if (root.clientWidth === 0) return;
     const width = Math.max(MIN_WIDTH, root.clientWidth);
     if (this.#drawn?.snapshot !== snapshot || this.#drawn.width !== width) this.#drawResults(snapshot, width);
+    this.#layers.draw(view, width);
   }
 
   #drawResults(snapshot: Snapshot, width: number): void {

@@ -6,6 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import type { ModelFormat } from "../protocol";
 import { type Enter, type Unwatch, watchLayers, watchNodes } from "./attribution";
+import { insideLayers } from "./insideLayers";
 
 export type ModelFiles = {
   format: ModelFormat;
@@ -19,6 +20,8 @@ export type ModelFiles = {
 export type LoadedModel = {
   /** One run. Outputs stand in the order of `ModelFiles.outputs`; hand them to `release`. */
   predict: (feed: ReadonlyMap<string, tf.Tensor>) => Promise<tf.Tensor[]> | tf.Tensor[];
+  /** Tensors inside, see LayerTensor in artifacts.py; each once. The caller disposes them. */
+  inside: (feed: ReadonlyMap<string, tf.Tensor>, tensors: readonly string[]) => Promise<tf.Tensor[]>;
   /** Dispose outputs, but never what is also an input or a weight. */
   release: (outputs: readonly tf.Tensor[], feed: ReadonlyMap<string, tf.Tensor>) => void;
   dispose: () => void;
@@ -51,6 +54,10 @@ function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
       const result = model.predict(files.inputs.map((name) => input(name, feed)));
       return Array.isArray(result) ? result : [result];
     },
+    inside: async (feed, tensors) => {
+      const inputs = files.inputs.map((name) => input(name, feed));
+      return insideLayers(model, tensors, () => tf.dispose(model.predictOnBatch(inputs)));
+    },
     release: releaser(weights),
     dispose: () => model.dispose(),
     watch: (enter) => watchLayers(model, enter),
@@ -60,13 +67,20 @@ function wrapLayers(model: LayersModel, files: ModelFiles): LoadedModel {
 function wrapGraph(model: GraphModel, files: ModelFiles, asynchronous: boolean): LoadedModel {
   const weights = new Set(Object.values(model.weights).flatMap((tensors) => tensors.map((tensor) => tensor.id)));
   const asList = (result: tf.Tensor | tf.Tensor[]) => (Array.isArray(result) ? result : [result]);
+  const execute = (feed: ReadonlyMap<string, tf.Tensor>, fetched: string[]) => {
+    // TF.js resolves the keys of the model's signature, and adds captured resources to this object.
+    const named = Object.fromEntries(files.inputs.map((name) => [name, input(name, feed)]));
+    if (asynchronous) return model.executeAsync(named, fetched).then(asList);
+    return asList(model.execute(named, fetched));
+  };
   return {
-    predict: (feed) => {
-      // TF.js resolves the keys of the model's signature, and adds captured resources to this object.
-      const named = Object.fromEntries(files.inputs.map((name) => [name, input(name, feed)]));
-      if (asynchronous) return model.executeAsync(named, files.outputs).then(asList);
-      return asList(model.execute(named, files.outputs));
-    },
+    predict: (feed) => execute(feed, files.outputs),
+    // With its port no ref is a key of the signature.
+    inside: async (feed, tensors) =>
+      execute(
+        feed,
+        tensors.map((ref) => (ref.includes(":") ? ref : `${ref}:0`)),
+      ),
     release: releaser(weights),
     dispose: () => model.dispose(),
     watch: (enter) => watchNodes(model, enter),

@@ -84,6 +84,8 @@ export class Runtime {
         return this.#port.post({ kind: "loaded", id, loadMs: await this.#load(command.feed) });
       case "infer":
         return this.#infer(id, command.feed);
+      case "lookInside":
+        return this.#lookInside(id, command.feed, command.tensors);
       case "measure":
         this.#batch = await measure({
           model: this.#loaded(),
@@ -142,6 +144,20 @@ export class Runtime {
       if (this.#gpuIsLost()) throw new GpuLostError();
       model.release(tensors, feed);
       this.#port.post({ kind: "inferred", id, latencyMs, outputs }, outputs.buffers);
+    } finally {
+      if (!timed) tf.dispose([...feed.values()]);
+    }
+  }
+
+  async #lookInside(id: number, index: number, tensors: readonly string[]): Promise<void> {
+    const model = this.#loaded();
+    const timed = index === this.#timed;
+    const feed = timed ? this.#timedFeed : feedTensors(this.#feed(index));
+    try {
+      const found = await model.inside(feed, tensors);
+      const outputs = await readTensors(tensors, found);
+      model.release(found, feed);
+      this.#port.post({ kind: "inside", id, outputs }, outputs.buffers);
     } finally {
       if (!timed) tf.dispose([...feed.values()]);
     }
