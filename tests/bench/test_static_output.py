@@ -68,7 +68,7 @@ def test_before_the_end_it_says_why_there_is_nothing() -> None:
     )
     shown = '<div class="tfjs-magic-static" data-widget="w"><p>{}</p></div>'
     assert static_html("w", snapshot, None) == shown.format("The benchmark was not run: no browser opened it.")
-    begun = start(snapshot, "p")
+    begun = start(snapshot, "p", [state["job"] for state in snapshot["jobs"]])
     assert static_html("w", begun, None) == shown.format("The benchmark had not ended when this was saved.")
 
 
