@@ -102,12 +102,14 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
     # _SwitchN and conditions, since control inputs say what runs, and what a branch returns is held back by a Switch.
     # Repeats while their Tile is whole: merge_axes cuts it.
+    # Sizes before lists, whose length may be one.
     "lower ops": _passes(
         lower_switch_n,
         fold_conditions,
         strip_control_inputs,
         remove_identities,
         count_axis_from_front,
+        fold_sizes,
         resolve_tensor_lists,
         lower_arithmetic,
         lower_audio,
