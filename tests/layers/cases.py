@@ -609,7 +609,22 @@ RECURRENT: Cases = {
         )
         for mode in ("concat", "sum", "mul", "ave", None)
     },
-    "Bidirectional-GRU": lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3, reset_after=False))),
+    **{
+        f"Bidirectional-GRU-{mode}": lambda mode=mode: on(
+            SEQUENCE, layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=mode)
+        )
+        for mode in ("concat", "sum", "mul", "ave")
+    },
+    "Bidirectional-GRU-last": lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3, dropout=0.2))),
+    "Bidirectional-GRU-backwards": lambda: on(
+        SEQUENCE,
+        layers.Bidirectional(
+            layers.GRU(3, go_backwards=True, return_sequences=True),
+            backward_layer=layers.GRU(3, return_sequences=True),
+        ),
+    ),
+    "Bidirectional-GRU-one-step": lambda: on((1, 4), layers.Bidirectional(layers.GRU(3, return_sequences=True))),
+    "Bidirectional-GRU-reset-before": lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3, reset_after=False))),
     "Bidirectional-backwards": lambda: on(
         SEQUENCE, layers.Bidirectional(layers.SimpleRNN(3, go_backwards=True), backward_layer=layers.SimpleRNN(3))
     ),

@@ -299,7 +299,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: on((2, *SEQUENCE), layers.TimeDistributed(layers.GRU(3), name="bad")),
         "wraps a GRU",
     ),
-    "Bidirectional-GRU": (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
+    "Bidirectional-GRU": (
+        lambda: on(SEQUENCE, lambda x: layers.Bidirectional(layers.GRU(3), merge_mode=None, name="bad")(x)[0]),
+        "two outputs",
+    ),
+    "Bidirectional-GRU-any-length": (
+        lambda: on((None, 4), layers.Bidirectional(layers.GRU(3, name="bad"))),
+        "reset_after=True",
+    ),
     "Bidirectional-unlike": (
         lambda: on(
             SEQUENCE,
@@ -418,7 +425,7 @@ def test_what_tfjs_cannot_hold_is_refused(case: str) -> None:
     ("build", "reason"),
     [
         (lambda: on(IMAGE, layers.AutoContrast(name="bad")), "no layer that computes"),  # Keras sets training=True
-        (lambda: on(SEQUENCE, layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
+        (lambda: on((None, 4), layers.Bidirectional(layers.GRU(3), name="bad")), "reset_after=True"),
         (lambda: on(SEQUENCE, layers.RNN(layers.StackedRNNCells([layers.GRUCell(3)]))), "reset_after=True"),
     ],
 )

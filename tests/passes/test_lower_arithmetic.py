@@ -62,6 +62,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
         tf.linalg.cross(x[..., :3], x[..., 1:4]),
         tf.linalg.cross(_integers(x)[..., :3], _integers(x)[..., 2:5]),
     ),
+    "L2Loss": lambda x: tf.stack([tf.nn.l2_loss(x), tf.nn.l2_loss(x[0, 0, 0]), tf.linalg.global_norm([x, x[0] - 1])]),
     "LeftShift": lambda x: (
         tf.bitwise.left_shift(_integers(x), 29 if EXACT else 20),
         tf.bitwise.left_shift(_integers(x), _integers(x) * (5 if EXACT else 2)),

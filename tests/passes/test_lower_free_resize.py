@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
 from tfjs_magic.passes import lower_free_resize
 
@@ -67,6 +68,15 @@ def test_size_is_fed(tfjs_node: TfjsNode, method: str) -> None:
     rng = np.random.default_rng(0)
     feeds = [{"x": 99 * rng.random((2, 9, 8, 3), np.float32), "n": np.int32(sides)} for sides in ((5, 20), (11, 6))]
     check_lowering(tfjs_node, PASSES, function, *specs, feeds=feeds)
+
+
+@pytest.mark.skipif(not {"cpu", "wasm"}.issuperset(BACKENDS), reason="drivers of GPUs need not keep NaN")
+def test_nan_stays_where_it_is(tfjs_node: TfjsNode) -> None:
+    function = lambda x: _resized(x, (7, 5), "ResizeBicubic", half_pixel_centers=True)  # noqa: E731
+    feeds = [{"x": np.random.default_rng(seed).normal(size=(2, *sides, 3))} for seed, sides in enumerate(SIDES)]
+    for feed in feeds:
+        feed["x"][0, 4, 3, 1], feed["x"][1, 0, 0, 0] = np.nan, np.inf
+    check_lowering(tfjs_node, PASSES, function, FREE, feeds=feeds)
 
 
 def test_one_size_is_unknown(tfjs_node: TfjsNode) -> None:

@@ -55,12 +55,15 @@ def test_causal_attention_does_not_see_the_future(tfjs_node: TfjsNode) -> None:
         assert_matches(tfjs_node.run(web, feed), reference)
 
 
-@pytest.mark.parametrize(
-    ("function", "shape", "reason"),
-    [
-        (lambda x: _band(x, 0, 1), None, "the rank is unknown"),
-        (lambda x: _band(x, tf.cast(x[0, 0], tf.int32), 1), (2, 2), "a bound of the band is computed"),
-    ],
-)
-def test_refuses(function: Callable[[Any], Any], shape: Any, reason: str) -> None:
-    assert refusals([lower_matrix_band_part.PASS], function, tf.TensorSpec(shape, name="x")) == {reason}
+@pytest.mark.parametrize("shape", [(3, 5), (None, 5)], ids=str)
+def test_bounds_are_fed(tfjs_node: TfjsNode, shape: Any) -> None:
+    function = lambda x, n: (_band(x, n[0], n[1]), _band(x, n[1], -1), _band(x, 0, n[0]))  # noqa: E731
+    specs = tf.TensorSpec(shape, name="x"), tf.TensorSpec((2,), tf.int32, name="n")
+    rng = np.random.default_rng(0)
+    feeds = [{"x": rng.normal(size=(3, 5)), "n": np.int32(bounds)} for bounds in ((0, 2), (-1, 1), (2, -3))]
+    check_lowering(tfjs_node, [lower_matrix_band_part.PASS], function, *specs, feeds=feeds)
+
+
+def test_refuses() -> None:
+    function = lambda x: _band(x, 0, 1)  # noqa: E731
+    assert refusals([lower_matrix_band_part.PASS], function, tf.TensorSpec(None, name="x")) == {"the rank is unknown"}

@@ -9,10 +9,12 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, refusals
 from tfjs_magic.passes import fold_constants, fold_sizes, lower_resize
 
 raw = tf.raw_ops
+GPU = not {"cpu", "wasm"}.issuperset(BACKENDS)
 
 
 @pytest.mark.parametrize("size", [(13, 5), (4, 20), (9, 8)])
@@ -43,6 +45,21 @@ def test_old_ones_and_integers(tfjs_node: TfjsNode, resize: Any) -> None:
     feeds = [{"x": np.random.default_rng(seed).integers(0, 255, (2, 9, 8, 4)).astype(np.int32)} for seed in (1, 2)]
     spec = tf.TensorSpec((None, 9, 8, 4), tf.int32, name="x")
     check_lowering(tfjs_node, [lower_resize.PASS], resize, spec, feeds=feeds)
+
+
+@pytest.mark.skipif(GPU, reason="drivers of GPUs need not keep NaN")
+@pytest.mark.parametrize("method", ["bicubic", "area", "antialias"])
+def test_nan_stays_where_it_is(tfjs_node: TfjsNode, method: str) -> None:
+    options = {"method": method} if method != "antialias" else {"antialias": True}
+    function = lambda x: tf.image.resize(x * 1.0, (6, 5), **options)  # noqa: E731
+    feeds = [{"x": np.random.default_rng(seed).normal(size=(2, 9, 8, 3)).astype(np.float32)} for seed in (1, 2)]
+    for feed in feeds:
+        feed["x"][0, 4, 3, 1] = feed["x"][1, 0, 0, 0] = np.nan
+        if method != "bicubic":  # TensorFlow multiplies what lies at the border by 0, too
+            feed["x"][0, 8, 7, 2] = np.inf
+    spec = tf.TensorSpec((None, 9, 8, 3), name="x")
+    after = [fold_sizes.PASS, fold_constants.PASS]
+    check_lowering(tfjs_node, [lower_resize.PASS], function, spec, feeds=feeds, after=after)
 
 
 def test_refuses_unknown_sizes() -> None:

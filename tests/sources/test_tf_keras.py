@@ -111,6 +111,12 @@ def test_models_in_memory(tfjs_node: TfjsNode, build: Callable[[], Any]) -> None
     assert web.reference.changed()
 
 
+def test_sequences_of_known_length_need_no_loop() -> None:
+    web = convert(_recurrent(), format="graph")
+    assert not any("executeAsync" in note for note in web.report.notes)
+    assert not any(op.startswith("TensorList") for op in web.report.ops)
+
+
 def test_an_unbuilt_model_says_what_to_do() -> None:
     with pytest.raises(UnsupportedModelError, match=r"Keras 2 model 'sequential.*' has no known inputs"):
         convert(tf_keras.Sequential([layers.Dense(2)]))

@@ -19,6 +19,7 @@ from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph import grappler
 from tfjs_magic.graph.evaluate import evaluate
 from tfjs_magic.graph.graph_def import graph_node
+from tfjs_magic.graph.list_lengths import tell_lengths
 from tfjs_magic.graph.refs import Ref, closure, node_of, port_of
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
@@ -65,6 +66,7 @@ def unroll_loops(
     graph_def, done, left = function.graph_def, list[_Loop](), list[_Unknown]()
     while _has_loops(graph_def):
         graph_def = _folded(graph_def, [*kept, *effects])
+        tell_lengths(graph_def, _static_values)
         found = _measured(graph_def, kept, mode, _MOST_NODES - sum(loop.nodes for loop in done))
         loops = [loop for loop in found if isinstance(loop, _Loop)]
         left = [loop for loop in found if isinstance(loop, _Unknown)]

@@ -11,7 +11,7 @@ import numpy as np
 from tfjs_magic.layers.activation_functions import HARD_SIGMOID_SCALE, plain_activation
 from tfjs_magic.layers.keras_objects import is_builtin, is_keras_name, plain
 from tfjs_magic.layers.mapping import CallShapes, LayerMapping, LayerView
-from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, tfjs
+from tfjs_magic.layers.tfjs_layer import TfjsLayer, TfjsLayers, chain, merge, tfjs
 from tfjs_magic.layers.unrolled_gru import unrolled_gru
 
 _KERNELS = ("kernel", "recurrent", "bias")
@@ -174,7 +174,7 @@ def bidirectional(view: LayerView) -> TfjsLayers:
     if mapped[0][0].class_name == "RNN":
         view.refuse("It wraps an RNN of cells, which TF.js cannot build twice.", "Wrap SimpleRNN, LSTM or GRU instead.")
     if len(mapped[0]) > 1:
-        return view.refuse(_RESET_AFTER, _WAY_OUT)
+        return _merged(view, *mapped)
     base = wrapper.forward_layer.name.removeprefix("forward_")
     weights = {
         f"{direction}_{base}/{name}": variable
@@ -183,6 +183,26 @@ def bidirectional(view: LayerView) -> TfjsLayers:
     }
     config = {"merge_mode": merge_mode, "layer": _inner_config(base, mapped[0][0])}
     return tfjs("Bidirectional", config, weights)
+
+
+def _merged(view: LayerView, forward: TfjsLayers, backward: TfjsLayers) -> TfjsLayers:
+    """Merge what unrolled layers give; the steps of the backward one are put into the order of the forward one's."""
+    if (mode := view.value("merge_mode")) not in _MERGED_BY:
+        return view.refuse(f"{_RESET_AFTER[:-1]}, and merge_mode={mode}, which gives two outputs.", _WAY_OUT)
+    *steps, last = backward
+    if last.class_name == "Concatenate":
+        last = dataclasses.replace(last, inputs=(last.inputs or ())[::-1])
+    class_name, config = _MERGED_BY[mode]
+    return merge(class_name, forward, (*steps, last), config=config)
+
+
+#: How Bidirectional merges → the layer that does so.
+_MERGED_BY: Mapping[str | None, tuple[str, dict[str, Any]]] = {
+    "concat": ("Concatenate", {"axis": -1}),
+    "sum": ("Add", {}),
+    "mul": ("Multiply", {}),
+    "ave": ("Average", {}),
+}
 
 
 def _inner_config(name: str, inner: TfjsLayer) -> dict[str, Any]:

@@ -58,6 +58,7 @@ from tfjs_magic.passes import (
     lower_sign_bit,
     lower_slice_update,
     lower_space_and_depth,
+    lower_sparse_matmul,
     lower_spectrum,
     lower_switch_n,
     lower_text_moves,
@@ -102,12 +103,14 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # Control inputs first: they keep dead reads alive and count as consumers, which every match asks for. Before that
     # _SwitchN and conditions, since control inputs say what runs, and what a branch returns is held back by a Switch.
     # Repeats while their Tile is whole: merge_axes cuts it.
+    # Sizes before lists, whose length may be one.
     "lower ops": _passes(
         lower_switch_n,
         fold_conditions,
         strip_control_inputs,
         remove_identities,
         count_axis_from_front,
+        fold_sizes,
         resolve_tensor_lists,
         lower_arithmetic,
         lower_audio,
@@ -140,6 +143,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_shape_n,
         lower_sign_bit,
         lower_slice_update,
+        lower_sparse_matmul,
         lower_text_moves,
         lower_vector_select,
         pad_empty_reductions,

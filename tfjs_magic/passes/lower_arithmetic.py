@@ -230,6 +230,13 @@ def _euclidean_norm(new: Lowering, match: _Match) -> None:
     new.replace("Sqrt", squares, T=match.dtype)
 
 
+def _half_of_squares(new: Lowering, match: _Match) -> None:
+    """Σx² / 2, over all axes."""
+    flat = new.vector(new.add("Square", *match.node.inputs, T=match.dtype), match.dtype)
+    total = new.add("Sum", flat, new.constant([0]), T=match.dtype, Tidx=INT32, keep_dims=False)
+    new.replace("Mul", total, new.constant(0.5, match.dtype), T=match.dtype)
+
+
 def _truncated(new: Lowering, match: _Match) -> None:
     """Cut towards zero: x // y, and 1 more where that is negative and leaves a rest; -2³¹ has no absolute value."""
     operands, zero = match.node.inputs, new.constant(0, match.dtype)
@@ -315,6 +322,7 @@ _FORMS: dict[str, Callable[[Lowering, _Match], None]] = {
     "FloorDiv": _floor_divided,
     "Inv": _renamed("Reciprocal"),
     "Invert": _inverted,
+    "L2Loss": _half_of_squares,
     "LeftShift": _shifted_left,
     "Mod": _remainder,
     "MulNoNan": _unless_zero("Mul", 1),
@@ -341,6 +349,7 @@ _DTYPES: dict[str, frozenset[str]] = {
     "Asinh": frozenset({"float16", "float32", "float64"}),
     "Inv": frozenset({"float32"}),
     "Invert": frozenset({"int32"}),
+    "L2Loss": frozenset({"float32"}),
     "LeftShift": frozenset({"int32"}),
     "Neg": _INTEGERS,
     "Square": _INTEGERS,

@@ -1,9 +1,10 @@
-"""Lower resizes of images of any size, which TF.js lacks, to two products with matrices that are computed there.
+"""Lower resizes of images of any size, which TF.js lacks, to weighted sums over the rows, then over the columns.
 
 Given:   y = ResizeBicubic(x, size), ResizeArea(x, size)      x (N, H, W, C), a size known only in the browser
-Result:  y = B · (A · x)                          A (H', H) over the rows, B (W', W) over the columns
-         bicubic: A[i, j] = the weights of the four values around scale·i, by a table of 1024 steps
-         area: A[i, j] = how much of scale·i … scale·(i + 1) lies in j … j + 1, by scale
+Result:  bicubic: y[i] = Σ w[i, k] · x[j + k]     of the four rows around scale·i, w by a table of 1024 steps
+         area: y = A · x                          A[i, j] = how much of scale·i … scale·(i + 1) is in j … j + 1
+
+A · x makes NaN of a whole image where one pixel is NaN or infinite.
 
 Sizes that are known are left to ``lower_resize``.
 
@@ -14,6 +15,7 @@ Source: TensorFlow ``core/kernels/image/resize_bicubic_op.cc`` and ``resize_area
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -68,8 +70,8 @@ class _Scale:
         return self.new.expand(self.cast(self.new.range(size)), axis, FLOAT32)
 
 
-def _bicubic(scale: _Scale, *, is_centred: bool) -> Ref:
-    """Return the matrix (made, old). Beyond the image there is nothing where pixels are centred, else its edge."""
+def _bicubic(scale: _Scale, data: Ref, rest: int | Ref, *, is_centred: bool) -> Ref:
+    """Resize the second of three axes. Beyond the image there is nothing where pixels are centred, else its edge."""
     new = scale.new
     places = scale.numbers(scale.made, 1)
     if is_centred:
@@ -83,14 +85,13 @@ def _bicubic(scale: _Scale, *, is_centred: bool) -> Ref:
     attrs: dict[str, Attr] = {"Tparams": FLOAT32, "Tindices": INT32, "Taxis": INT32, "batch_dims": 0}
     weights = new.add("GatherV2", table, index, new.constant(0), **attrs)
     around = scale("AddV2", first, new.constant([[-1, 0, 1, 2]], "float32"))
-    if not is_centred:
-        around = scale("Maximum", scale("Minimum", around, scale("Sub", scale.cast(scale.old), 1)), 0)
-    belongs = scale("Equal", new.expand(around, 2, FLOAT32), scale.cast(new.range(scale.old)))
-    chosen = scale("SelectV2", belongs, new.expand(weights, 2, FLOAT32), 0)
-    matrix = scale("Sum", chosen, new.constant([1]), Tidx=INT32, keep_dims=False)
-    if not is_centred:
-        return matrix
-    return scale("RealDiv", matrix, scale("Sum", matrix, new.constant([1]), Tidx=INT32, keep_dims=True))
+    rows = scale("Maximum", scale("Minimum", around, scale("Sub", scale.cast(scale.old), 1)), 0)
+    if is_centred:
+        weights = scale("SelectV2", scale("Equal", rows, around), weights, 0)
+        total = scale("Sum", weights, new.constant([1]), Tidx=INT32, keep_dims=True)
+        weights = scale("RealDiv", weights, total)
+    taken = new.add("Cast", new.vector(rows, FLOAT32), SrcT=FLOAT32, DstT=INT32)
+    return new.weighed(data, taken, weights, [scale.made, 4, rest])
 
 
 def _table(a: float) -> Array:
@@ -102,9 +103,9 @@ def _table(a: float) -> Array:
     return np.stack([outer, inner, inner[::-1], outer[::-1]], 1)
 
 
-def _area(scale: _Scale) -> Ref:
-    """Return the matrix (made, old); the last value goes on beyond the edge, and the only one everywhere."""
-    step = scale.step
+def _area(scale: _Scale, data: Ref, _: int | Ref) -> Ref:
+    """Resize the second of three axes; the last value goes on beyond the edge, and the only one everywhere."""
+    new, step = scale.new, scale.step
     number = scale.numbers(scale.made, 1)
     begin, end = scale("Mul", number, step), scale("Mul", scale("AddV2", number, 1), step)
     left = scale.numbers(scale.old, 0)
@@ -112,7 +113,8 @@ def _area(scale: _Scale) -> Ref:
     right = scale("SelectV2", is_last, _FAR, scale("AddV2", left, 1))
     shared = scale("Sub", scale("Minimum", end, right), scale("Maximum", begin, left))
     shares = scale("RealDiv", scale("Maximum", shared, 0), step)
-    return scale("SelectV2", scale("Greater", step, 0), shares, 1) if scale.corners else shares
+    matrix = scale("SelectV2", scale("Greater", step, 0), shares, 1) if scale.corners else shares
+    return new.add("BatchMatMulV2", new.expand(matrix, 0, FLOAT32), data, T=FLOAT32, adj_x=False, adj_y=False)
 
 
 def _apply(_graph: Graph, node: Node) -> None:
@@ -124,18 +126,12 @@ def _apply(_graph: Graph, node: Node) -> None:
     if dtype != FLOAT32:
         data = new.add("Cast", data, SrcT=dtype, DstT=FLOAT32)
     scales = [_Scale(new, old, now, corners) for old, now in zip((height, width), made, strict=True)]
-    if node.op == "ResizeArea":
-        rows, columns = map(_area, scales)
-    else:
-        is_centred = node.attrs.get("half_pixel_centers", False) is True
-        rows, columns = (_bicubic(scale, is_centred=is_centred) for scale in scales)
-    data = _product(new, rows, new.reshape(data, [-1, height, new.integer("Mul", width, channels)], FLOAT32))
-    data = _product(new, columns, new.reshape(data, [-1, width, channels], FLOAT32))
+    centred = node.attrs.get("half_pixel_centers", False) is True
+    resize = _area if node.op == "ResizeArea" else functools.partial(_bicubic, is_centred=centred)
+    rest = new.integer("Mul", width, channels)
+    data = resize(scales[0], new.reshape(data, [-1, height, rest], FLOAT32), rest)
+    data = resize(scales[1], new.reshape(data, [-1, width, channels], FLOAT32), channels)
     new.replace("Reshape", data, new.dims([-1, *made, channels]), T=FLOAT32, Tshape=INT32)
-
-
-def _product(new: Lowering, matrix: Ref, data: Ref) -> Ref:
-    return new.add("BatchMatMulV2", new.expand(matrix, 0, FLOAT32), data, T=FLOAT32, adj_x=False, adj_y=False)
 
 
 PASS = Rewrite(__name__, frozenset({"ResizeArea", "ResizeBicubic"}), _match, _apply)

@@ -4,9 +4,10 @@ Given:   y = MatrixBandPart(x, lower, upper)      x (…, M, N)
 Result:  y = SelectV2(band, x, 0)                 band (M, N) constant: -lower ≤ column - row ≤ upper
          y = LogicalAnd(x, band)                  for bool
 
-A negative bound keeps that whole triangle. Where M or N is unknown, the band is compared in the browser.
+A negative bound keeps that whole triangle. Where M or N is unknown, or a bound computed, the band is compared in the
+browser.
 
-Refuses: a bound is computed; the rank is unknown.
+Refuses: the rank is unknown.
 Source: TensorFlow ``core/ops/array_ops.cc``, ``MatrixBandPart``.
 """
 
@@ -22,21 +23,24 @@ from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
+#: From the main diagonal, beyond any matrix.
+_FAR = 1 << 30
+
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
+    """The bounds are None where they are computed."""
+
     node: Node
-    lower: int
-    upper: int
+    lower: int | None
+    upper: int | None
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
-    lower, upper = (graph.constant(ref) for ref in node.inputs[1:3])
-    if lower is None or upper is None:
-        return Miss("a bound of the band is computed")
     if graph.shape(node.inputs[0]) is None:
         return Miss("the rank is unknown")
-    return _Match(node, int(lower), int(upper))
+    bounds = (graph.constant(ref) for ref in node.inputs[1:3])
+    return _Match(node, *(None if bound is None else int(bound) for bound in bounds))
 
 
 def _apply(graph: Graph, match: _Match) -> None:
@@ -44,33 +48,38 @@ def _apply(graph: Graph, match: _Match) -> None:
     x, dtype = node.inputs[0], node.attrs["T"]
     assert isinstance(dtype, DType)
     rows, columns = (graph.shape(x) or ())[-2:]
-    if rows is not None and columns is not None:
-        band = new.constant(_band(np.arange(columns) - np.arange(rows)[:, None], match), "bool")
-    else:
-        band = _computed_band(new, x, match)
+    known = rows is not None and columns is not None and match.lower is not None and match.upper is not None
+    band = new.constant(_band(match, rows or 0, columns or 0), "bool") if known else _computed_band(new, match)
     if dtype == "bool":
         new.replace("LogicalAnd", x, band)
     else:
         new.replace("SelectV2", band, x, new.constant(0, str(dtype)), T=dtype)
 
 
-def _band(offsets: Array, match: _Match) -> Array:
-    band = np.ones(offsets.shape, np.bool_)
-    if match.lower >= 0:
-        band &= offsets >= -match.lower
-    if match.upper >= 0:
-        band &= offsets <= match.upper
-    return band
+def _band(match: _Match, rows: int, columns: int) -> Array:
+    offsets = np.arange(columns) - np.arange(rows)[:, None]
+    lower, upper = (np.inf if bound is None or bound < 0 else bound for bound in (match.lower, match.upper))
+    return (offsets >= -lower) & (offsets <= upper)
 
 
-def _computed_band(new: Lowering, x: Ref, match: _Match) -> Ref:
+def _computed_band(new: Lowering, match: _Match) -> Ref:
     """Compare column - row with the bounds."""
+    x, lower, upper = match.node.inputs
     rows, columns = (new.range(new.size(x, axis)) for axis in (-2, -1))
-    offsets = new.add("Sub", columns, new.expand(rows, 1, INT32), T=INT32)
-    least = new.constant(-match.lower if match.lower >= 0 else np.iinfo(np.int32).min)
-    most = new.constant(match.upper if match.upper >= 0 else np.iinfo(np.int32).max)
-    above = new.add("GreaterEqual", offsets, least, T=INT32)
-    return new.add("LogicalAnd", above, new.add("LessEqual", offsets, most, T=INT32))
+    rows = new.expand(rows, 1, INT32)
+    kept = (
+        new.add("LessEqual", new.add("Sub", one, other, T=INT32), _most(new, ref, known), T=INT32)
+        for one, other, ref, known in ((rows, columns, lower, match.lower), (columns, rows, upper, match.upper))
+    )
+    return new.add("LogicalAnd", *kept)
+
+
+def _most(new: Lowering, bound: Ref, known: int | None) -> Ref:
+    """Return a bound, or more than any matrix has where it is negative."""
+    if known is not None:
+        return new.constant(known if known >= 0 else _FAR)
+    is_negative = new.add("Less", bound, new.constant(0), T=INT32)
+    return new.add("SelectV2", is_negative, new.constant(_FAR), bound, T=INT32)
 
 
 PASS = Rewrite(__name__, frozenset({"MatrixBandPart"}), _match, _apply)

@@ -109,6 +109,20 @@ class Lowering:
         self._graph.set_shape(numbers, (None,))
         return numbers
 
+    def weighed(self, data: Ref, index: Ref, weights: Ref, sizes: Sequence[int | Ref]) -> Ref:
+        """Return Σₖ weights[i, k] · data[b, index[i, k], r]: rows that are not looked up have no say, be they NaN.
+
+        Args:
+            data: (b, rows, r), float32.
+            index: (i · k,), int32.
+            weights: (i, k), float32.
+            sizes: i, k and r.
+        """
+        attrs: dict[str, Attr] = {"Tparams": FLOAT32, "Tindices": INT32, "Taxis": INT32, "batch_dims": 0}
+        taken = self.reshape(self.add("GatherV2", data, index, self.constant(1), **attrs), [-1, *sizes], FLOAT32)
+        scaled = self.add("Mul", taken, self.expand(weights, 2, FLOAT32), T=FLOAT32)
+        return self.add("Sum", scaled, self.constant([2]), T=FLOAT32, Tidx=INT32, keep_dims=False)
+
     def expand(self, ref: Ref, axis: int, dtype: DType) -> Ref:
         """Add an axis of size 1."""
         return self.add("ExpandDims", ref, self.constant(axis), T=dtype, Tdim=INT32)
