@@ -176,6 +176,7 @@ class ConversionReport:
         trainable: Whether TF.js can train the result.
         ops: Op type (layer class for a layers model) → how many executed nodes have it.
         backends: Backend → the ops that it lacks; empty when it can run everything.
+        caveats: Backend → what may come out otherwise there, depending on the values, a sentence each.
         passes: What each graph pass did.
         notes: Lossy or unusual things that the user should know, once each.
         advice: What would make it smaller or faster, with the numbers; at most three sentences.
@@ -187,6 +188,7 @@ class ConversionReport:
     trainable: bool = False
     ops: Mapping[str, int] = dataclasses.field(default_factory=dict)
     backends: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    caveats: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     passes: tuple[PassReport, ...] = ()
     notes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

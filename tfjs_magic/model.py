@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.artifacts import Array, Artifacts, ConversionReport
 from tfjs_magic.errors import UnsupportedModelError, reason_of
+from tfjs_magic.graph.shapes import infer_shapes
 from tfjs_magic.layers.classes import layer_classes
+from tfjs_magic.ops.caveats import caveats
 from tfjs_magic.ops.check import count_ops, missing_per_backend
 from tfjs_magic.options import BenchmarkOptions
 from tfjs_magic.sources.boundary import one_sentence
@@ -115,7 +117,15 @@ def op_report(model: Artifacts) -> ConversionReport:
         if model.format == "layers-model":
             return dataclasses.replace(model.report, ops=layer_classes(model.topology))
         graphs = graphs_of(model)
-        return dataclasses.replace(model.report, ops=count_ops(*graphs), backends=missing_per_backend(*graphs))
+        for graph in graphs:
+            graph.sort()
+            infer_shapes(graph)
+        return dataclasses.replace(
+            model.report,
+            ops=count_ops(*graphs),
+            backends=missing_per_backend(*graphs),
+            caveats=caveats(*graphs),
+        )
     except (UnsupportedModelError, *DAMAGES) as error:
         note = f"What it holds was not checked: {reason_of(error)}."
         return dataclasses.replace(model.report, notes=(*model.report.notes, note))

@@ -243,6 +243,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     from tfjs_magic.graph.tables import initializer  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_constants, graph_topology  # noqa: PLC0415
     from tfjs_magic.graph.vocabularies import vocabularies  # noqa: PLC0415
+    from tfjs_magic.ops.caveats import caveats  # noqa: PLC0415
     from tfjs_magic.ops.check import check_ops, count_ops, refuse_missing_ports  # noqa: PLC0415
     from tfjs_magic.passes import PIPELINE, run_passes  # noqa: PLC0415
 
@@ -287,6 +288,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
             reasons=reasons,
             ops=count_ops(graph),
             backends=missing_per_backend(graph),
+            caveats=caveats(graph),
             passes=passes,
             notes=(
                 *source.notes,
@@ -310,18 +312,12 @@ def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:
 
 
 def _graph_notes(graph: Graph) -> Iterator[str]:
-    from tfjs_magic.graph.large_integers import large_integers  # noqa: PLC0415 - as above
-    from tfjs_magic.ops.check import needs_async, random_ops  # noqa: PLC0415
+    from tfjs_magic.ops.check import needs_async, random_ops  # noqa: PLC0415 - as above
 
     if needs_async(graph):
         yield _ASYNC_NOTE
     if found := random_ops(graph):
         yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
-    if any(node.op in {"ArgMax", "ArgMin"} for node in graph):
-        yield "On webgpu, ArgMax and ArgMin may find another than the first of values that are equal."
-    if nodes := large_integers(graph):
-        named = quoted_list((node.name for node in nodes), limit=3)
-        yield f"webgl and webgpu keep integers as float32: beyond 2^24 (16777216) digits may be lost, in {named}."
 
 
 _PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."

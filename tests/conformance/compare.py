@@ -18,8 +18,8 @@ GPU_TOLERANCE = 3e-4
 TELLING_FACTOR = 100.0
 
 
-def relative_error(actual: Array, expected: Array) -> float:
-    """Return the largest absolute difference, relative to the largest reference value.
+def relative_error(actual: Array, expected: Array, *, least: float = 0.0) -> float:
+    """Return the largest absolute difference, relative to the largest reference value, or to ``least`` if that is more.
 
     NaN and infinities must stand in the same places, else the error is infinite. Booleans, integers and strings are
     right or wrong: 0 or infinite.
@@ -35,13 +35,17 @@ def relative_error(actual: Array, expected: Array) -> float:
     if not finite.any():
         return 0.0
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
-    scale = float(np.abs(expected[finite]).max())
+    scale = max(float(np.abs(expected[finite]).max()), least)
     error = float(np.abs(actual[finite].astype(wide) - expected[finite].astype(wide)).max())
     return error if error == 0 else error / max(scale, float(np.finfo(np.float32).tiny))
 
 
 def assert_matches(
-    actual: Mapping[str, Array], reference: Mapping[str, Array], *, tolerance: float = FLOAT32_TOLERANCE
+    actual: Mapping[str, Array],
+    reference: Mapping[str, Array],
+    *,
+    tolerance: float = FLOAT32_TOLERANCE,
+    least: Mapping[str, float] | None = None,
 ) -> None:
     """Assert that every output has the reference's name, shape, kind and values.
 
@@ -49,6 +53,7 @@ def assert_matches(
         actual: What TF.js gave.
         reference: What the source gave; anything that ``np.asarray`` takes.
         tolerance: Allowed error relative to the largest reference value of each output.
+        least: Output → what its largest value is taken for if it is less, by default nothing.
     """
     assert sorted(actual) == sorted(reference)
     if getattr(actual, "backend", "cpu") in {"webgl", "webgpu"}:
@@ -57,7 +62,7 @@ def assert_matches(
         got = actual[name]
         assert got.shape == expected.shape, f"output '{name}' has shape {got.shape}; expected {expected.shape}"
         assert _family(got) == _family(expected), f"output '{name}' is {got.dtype}; expected {expected.dtype}"
-        error = relative_error(got, expected)
+        error = relative_error(got, expected, least=(least or {}).get(name, 0.0))
         assert error <= tolerance, f"output '{name}' is off by {error:.3g} of its largest value, allowed {tolerance:g}"
 
 

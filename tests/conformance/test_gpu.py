@@ -146,6 +146,7 @@ def _places(x: Any) -> Any:
     """X (4, 6)."""
     return {
         "largest": keras.ops.argmax(x, axis=1),
+        "first": (tf.argmax(tf.concat([x] * 9, 1) > 0, 1), tf.argmin(tf.cast(x > 0, N), 0)),
         "updated": keras.ops.slice_update(x, (1, 2), 2 * x[:2, :2]),
         "segments": tf.math.unsorted_segment_sum(x, [0, 1, 0, 2], 3),
         "loss": tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(-x), x),

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS
-from tests.passes.checks import check_lowering, refusals
+from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tfjs_magic.passes import lower_segments
 
 #: webgl has no maxima beyond ±1e20, which those of no values are.
@@ -56,6 +56,17 @@ def test_no_values_have_no_sum(tfjs_node: TfjsNode) -> None:
 def test_sorted(tfjs_node: TfjsNode, op: str) -> None:
     function = lambda x: getattr(tf.math, f"segment_{op.lower()}")(x, [0, 0, 1, 3, 3, 3, 4, 6])  # noqa: E731
     check_lowering(tfjs_node, [lower_segments.PASS], function, tf.TensorSpec((8, 3), name="x"), feeds=FEEDS)
+
+
+@pytest.mark.parametrize("op", [*OPS, "Mean"])
+def test_no_ids_have_no_segments(tfjs_node: TfjsNode, op: str) -> None:
+    def function(x: tf.Tensor, ids: tf.Tensor) -> list[tf.Tensor]:
+        return [getattr(tf.math, f"segment_{op.lower()}")(x, ids), tf.math.unsorted_segment_prod(x, ids, 2)]
+
+    specs = tf.TensorSpec((None, 3), name="x"), tf.TensorSpec((None,), tf.int32, name="ids")
+    feeds = [{"x": FEEDS[0]["x"][:n], "ids": np.int32([0, 0, 1])[:n]} for n in (0, 3)]
+    check_lowering(tfjs_node, [lower_segments.PASS], function, *specs, feeds=feeds)
+    check_on_gpu(tfjs_node, lambda x, ids: _unsorted("Sum")(x, ids, 2), *specs, feeds=feeds)
 
 
 @pytest.mark.skipif("Max" not in OPS, reason="webgl has no maxima beyond -1e20")

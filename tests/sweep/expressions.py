@@ -226,7 +226,7 @@ def subject(text: str, *, dtype: str = "float32", free: bool = False) -> Subject
     function = eval(f"lambda {', '.join(names)}: {text}", dict(_SPACES))
     concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
     feeds = telling(concrete, lambda seed: {name: _drawn(name, dtype, seed, free=free) for name in names})
-    return Subject(concrete, feeds, tolerance=_FLOAT16_TOLERANCE if "float16" in text else 1e-5, on_gpu=False)
+    return Subject(concrete, feeds, tolerance=_FLOAT16_TOLERANCE if "float16" in text else 1e-5)
 
 
 def telling(concrete: Any, draw: Callable[[int], dict[str, Array]]) -> list[dict[str, Array]]:

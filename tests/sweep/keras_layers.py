@@ -13,7 +13,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -185,7 +185,7 @@ def edge_cases() -> Iterator[Case]:
             chosen = {name: EDGES[name]}
             yield Case(
                 f"{layer_class.__name__}({name}={EDGES[name]})",
-                functools.partial(_on_cpus, functools.partial(_subject, layer_class, chosen)),
+                functools.partial(_subject, layer_class, chosen),
             )
 
 
@@ -196,10 +196,6 @@ def layers_model_edge_cases() -> Iterator[Case]:
 
 def _as_layers_model(case: Case) -> Case:
     return Case(case.name, lambda: dataclasses.replace(case.build(), options={"format": "layers"}))
-
-
-def _on_cpus(build: Callable[[], Subject]) -> Subject:
-    return dataclasses.replace(build(), on_gpu=False)
 
 
 def layer_classes() -> list[type[Any]]:
@@ -406,7 +402,7 @@ _MOST_AXES = 6
 
 def _at_rank(layer_class: type[Any], rank: int) -> Subject:
     dims = {"dims": tuple(range(rank, 0, -1))} if layer_class is layers.Permute else {}
-    return _on_cpus(functools.partial(_subject, layer_class, dims, rank=rank))
+    return _subject(layer_class, dims, rank=rank)
 
 
 def _layer(layer_class: type[Any], chosen: Mapping[str, Any]) -> Any:

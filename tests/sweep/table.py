@@ -20,24 +20,25 @@ approximate; 1e-4 for arithmetic, 2e-2 for `mixed_float16`, which TF.js computes
 what Keras's own output moves when the input moves by two roundings). Weights and batch-norm statistics are random; two
 samples differ.
 
-Every case runs on cpu and wasm, in Node, and on webgl and webgpu, in Chromium with **a GPU in software** (SwiftShader):
-see the README for a real one. Of cases of a layer's class, those run on the two GPU backends whose kernels (with their
-options, and the ranks and dtypes of what they take) are not all in earlier ones; of whole models, those of up to 5 M
-parameters; of layers at the edges (any number of axes, infinite options) and of functions of `keras.ops`, `tf` and
-`tf.raw_ops`, none. The others are **left out** there. One model after the other is loaded
-into the same process, and runs sample A, sample B and A again; on the GPU backends all three twice: as TF.js does it by
-default, where it leaves tensors of few values to the cpu, and with everything on the GPU.
+Every case runs on cpu and wasm, in Node, and on webgl and webgpu, in Chromium with **a GPU in software**
+(SwiftShader): see the README for a real one. Of the cases of a row, a layer's class or a function, those run on the
+two GPU backends whose kernels (with their options, and the ranks and dtypes of what they take) are not all in earlier
+ones; of whole models, those of up to 5 M parameters. The others are **left out** there. One model after the other is
+loaded into the same process, and runs sample A, sample B and A again; on the GPU backends all three twice: as TF.js
+does it by default, where it leaves tensors of few values to the cpu, and with everything on the GPU.
 
 `31 of 34` means that 31 cases are right on a backend, of the 34 that were its turn; `34`, that all are. **reported**:
-the conversion says what the backend lacks, so the case does not run there; the row names it. **refused** means one
-sentence and no model. **unproved**: TF.js reads from WebGPU what it has just computed, which a GPU in software cannot
-do. **finite**: exact but for infinities and NaN, which drivers need not keep. Cases that Keras or TensorFlow itself
-cannot compute are not counted; **–** marks them where they would have a row.
+the conversion says what the backend lacks, so the case does not run there, or which values come out otherwise: the
+case is wrong with these, and right with others. The row names it. **refused** means one sentence and no model.
+**unproved**: TF.js reads from WebGPU what it has just computed, which a GPU in software cannot do. **finite**:
+infinities and NaN, which drivers need not keep, are fed or are the result; with other values, or but for these, the
+case is exact. Cases that Keras or TensorFlow itself cannot compute are not counted; **–** marks them where they would
+have a row.
 
 Known, and not mended by any conversion: TF.js's kernels differ in what they make of NaN (`Maximum`, `Minimum` and
 `Relu6` drop it on wasm, `Sign` gives 0; webgl says that 0 / 0 is 1), and in sums and products that overflow int32.
-Tensors that the values of others leave empty (`boolean_mask` of nothing, twice) and batches of no rows may come out
-with another shape, or fail. Soft suppression of boxes drops one of two that are equal.
+Fed no rows, models may give another shape, or fail; so does what scatters nothing on a GPU, or maps over nothing.
+Soft suppression of boxes drops one of two that are equal.
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.node import TfjsNode
-from tests.sweep import keras_layers
+from tests.sweep import expressions, keras_layers
 from tests.sweep.groups import GROUPS, chosen, of_rows, updated
 from tests.sweep.subject import TRIED, Case, Outcome, State, outcome
 from tests.sweep.table import TABLE, committed, page, rows
@@ -75,3 +75,14 @@ def test_only_the_rows_that_ran_change_and_none_with_a_wrong_case() -> None:
     assert new[layers].pop("ELU") == f"| ELU | 2 | 1 of 2 | 1 of 2 | 1 of 2 | 1 of 2 | {reason} |"
     del table[layers]["ELU"]
     assert new == table
+
+
+def test_a_gpu_is_excused_for_what_the_report_names_and_for_infinities(tfjs_node: TfjsNode) -> None:
+    """And for nothing else: the same case has to be exact with other values."""
+    digits = outcome(expressions.case("x + 1", dtype="int32"), tfjs_node)
+    assert digits.backends == {**EXACT, "webgl": "reported", "webgpu": "reported"}
+    assert "beyond 2^24" in digits.detail
+    twice = outcome(expressions.case("tf.tensor_scatter_nd_update(vector, rows[:, None], weight[:3])"), tfjs_node)
+    assert twice.backends == {**EXACT, "webgl": "reported"}
+    odd = outcome(expressions.case("keras.ops.nancumprod(special, axis=2)"), tfjs_node)
+    assert {*odd.backends.values()} == {"exact", "finite"}

@@ -220,7 +220,7 @@ def _raw(op: str, dtype: str, *, highest: bool = True, free: bool = False) -> Su
         except Exception as error:  # noqa: BLE001 - whatever TensorFlow raises: the next rank
             reason = error
         else:
-            return Subject(concrete, feeds, tolerance=_TOLERANCE, on_gpu=False)
+            return Subject(concrete, feeds, tolerance=_TOLERANCE)
     msg = f"{op} takes no {dtype}: {reason}"
     raise TypeError(msg) from reason
 

@@ -7,6 +7,7 @@ Source: the shape functions in TensorFlow ``core/framework/common_shape_fns.cc``
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,6 +20,22 @@ def shape_of(graph: Graph, node: Node) -> Dims | None:
     """Return the shape of a node's first output; None if its op is none of those here, or the rank is unknown."""
     rule = _RULES.get(node.op)
     return None if rule is None else rule(graph, node)
+
+
+def infer_shapes(graph: Graph) -> None:
+    """Work out the shapes that nothing says, as far as the rules here go; a damaged node has none.
+
+    Args:
+        graph: In order.
+    """
+    for node in graph:
+        if graph.shape(node.ref()) is None:
+            with contextlib.suppress(
+                ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError
+            ):
+                shape = shape_of(graph, node)
+                for port in range(node.outputs if node.op in _ALIKE else 1):
+                    graph.set_shape(node.ref(port), shape)
 
 
 def broadcast(shapes: Sequence[Dims | None]) -> Dims | None:
@@ -226,15 +243,17 @@ def _number(_: Graph, __: Node) -> Dims:
 _Rule = Callable[[Graph, Node], Dims | None]
 _RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(
-        "Abs Add AddN AddV2 Cast Ceil Cos Div Equal Exp Floor FloorDiv FloorMod Greater GreaterEqual Less LessEqual "
-        "Log LogicalAnd LogicalNot LogicalOr Maximum Minimum Mul Neg NotEqual Pow RealDiv Relu Round Rsqrt SelectV2 "
-        "Sigmoid Sign Sin Sqrt Square SquaredDifference Sub Tanh".split(),
+        "Abs Add AddN AddV2 Atan2 Cast Ceil Cos Div DivNoNan Elu Equal Erf Exp Expm1 Floor FloorDiv FloorMod Greater "
+        "GreaterEqual IsFinite IsInf IsNan LeakyRelu Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr Maximum "
+        "Minimum Mul Neg NotEqual Pow RealDiv Reciprocal Relu Relu6 Round Rsqrt SelectV2 Selu Sigmoid Sign Sin "
+        "Softplus Sqrt Square SquaredDifference Sub Tan Tanh".split(),
         _elementwise,
     ),
-    **dict.fromkeys("Cumprod Cumsum Identity OnesLike ReverseV2 Softmax ZerosLike".split(), _unchanged),
+    **dict.fromkeys("BiasAdd Cumprod Cumsum Identity LogSoftmax OnesLike Prelu ReverseV2 Softmax".split(), _unchanged),
+    **dict.fromkeys("FusedBatchNormV3 TensorScatterUpdate ZerosLike".split(), _unchanged),
     **dict.fromkeys("All Any Max Mean Min Prod Sum".split(), _reduced),
     **dict.fromkeys("ArgMax ArgMin".split(), _reduced),
-    **dict.fromkeys("BatchMatMul BatchMatMulV2 MatMul".split(), _product),
+    **dict.fromkeys("BatchMatMul BatchMatMulV2 MatMul _FusedMatMul".split(), _product),
     **dict.fromkeys("AvgPool MaxPool".split(), _pooled),
     **dict.fromkeys("Pad PadV2".split(), _padded),
     "BroadcastTo": _repeated,
@@ -253,3 +272,8 @@ _RULES: Mapping[str, _Rule] = {
     "Tile": _tiled,
     "Transpose": _permuted,
 }
+
+#: What a rule may raise of a node without operands, or with attributes of another kind.
+_DAMAGES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+#: What has several outputs, all of one shape.
+_ALIKE = frozenset({"Split", "TopKV2", "Unpack"})

@@ -40,7 +40,7 @@ _HANDS_ON = {
     **dict.fromkeys("Cumprod Cumsum Prod Sum".split(), slice(1)),
     "OneHot": slice(2, 4),
     "Pack": slice(None),
-    "PadV2": slice(0, 3, 2),
+    **dict.fromkeys("PadV2 TensorScatterUpdate".split(), slice(0, 3, 2)),
 }
 
 

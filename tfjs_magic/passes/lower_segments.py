@@ -9,6 +9,9 @@ Result:  the same of n = Max(ids) + 1; Mean: RealDiv(sum, Maximum(count, 1)); Ma
 Given:   y = SparseSegmentSum(x, i, ids), Mean, SqrtN; also …WithNumSegments(x, i, ids, n)
 Result:  the same of GatherV2(x, i); SqrtN: RealDiv(sum, Sqrt(Maximum(count, 1)))
 
+Where there may be no ids, one more value has the id -1: no GPU scatters nothing, and the largest of nothing is what the
+memory held. Where there may be no segments, one more is chosen, and sliced away.
+
 Refuses: the rank is unknown; other numbers than float32 and int32; a mean, or SqrtN, of integers.
 Source: TensorFlow ``core/kernels/segment_reduction_ops_impl.h``.
 """
@@ -31,13 +34,14 @@ _QUOTIENTS = frozenset({"Mean", "SqrtN"})
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """``rank`` is that of the data, ``axes`` how many of them the ids are for."""
+    """``rank`` is that of the data, ``axes`` how many of them the ids are for; ``has_ids``: surely at least one."""
 
     node: Node
     dtype: DType
     reduction: str
     rank: int
     axes: int
+    has_ids: bool
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
@@ -48,7 +52,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return Miss("the rank is unknown")
     if dtype not in {"float32", "int32"} or (reduction in _QUOTIENTS and dtype == "int32"):
         return Miss(f"it reduces {dtype!s} values")
-    return _Match(node, dtype, reduction, len(shape), len(ids))
+    return _Match(node, dtype, reduction, len(shape), len(ids), has_ids=all(ids))
 
 
 def _is_sparse(node: Node) -> bool:
@@ -69,6 +73,10 @@ def _apply(graph: Graph, match: _Match) -> None:
     if match.axes != 1:
         ids, data = _flat(new, match, data, ids)
     rest = range(match.axes, match.rank)
+    if not match.has_ids:
+        ids = new.add("ConcatV2", ids, new.constant([-1]), new.constant(0), N=2, T=INT32, Tidx=INT32)
+        sides = new.constant([[0, 1], *[[0, 0]] * len(rest)])
+        data = new.add("PadV2", data, sides, new.constant(0, str(dtype)), T=dtype, Tpaddings=INT32)
     if rest_of_inputs:
         (count,) = rest_of_inputs
         if node.attrs.get("Tnumsegments", INT32) != "int32":
@@ -87,7 +95,7 @@ def _apply(graph: Graph, match: _Match) -> None:
             divisor = new.add("Sqrt", divisor, T=FLOAT32)
         new.replace("RealDiv", total, divisor, T=FLOAT32)
     else:
-        _chosen(new, match, (data, ids, count))
+        _chosen(new, match, (data, ids, count), sizes)
 
 
 def _flat(new: Lowering, match: _Match, data: Ref, ids: Ref) -> tuple[Ref, Ref]:
@@ -110,29 +118,31 @@ def _summed(new: Lowering, operands: tuple[Ref, Ref, Ref], sizes: list[Ref], dty
     return new.add("Slice", scattered, new.constant([0] * (len(sizes) + 1)), size, T=dtype, Index=INT32)
 
 
-def _chosen(new: Lowering, match: _Match, operands: tuple[Ref, Ref, Ref]) -> None:
+def _chosen(new: Lowering, match: _Match, operands: tuple[Ref, Ref, Ref], sizes: list[Ref]) -> None:
     """Choose, for every segment, its values among all."""
     (data, ids, count), dtype, rest = operands, match.dtype, match.rank - match.axes
-    segments = new.expand(new.range(count), 1, INT32)
+    is_unsorted = match.node.op.startswith("Unsorted")
+    rows = count if is_unsorted else new.add("AddV2", count, new.constant(1), T=INT32)
+    segments = new.expand(new.range(rows), 1, INT32)
     belongs = new.add("Equal", ids, segments, T=INT32)
     mask = belongs
     for _ in range(rest):
         mask = new.expand(mask, -1, DType("bool"))
-    is_unsorted = match.node.op.startswith("Unsorted")
     neutral = new.constant(_neutral(match.reduction, dtype, is_unsorted=is_unsorted), str(dtype))
     chosen = new.add("SelectV2", mask, data, neutral, T=dtype)
     attrs: dict[str, Attr] = {"Tidx": INT32, "keep_dims": False}
-    if match.reduction == "Prod":
-        new.replace(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
-        return
     reduced = new.add(match.reduction, chosen, new.constant([1]), T=dtype, **attrs)
     if is_unsorted:  # it begins with the neutral number, also where it is not among the values
-        new.replace(f"{match.reduction}imum", reduced, neutral, T=dtype)
+        op = "Mul" if match.reduction == "Prod" else f"{match.reduction}imum"
+        new.replace(op, reduced, neutral, T=dtype)
         return
-    found = new.add("Any", belongs, new.constant([1]), **attrs)
-    for _ in range(rest):
-        found = new.expand(found, -1, DType("bool"))
-    new.replace("SelectV2", found, reduced, new.constant(0, str(dtype)), T=dtype)
+    if match.reduction != "Prod":
+        found = new.add("Any", belongs, new.constant([1]), **attrs)
+        for _ in range(rest):
+            found = new.expand(found, -1, DType("bool"))
+        reduced = new.add("SelectV2", found, reduced, new.constant(0, str(dtype)), T=dtype)
+    size = new.add("Pack", count, *sizes, axis=0, N=rest + 1, T=INT32)
+    new.replace("Slice", reduced, new.constant([0] * (rest + 1)), size, T=dtype, Index=INT32)
 
 
 def _neutral(reduction: str, dtype: DType, *, is_unsorted: bool) -> float:

@@ -92,8 +92,9 @@ def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
         )
     if misses := _misses(report):
         yield "passes", printable(misses)
-    if report.notes:
-        yield "notes", _lines(report.notes)
+    caveats = dict.fromkeys(sentence for sentences in report.caveats.values() for sentence in sentences)
+    if report.notes or caveats:
+        yield "notes", _lines([*report.notes, *caveats])
     if report.advice:
         yield "advice", _lines(report.advice)
     if report.seconds:
