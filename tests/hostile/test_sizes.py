@@ -130,15 +130,29 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("name", ["fingerprint.pb", "variables/variables.index", "assets/x"])
+@pytest.mark.parametrize(
+    "name", ["fingerprint.pb", "variables/variables.index", "assets/x", "debug/saved_model_debug_info.pb"]
+)
 def test_nor_in_a_saved_model(tmp_path: Path, name: str) -> None:
     module = tf.Module()
     spec = [tf.TensorSpec([None, 4])]
     module.f = tf.function(lambda x: x * 2, input_signature=spec, autograph=False)
     tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.f)
     (tmp_path / "saved" / name).unlink(missing_ok=True)
+    (tmp_path / "saved" / name).parent.mkdir(exist_ok=True)
     os.mkfifo(tmp_path / "saved" / name)
     with pytest.raises(UnsupportedModelError, match="is no file"):
+        convert(tmp_path / "saved")
+
+
+@pytest.mark.timeout(60)
+def test_a_saved_model_has_few_files(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.f = tf.function(lambda x: x * 2, input_signature=[tf.TensorSpec([None, 4])], autograph=False)
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.f)
+    (tmp_path / "saved" / "assets").rmdir()
+    (tmp_path / "saved" / "assets").symlink_to("/usr")
+    with pytest.raises(UnsupportedModelError, match="holds over 10000 files"):
         convert(tmp_path / "saved")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import importlib
+import inspect
 import io
 import json
 import marshal
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -25,8 +27,9 @@ from tensorflow.python.client import pywrap_tf_session
 from tfjs_magic import convert
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.options import ConvertOptions
+from tfjs_magic.sources.graph_check import check_structure, refuse_touching
 from tfjs_magic.sources.graph_ops import AT_IMPORT, AT_LOAD, FROM_FILE, touches
-from tfjs_magic.sources.keras_config import needing_trust
+from tfjs_magic.sources.keras_config import _is_pure, needing_trust
 from tfjs_magic.sources.keras_file import _check_version
 
 h5py = pytest.importorskip("h5py")
@@ -101,6 +104,10 @@ CALLS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "compat.v1.py_func": lambda here: _called("compat.v1.py_func", str(here)),
     "saved_model.load": lambda here: _called("saved_model.load", str(here)),
     "math.__class__": lambda here: _called("math.__class__", str(here)),
+    "keras.activations.deserialize": lambda here: _called("keras.activations.deserialize", str(here)),
+    "nn.fixed_unigram_candidate_sampler": lambda here: _called(
+        "nn.fixed_unigram_candidate_sampler", vocab_file=str(here / "victim")
+    ),
 }
 
 
@@ -125,6 +132,22 @@ OBJECTS: dict[str, dict[str, Any]] = {
     },
     "the function 'system' of module 'os'": {
         "class_name": "function", "module": "os", "config": "system", "registered_name": "tfjs_magic>hard_sigmoid",
+    },
+    "the function 'relu' of module 'keras.losses'": {  # Keras 2 would take the one that is registered
+        "class_name": "function", "module": "keras.losses", "config": "relu", "registered_name": "deserialize",
+    },
+    "the function 'get' of module 'keras.activations'": {
+        "class_name": "function", "module": "keras.activations", "config": "get", "registered_name": "function",
+    },
+    "the class 'Dense' of module 'keras.layers'": {
+        "class_name": "Dense", "module": "keras.layers", "registered_name": "TFOpLambda", "config": {},
+    },
+    "the class 'TensorSpec' of module 'tensorflow.lite'": {
+        "class_name": "__typespec__", "spec_name": "TensorSpec", "module": "tensorflow.lite", "config": [],
+        "registered_name": "Interpreter",
+    },
+    "the class 'Thing' of module 'evil_module' inside": {
+        "module": "keras", "training_config": {"class_name": "Thing", "module": "evil_module", "config": {}},
     },
     "a Python lambda": {"class_name": "__lambda__", "config": {"value": [CODE, None, None]}},
     "the class 'Keras>Lambda'": {"class_name": "Keras>Lambda", "config": {}},
@@ -157,8 +180,10 @@ def test_an_object_that_needs_trust_is_named(
     monkeypatch.syspath_prepend(tmp_path)
     suffix = "h5" if write is _write_h5 else "keras"
     config = _model(_layer("Activation", "a", activation=OBJECTS[phrase]))
-    _refused(write(tmp_path / f"m.{suffix}", config, version), phrase)
-    _refused(write(tmp_path / f"whole.{suffix}", OBJECTS[phrase], version), phrase)
+    named = phrase.removesuffix(" inside")
+    _refused(write(tmp_path / f"m.{suffix}", config, version), named)
+    if "config" in OBJECTS[phrase]:
+        _refused(write(tmp_path / f"whole.{suffix}", OBJECTS[phrase], version), named)
     assert "evil_module" not in sys.modules
     assert not (tmp_path / "imported").exists()
 
@@ -168,6 +193,16 @@ def test_all_that_needs_trust_is_named_at_once() -> None:
         "class_name": "function", "module": "os", "config": "system"}))  # fmt: skip
     assert len([*needing_trust(config)]) == 3
     assert [*needing_trust(_model())] == []
+
+
+def test_no_function_that_needs_no_trust_takes_a_file_or_a_function() -> None:
+    words = re.compile(r"(.*_)?(file|filename|path|fn|func|function|op|url|address|library)")
+    for module in "bitwise dtypes image linalg math nn quantization ragged signal sparse strings".split():
+        for root in (tf, tf.compat.v1):
+            for name, function in vars(getattr(root, module, None) or tf.Module()).items():
+                if callable(function) and not isinstance(function, type) and _is_pure(f"{module}.{name}"):
+                    taken = {key for key in inspect.signature(function).parameters if words.fullmatch(key)}
+                    assert taken <= {"window_fn", "forward_window_fn"}, f"{module}.{name} takes {taken}"
 
 
 @pytest.mark.parametrize(
@@ -433,6 +468,62 @@ def test_a_vocabulary_is_an_asset_not_a_path(tmp_path: Path) -> None:
     _refused(saved, "InitializeTableFromTextFileV2")
 
 
+def _snapshot(directory: Path, saved: Path) -> Path:
+    """Lay a model out as the Hugging Face cache does: links to files that are called after what they hold."""
+    home = directory / "models--us--m"
+    snapshot = home / "snapshots" / "0123"
+    for i, path in enumerate(sorted(path for path in saved.rglob("*") if path.is_file())):
+        link = snapshot / path.relative_to(saved)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = home / "blobs" / f"b{i}"
+        blob.parent.mkdir(exist_ok=True)
+        path.rename(blob)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return snapshot
+
+
+@pytest.mark.parametrize("kind", ["saved", "web"])
+def test_the_hugging_face_cache_is_made_of_links(tmp_path: Path, kind: str) -> None:
+    saved = _vocabulary(tmp_path)
+    if kind == "web":
+        saved = convert(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])).save(tmp_path / "web")
+    snapshot = _snapshot(tmp_path, saved)
+    converted = convert(snapshot)
+    assert converted.groups
+    (tmp_path / "secret").write_text("SECRET-0123\n")
+    link = next(snapshot.rglob("words.txt" if kind == "saved" else "*.bin"))
+    data = link.read_bytes()
+    link.unlink()
+    link.symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsupportedModelError, match="which is outside"):
+        convert(snapshot)
+    blobs = snapshot.parents[1] / "blobs"
+    blobs.rename(tmp_path / "elsewhere")
+    blobs.symlink_to(tmp_path / "elsewhere")
+    (blobs / "b9").write_bytes(data)
+    link.unlink()
+    link.symlink_to(blobs / "b9")
+    with pytest.raises(UnsupportedModelError, match="which is outside"):
+        convert(snapshot)
+
+
+def test_another_file_does_not_become_weights(tmp_path: Path) -> None:
+    """Weights may lie anywhere; TensorFlow compares each with the checksum in the index."""
+    (tmp_path / "secret").write_bytes(b"SECRET-0123 " * 1000)
+    module = tf.Module()
+    module.v = tf.Variable(np.ones((4, 3), np.float32))
+    module.f = tf.function(lambda x: {"y": x @ module.v}, input_signature=SPEC, autograph=False)
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.f)
+    (data,) = (tmp_path / "saved" / "variables").glob("*.data*")
+    data.rename(tmp_path / "kept")
+    data.symlink_to(tmp_path / "kept")
+    assert convert(tmp_path / "saved").format == "graph-model"
+    data.unlink()
+    data.symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsupportedModelError, match="cannot load the SavedModel"):
+        convert(tmp_path / "saved")
+
+
 def test_two_meta_graphs_are_those_of_tensorflow_1(tmp_path: Path) -> None:
     """TensorFlow would run the second one's initializer; we run nothing of it."""
     saved = _saved(tmp_path, lambda x: {"y": x * 2})
@@ -471,6 +562,113 @@ def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
     _edit(saved, lambda message: message.meta_graphs[0].graph_def.library.MergeFrom(library))
     with pytest.raises(UnsupportedModelError, match="call themselves"):
         convert(saved)
+
+
+def test_nothing_is_read_to_know_the_shape_of_an_inner_input(tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph:
+        path = tf.compat.v1.placeholder(tf.string, [], name="path")
+        sizes = tf.io.decode_raw(tf.io.read_file(path), tf.int32)
+        tf.multiply(tf.reshape(tf.ones([2, 6]), sizes, name="inner"), 2.0, name="out")
+    graph_def = graph.as_graph_def()
+    (tmp_path / "m.pb").write_bytes(graph_def.SerializeToString())
+    assert convert(tmp_path / "m.pb", outputs="out", inputs={"inner": (3, 4)}).format == "graph-model"
+    given = graph_def.node[0]
+    given.op = "Const"
+    given.ClearField("attr")
+    given.attr["dtype"].type = 7
+    given.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("/etc/hostname"))
+    (tmp_path / "m.pb").write_bytes(graph_def.SerializeToString())
+    with pytest.raises(UnsupportedModelError, match=r"'ReadFile \(ReadFile\)'.*pass trust=True"):
+        convert(tmp_path / "m.pb", outputs="out", inputs={"inner": (3, 4)})
+
+
+def _calling_evil() -> Any:
+    """A frozen graph that calls a function f, and has a function "evil" in its library that reads a file."""
+    graph_def = _recursive()
+    function = graph_def.library.function[0]
+    evil = graph_def.library.function.add()
+    evil.CopyFrom(function)
+    evil.signature.name = "evil"
+    function.node_def[0].op, evil.node_def[0].op = "Identity", "ReadFile"
+    for node in (function.node_def[0], evil.node_def[0]):
+        node.ClearField("attr")
+    function.node_def[0].attr["T"].type = 1
+    refuse_touching(graph_def, "m", trust=False)
+    return graph_def
+
+
+def _nested(graph_def: Any) -> None:
+    graph_def.node[1].attr["f"].func.attr["F"].func.name = "evil"
+
+
+def _nested_list(graph_def: Any) -> None:
+    graph_def.node[1].attr["f"].func.attr["F"].list.func.add().name = "evil"
+
+
+def _default(graph_def: Any) -> None:
+    graph_def.library.function[0].signature.attr.add(name="F", type="func").default_value.func.name = "evil"
+
+
+def _of_function(graph_def: Any) -> None:
+    graph_def.library.function[0].attr["F"].func.name = "evil"
+
+
+def _branches(graph_def: Any) -> None:
+    graph_def.node[1].attr["branches"].list.func.add().name = "evil"
+
+
+def _gradient(graph_def: Any) -> None:
+    graph_def.library.gradient.add(function_name="f", gradient_func="evil")
+
+
+def _implementation(graph_def: Any) -> None:
+    for function in graph_def.library.function:
+        function.attr["api_implements"].s = b"an_interface"
+
+
+def _op(graph_def: Any) -> None:
+    graph_def.node[1].op = "evil"
+
+
+WAYS = [_nested, _nested_list, _default, _of_function, _branches, _gradient, _implementation, _op]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_function_is_called_in_many_ways(way: Callable[[Any], None]) -> None:
+    graph_def = _calling_evil()
+    way(graph_def)
+    with pytest.raises(UnsupportedModelError, match=r"in 'c \(ReadFile\)'"):
+        refuse_touching(graph_def, "m", trust=False)
+
+
+@pytest.mark.parametrize("way", [_gradient, _implementation])
+def test_what_stands_in_for_a_function_of_a_saved_model(tmp_path: Path, way: Callable[[Any], None]) -> None:
+    graph_def = _calling_evil()
+    way(graph_def)
+    saved = _saved(tmp_path, lambda x: {"y": x * 2})
+    _edit(saved, lambda message: message.meta_graphs[0].graph_def.library.MergeFrom(graph_def.library))
+    _refused(saved, r"would run 'c \(ReadFile\)'")
+
+
+def test_gradients_that_call_each_other_are_refused() -> None:
+    graph_def = _calling_evil()
+    for name, other in (("f", "evil"), ("evil", "f")):
+        graph_def.library.gradient.add(function_name=name, gradient_func=other)
+        node = next(row for row in graph_def.library.function if row.signature.name == name).node_def[0]
+        node.op = "SymbolicGradient"
+        node.attr["f"].func.name = name
+    with pytest.raises(UnsupportedModelError, match="call themselves"):
+        check_structure(graph_def, "m")
+
+
+def test_a_function_may_leave_a_file_s_name_to_its_caller() -> None:
+    graph_def = _calling_evil()
+    node = graph_def.library.function[0].node_def[0]
+    node.op = "PrintV2"
+    refuse_touching(graph_def, "m", trust=False)
+    node.attr["output_stream"].placeholder = "where"
+    with pytest.raises(UnsupportedModelError, match=r"in 'c \(PrintV2\)'"):
+        refuse_touching(graph_def, "m", trust=False)
 
 
 def test_calls_that_double_are_counted(tmp_path: Path) -> None:

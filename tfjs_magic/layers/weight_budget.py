@@ -14,7 +14,7 @@ from typing import Any
 from tfjs_magic.errors import UnsupportedModelError
 
 #: Keras keeps some weights that files leave out, such as states of random generators.
-_SPARE_ELEMENTS = 2**24
+_SPARE_ELEMENTS = 2**20
 #: Of this thread or task: elements that may still be made; None outside a budget.
 _left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left", default=None)
 _lock = threading.Lock()

@@ -6,10 +6,11 @@ TensorFlow's importer follows calls without an end, and fails with the process; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
+from tfjs_magic.sources.graph_growth import check_growth
 from tfjs_magic.sources.graph_ops import touches
 
 #: With every call in place. The largest graphs of published models have a third of it.
@@ -31,20 +32,21 @@ def check_structure(graph_def: Any, what: str) -> None:
     held = len(graph_def.node) + sum(len(function.node_def) for function in functions.values())
     if held > _MOST_NODES_OF_FILE:
         raise UnsupportedModelError(f"The graph of {what} has {held} nodes; expected at most {_MOST_NODES_OF_FILE}.")
-    calls = {name: [*_called(function.node_def, functions)] for name, function in functions.items()}
+    stand_ins = {row.function_name: [row.gradient_func] for row in graph_def.library.gradient}
+    calls = {name: [*_called_by(function, functions, stand_ins)] for name, function in functions.items()}
     order, circle = _sorted(calls, calls.get)
     if circle:
         raise UnsupportedModelError(f"The functions {quoted_list(circle)} of {what} call themselves; no graph can.")
     sizes: dict[str, int] = {}
     for name in order:
         sizes[name] = len(functions[name].node_def) + sum(sizes[callee] for callee in calls[name])
-    total = len(graph_def.node) + sum(sizes[callee] for callee in _called(graph_def.node, functions))
+    total = len(graph_def.node) + sum(sizes[callee] for callee in _called(graph_def.node, functions, stand_ins))
     if max([total, *sizes.values()]) > _MOST_NODES:
         raise UnsupportedModelError(
             f"The graph of {what} has over {_MOST_NODES} nodes with its calls in place; expected a model's graph."
         )
     for nodes in (graph_def.node, *(function.node_def for function in functions.values())):
-        _check_nodes(nodes, what)
+        check_growth(nodes, ordered(nodes, what), what)
     _check_constants(graph_def, functions.values(), what)
 
 
@@ -56,8 +58,16 @@ def refuse_touching(graph_def: Any, what: str, *, trust: bool) -> None:
     """
     if trust:
         return
-    functions = functions_of(graph_def)
-    found = [node for node in (*graph_def.node, *reachable(graph_def.node, functions)) if touches(node.op, node.attr)]
+    called = (node for function in reachable(graph_def.node, graph_def) for node in function.node_def)
+    refuse_nodes([node for node in (*graph_def.node, *called) if touches(node.op, node.attr)], what)
+
+
+def refuse_nodes(found: Sequence[Any], what: str) -> None:
+    """Refuse nodes that touch the machine, if there are any.
+
+    Raises:
+        UnsupportedModelError: Names them all.
+    """
     if found:
         named = quoted_list(f"{node.name} ({node.op})" for node in found)
         raise UnsupportedModelError(
@@ -72,41 +82,78 @@ def functions_of(graph_def: Any) -> dict[str, Any]:
     return {function.signature.name: function for function in graph_def.library.function}
 
 
-def reachable(nodes: Iterable[Any], functions: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the nodes of every function that these nodes call, directly or not."""
+def reachable(nodes: Iterable[Any], graph_def: Any) -> Iterator[Any]:
+    """Yield every function that these nodes call, directly or not; stand-ins included."""
+    functions, stand_ins = functions_of(graph_def), stand_ins_of(graph_def)
     seen: set[str] = set()
-    stack = [*_called(nodes, functions)]
+    stack = [*_called(nodes, functions, stand_ins)]
     while stack:
         if (name := stack.pop()) not in seen:
             seen.add(name)
-            yield from functions[name].node_def
-            stack += _called(functions[name].node_def, functions)
+            yield functions[name]
+            stack += _called_by(functions[name], functions, stand_ins)
 
 
-def _called(nodes: Iterable[Any], functions: Mapping[str, Any]) -> Iterator[str]:
+def stand_ins_of(graph_def: Any) -> dict[str, list[str]]:
+    """Return, for each function, those that TensorFlow may run in its place: its gradient, or for another device."""
+    found = {row.function_name: [row.gradient_func] for row in graph_def.library.gradient}
+    alike: dict[bytes, list[str]] = {}
+    for function in graph_def.library.function:
+        if interface := function.attr["api_implements"].s if "api_implements" in function.attr else b"":
+            alike.setdefault(interface, []).append(function.signature.name)
+    for names in alike.values():
+        for name in names:
+            found.setdefault(name, []).extend(other for other in names if other != name)
+    return found
+
+
+def _called_by(function: Any, functions: Mapping[str, Any], stand_ins: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what a function calls; an attribute that the caller leaves out has a default, which may be a function."""
+    yield from _called(function.node_def, functions, stand_ins)
+    for value in (*function.attr.values(), *(attr.default_value for attr in function.signature.attr)):
+        yield from _named(value, functions, stand_ins)
+
+
+def _called(
+    nodes: Iterable[Any], functions: Mapping[str, Any], stand_ins: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
     for node in nodes:
         if node.op in functions:
             yield node.op
+            yield from (name for name in stand_ins.get(node.op, ()) if name in functions)
         for value in node.attr.values():
-            kind = value.WhichOneof("value")
-            if kind == "func" and value.func.name in functions:
-                yield value.func.name
-            elif kind == "list":
-                yield from (function.name for function in value.list.func if function.name in functions)
+            yield from _named(value, functions, stand_ins)
 
 
-def _check_nodes(nodes: Any, what: str) -> None:
+def _named(value: Any, functions: Mapping[str, Any], stand_ins: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the functions that an attribute names, and those that it hands on to them."""
+    kind = value.WhichOneof("value")
+    for function in (value.func,) if kind == "func" else value.list.func if kind == "list" else ():
+        if function.name in functions:
+            yield function.name
+            yield from (name for name in stand_ins.get(function.name, ()) if name in functions)
+        for inner in function.attr.values():
+            yield from _named(inner, functions, stand_ins)
+
+
+def ordered(nodes: Any, what: str) -> list[str]:
+    """Return the names of the nodes, each after what it needs.
+
+    Raises:
+        UnsupportedModelError: They run in a circle.
+    """
     inputs = {node.name: () if node.op == "NextIteration" else node.input for node in nodes}
     needs = {
         name: [bare for ref in refs if (bare := ref.removeprefix("^").partition(":")[0]) in inputs]
         for name, refs in inputs.items()
     }
-    _, circle = _sorted(needs, needs.get)
+    order, circle = _sorted(needs, needs.get)
     if circle:
         raise UnsupportedModelError(
             f"The nodes {quoted_list(circle)} of {what} need their own results; the graph is damaged.",
             node=circle[0],
         )
+    return order
 
 
 def _sorted(names: Iterable[str], needs: Callable[[str], Any]) -> tuple[list[str], list[str]]:

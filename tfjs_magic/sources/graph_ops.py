@@ -36,7 +36,7 @@ AT_LOAD = frozenset(
     AnonymousMutableHashTable AnonymousMutableHashTableOfTensors AnonymousMutableDenseHashTable
     InitializeTableV2 LookupTableImportV2 LookupTableExportV2 LookupTableInsertV2 LookupTableRemoveV2 LookupTableSizeV2
     VarHandleOp AssignVariableOp ReadVariableOp VarIsInitializedOp DestroyResourceOp
-    Cast Reshape Shape Size Rank Pack Unpack ExpandDims Squeeze ConcatV2 GatherV2 Slice StridedSlice Split SplitV Range
+    Cast Reshape Shape Size Rank Pack Unpack ExpandDims Squeeze ConcatV2 Slice StridedSlice Split SplitV Range
     AddV2 Add Sub Mul Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot All Any
     """.split()
 )
@@ -62,7 +62,10 @@ def touches(op: str, attributes: Mapping[str, Any] | None = None) -> bool:
     name, names_a_file = _BY_ATTRIBUTE.get(op, (None, bool))
     if name is None:
         return _TOUCHES.fullmatch(op) is not None
-    return attributes is None or (name in attributes and names_a_file(_text(attributes[name].s)))
+    if attributes is None or name not in attributes:
+        return attributes is None
+    # A function may leave the value to its caller.
+    return attributes[name].WhichOneof("value") != "s" or names_a_file(_text(attributes[name].s))
 
 
 def _text(value: bytes) -> str:

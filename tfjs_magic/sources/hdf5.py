@@ -9,8 +9,11 @@ Source: the HDF5 file format, 2.0; ``keras/src/saving/saving_lib.py`` (``safe_ge
 from __future__ import annotations
 
 import io
+import itertools
+import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ from tfjs_magic.errors import UnsupportedModelError
 #: Compression makes more of a byte only where numbers repeat: deflate up to 1,032.
 _MOST_PER_STORED_BYTE = 200
 _UNCHECKED_BYTES = 64 * 2**20
-_MOST_OBJECTS = 1_000_000
+#: Names of groups and datasets; the largest models have a tenth.
+_MOST_OBJECTS = 50_000
+_MOST_MEMBERS = 10_000
 
 
 def check_hdf5(file: Any, what: str) -> int:
@@ -39,6 +44,7 @@ def check_hdf5(file: Any, what: str) -> int:
     import h5py  # type: ignore[import-untyped]  # noqa: PLC0415 - Keras brings it along
 
     elements = described = stored = 0
+    length = _length(file)
     with h5py.File(file, "r") as opened:
         for name, dataset in _datasets(h5py, opened, what):
             elements += dataset.size or 0
@@ -48,6 +54,7 @@ def check_hdf5(file: Any, what: str) -> int:
                 raise UnsupportedModelError(
                     f"'{what}' keeps the bytes of '{name}' in another file; expected weights in the file itself."
                 )
+            stored = min(stored, length)
             if described > _UNCHECKED_BYTES + _MOST_PER_STORED_BYTE * stored:
                 raise UnsupportedModelError(
                     f"'{what}' is damaged: '{name}' and what is before it have {described} bytes, of which the file "
@@ -56,12 +63,24 @@ def check_hdf5(file: Any, what: str) -> int:
     return elements
 
 
+def _length(file: Any) -> int:
+    """Return how long a file is: what lies in it may be said to be longer, or counted twice."""
+    if isinstance(file, (str, os.PathLike)):
+        return Path(file).stat().st_size
+    length: int = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return length
+
+
 def _datasets(h5py: Any, root: Any, what: str) -> Iterator[tuple[str, Any]]:
     seen = set()
+    names = itertools.count(1)
     stack = [root]
     while stack:
         group = stack.pop()
         for key in group:
+            if next(names) > _MOST_OBJECTS:
+                raise UnsupportedModelError(f"'{what}' holds over {_MOST_OBJECTS} groups and datasets; no model has.")
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
                 raise UnsupportedModelError(
@@ -73,8 +92,6 @@ def _datasets(h5py: Any, root: Any, what: str) -> Iterator[tuple[str, Any]]:
             if address in seen:
                 continue
             seen.add(address)
-            if len(seen) > _MOST_OBJECTS:
-                raise UnsupportedModelError(f"'{what}' holds over {_MOST_OBJECTS} groups and datasets; no model has.")
             if isinstance(item, h5py.Dataset):
                 yield item.name, item
             elif isinstance(item, h5py.Group):
@@ -94,27 +111,59 @@ def check_archive(path: Path) -> int:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         length = sum(member.file_size for member in members)
+        if len(members) > _MOST_MEMBERS:
+            raise UnsupportedModelError(f"'{path}' has {len(members)} members; expected at most {_MOST_MEMBERS}.")
         if length > _UNCHECKED_BYTES + _MOST_PER_STORED_BYTE * path.stat().st_size:
             raise UnsupportedModelError(f"'{path}' unpacks to {length} bytes; no model can be compressed that far.")
         for member in members:
+            if member.compress_type not in _METHODS:
+                raise UnsupportedModelError(f"'{path}' packs '{member.filename}' as Keras does not.")
             if member.filename.endswith(".npz"):
                 raise UnsupportedModelError(
                     f"'{path}' keeps weights in '{member.filename}', which may hold code; expected an .h5 file in it."
                 )
             if member.filename.endswith(".h5"):
-                with _opened(path, archive, member) as file:
+                with _opened(path, member) as file:
                     elements += check_hdf5(file, f"{path}/{member.filename}")
     return elements
 
 
-def _opened(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
+def read_member(path: Path, member: zipfile.ZipInfo, *, most: int | None = None) -> bytes:
+    """Return the bytes of a member, which are as many as the archive says: zipfile would unpack any number first.
+
+    Raises:
+        UnsupportedModelError: They are more than ``most``, or others than it says, or packed as no Keras does.
+    """
+    size = member.file_size
+    if most is not None and size > most:
+        raise UnsupportedModelError(f"'{path}/{member.filename}' has {size} bytes; expected at most {most}.")
+    with _Window(path, _start(path, member), member.compress_size) as window:
+        data: bytes = window.read(min(member.compress_size, path.stat().st_size))
+    if member.compress_type == zipfile.ZIP_DEFLATED:
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        data = unpacker.decompress(data, size + 1)
+    if len(data) != size or member.compress_type not in _METHODS or zlib.crc32(data) != member.CRC:
+        raise UnsupportedModelError(
+            f"'{path}/{member.filename}' is damaged, or packed in an odd way: it is no file of {size} bytes."
+        )
+    return data
+
+
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+
+def _opened(path: Path, member: zipfile.ZipInfo) -> Any:
     """Open a member to be read anywhere in it, without copying it where it is stored as it is."""
     if member.compress_type != zipfile.ZIP_STORED:
-        return io.BytesIO(archive.read(member))
+        return io.BytesIO(read_member(path, member))
+    return io.BufferedReader(_Window(path, _start(path, member), member.file_size))
+
+
+def _start(path: Path, member: zipfile.ZipInfo) -> int:
     with path.open("rb") as file:
         file.seek(member.header_offset + _LOCAL_HEADER_BYTES - 4)
-        start = file.tell() + 4 + sum(struct.unpack("<HH", file.read(4)))
-    return io.BufferedReader(_Window(path, start, member.file_size))
+        name_length, extra_length = struct.unpack("<HH", file.read(4))
+        return file.tell() + int(name_length) + int(extra_length)
 
 
 #: Source: APPNOTE.TXT 6.3.10, 4.3.7; the last four are the lengths of the name and of the extra field.

@@ -83,7 +83,7 @@ def _unpack(path: Path, directory: Path) -> None:
             for count, member in enumerate(archive, start=1):
                 size += member.size
                 target = _target(path, directory, member)
-                if size > most or count > _MOST_MEMBERS:
+                if member.size < 0 or size > most or count > _MOST_MEMBERS:
                     raise UnsupportedModelError(
                         f"The archive '{path}' unpacks to over {most} bytes or {_MOST_MEMBERS} files; expected a "
                         "model. Unpack it yourself and pass the directory."
@@ -111,7 +111,7 @@ class _ShortReads:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int) -> bytes:
-        if size > _MOST_AT_ONCE_BYTES:
+        if not 0 <= size <= _MOST_AT_ONCE_BYTES:  # a size below 0 would be all that is left
             msg = f"a header in it has {size} bytes"
             raise tarfile.ReadError(msg)
         return self._file.read(size)

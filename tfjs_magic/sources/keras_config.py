@@ -82,6 +82,8 @@ _KERAS = re.compile(r"(tf_)?keras(\.\w+)*")
 #: Where the operations of ``keras.ops`` are classes; each computes from its tensors alone.
 _OPERATIONS = re.compile(r"keras\.(src\.)?ops(\.(core|einops|image|linalg|math|nn|numpy))?")
 _FUNCTIONS = re.compile(r"(tf_)?keras\.((src\.)?activations(\.\w+)?|losses|metrics|ops(\.\w+)?)")
+#: What is in these modules and looks up others.
+_LOOKING_UP = frozenset({"deserialize", "experimental", "get", "serialize"})
 #: Functions of Keras that a config names without a module.
 _BUILTIN_FUNCTIONS = frozenset(
     """
@@ -95,13 +97,13 @@ _OURS = frozenset({"tfjs_magic>hard_sigmoid"})
 _SPECS = frozenset({"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec", "KerasTensor"})
 
 #: Functions of TensorFlow that Keras 2 wraps as layers and that compute from their tensors alone: whole modules of
-#: them, and those at the top.
+#: them, without those that take a file or a function, and those at the top.
 _PURE_MODULES = re.compile(
     r"(compat\.v1\.)?(__operators__|bitwise|dtypes|image|linalg|math|nn|quantization|ragged|signal|sparse|strings)"
-    r"\.[a-z]\w*"
+    r"\.(?!(fixed_unigram_candidate_sampler|map_(flat_)?values|raw_rnn|with_space_to_batch)$)[a-z]\w*"
 )
 _PURE_BACKEND = re.compile(
-    r"keras\.(activations|losses|metrics)\.[a-z]\w*|keras\.backend\.(abs|all|any|argmax|argmin|batch_dot|batch_flatten|"
+    r"keras\.(activations|losses|metrics)\.(?!(deserialize|experimental|get|serialize)$)[a-z]\w*|keras\.backend\.(abs|all|any|argmax|argmin|batch_dot|batch_flatten|"
     r"batch_normalization|bias_add|binary_crossentropy|cast|categorical_crossentropy|clip|concatenate|constant|conv[123]d|"
     r"conv2d_transpose|cos|cumprod|cumsum|dot|elu|equal|exp|expand_dims|flatten|gather|greater|greater_equal|hard_sigmoid|"
     r"in_top_k|l2_normalize|less|less_equal|log|max|maximum|mean|min|minimum|not_equal|one_hot|ones_like|"
@@ -165,7 +167,7 @@ def needing_trust(config: Any, package: str = "keras") -> Iterator[str]:
             if isinstance(path := value.get("vocabulary"), str):
                 yield f"the vocabulary file '{_short(path)}'"
             if value.get("class_name") != "Lambda":  # named already
-                stack += [one for key, one in reversed([*value.items()]) if key != "training_config"]
+                stack += reversed([*value.values()])
         elif isinstance(value, (list, tuple)):
             stack += reversed(value)
 
@@ -179,11 +181,14 @@ def _of_object(row: Mapping[str, Any], package: str) -> str | None:  # noqa: PLR
         return None
     match name:
         case "function":
-            known = _is_known_function(config, module, package)
+            registered = row.get("registered_name")
+            alike = registered == "function" or _is_alike(registered, config)
+            known = alike and _is_known_function(config, module, package)
             return None if known else f"the function '{_short(config)}' of module '{_short(module)}'"
         case "__typespec__":
             spec = row.get("spec_name")
             known = spec in _SPECS and str(module).startswith(("tensorflow.", "keras."))
+            known = known and row.get("registered_name") is None
             return None if known else f"the class '{_short(spec)}' of module '{_short(module)}'"
         case "TFOpLambda" | "SlicingOpLambda":
             function = options.get("function")
@@ -197,7 +202,10 @@ def _of_object(row: Mapping[str, Any], package: str) -> str | None:  # noqa: PLR
         case "Lambda":
             return f"the Lambda layer '{_short(options.get('name', 'lambda'))}'"
     at = "" if module is None else f" of module '{_short(module)}'"
-    known = _is_registered(row.get("registered_name", name), package) or _is_known(name, module)
+    registered = row.get("registered_name")
+    own = _is_registered(name if registered is None else registered, package)
+    # Keras 3 takes what is registered, whatever its class is called; Keras 2 goes by both names.
+    known = (own and package == "keras") or (_is_alike(registered, name) and (own or _is_known(name, module)))
     return None if known else f"the class '{_short(name)}'{at}"
 
 
@@ -206,7 +214,16 @@ def _is_known_function(name: Any, module: Any, package: str) -> bool:
         return False
     if _is_registered(name, package) or (module == "builtins" and name in _BUILTIN_FUNCTIONS):
         return True
-    return bool(_FUNCTIONS.fullmatch(module)) and name.isidentifier() and not name.startswith("_")
+    return bool(_FUNCTIONS.fullmatch(module)) and name.isidentifier() and name[0] != "_" and name not in _LOOKING_UP
+
+
+def _is_alike(registered: Any, name: Any) -> bool:
+    """Whether an object's registered name means the same; Keras 2 takes it where a module has nothing of the name."""
+    if registered is None:
+        return True
+    if not isinstance(registered, str) or not isinstance(name, str):
+        return False
+    return registered.rpartition(">")[2] == name.rpartition(">")[2]
 
 
 def _is_known(name: Any, module: Any) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
-import json
 import re
 import shutil
 import tempfile  # noqa: TID251 - Keras goes by the file's name; a link with the right one is removed at once
@@ -16,7 +14,7 @@ from typing import Any, Literal
 
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
 from tfjs_magic.options import ConvertOptions
-from tfjs_magic.sources.hdf5 import check_archive, check_hdf5
+from tfjs_magic.sources.hdf5 import check_archive, check_hdf5, read_member
 from tfjs_magic.sources.keras_config import needing_trust, refuse_untrusted
 from tfjs_magic.sources.keras_wiring import check_wiring
 from tfjs_magic.sources.paths import KERAS_METADATA
@@ -163,17 +161,14 @@ def _described(path: Path, suffix: _Suffix) -> tuple[str, dict[str, Any]]:
 
 def _from_zip(path: Path) -> tuple[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
-        read = functools.partial(_member, path, archive)
-        metadata = parse_json(read("metadata.json"), f"{path}/metadata.json") if "metadata.json" in names else {}
-        config = read("config.json") if "config.json" in names else None
+        found = {
+            name: read_member(path, archive.getinfo(name), most=MOST_TEXT_BYTES)
+            for name in ("metadata.json", "config.json")
+            if name in archive.namelist()
+        }
+    metadata = parse_json(found["metadata.json"], f"{path}/metadata.json") if "metadata.json" in found else {}
+    config = found.get("config.json")
     return str(metadata.get("keras_version", "")), config
-
-
-def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    if (length := archive.getinfo(name).file_size) > MOST_TEXT_BYTES:
-        raise UnsupportedModelError(f"'{path}/{name}' has {length} bytes; expected at most {MOST_TEXT_BYTES}.")
-    return archive.read(name)
 
 
 def _from_hdf5(path: Path) -> tuple[str, Any]:
@@ -214,13 +209,21 @@ def keras_2_saved_model_source(path: Path, options: ConvertOptions) -> FunctionS
     metadata = saved_metadata_pb2.SavedMetadata()
     try:
         metadata.ParseFromString(read_bytes(path / KERAS_METADATA))
-        config = [json.loads(node.metadata) for node in metadata.nodes if node.metadata]
+        config = [_without_training(node.metadata, str(path)) for node in metadata.nodes if node.metadata]
+    except UnsupportedModelError:
+        raise
     except Exception as error:  # protobuf and json raise whatever the file provokes
         raise UnsupportedModelError(f"'{path / KERAS_METADATA}' is damaged: {reason_of(error)}.") from error
     refuse_untrusted(str(path), config, trust=options.trust, package="tf_keras", file="SavedModel")
     check_wiring(str(path), config)
     elements = sum(file.stat().st_size for file in (path / "variables").glob("*"))
     return _loaded_by_keras_2(path, path, elements, options, "which Keras 2 wrote")
+
+
+def _without_training(text: str, what: str) -> Any:
+    """Return what is said of a layer, without the losses and metrics that are not loaded: they may be anybody's."""
+    found = parse_json(text, f"{what}/{KERAS_METADATA}")
+    return {key: row for key, row in found.items() if key != "training_config"} if isinstance(found, dict) else found
 
 
 def _of_keras_2(

@@ -80,6 +80,18 @@ def is_handle(path: str | os.PathLike[str]) -> bool:
     return isinstance(path, str) and _HANDLE.match(path) is not None
 
 
+def lies_in(file: Path, directory: Path) -> bool:
+    """Whether a file, links followed, lies in a directory, or where the Hugging Face cache keeps the files of it.
+
+    There a snapshot, ``models--NAME/snapshots/REVISION``, is made of links to ``models--NAME/blobs``.
+    """
+    real, home = file.resolve(), directory.resolve()
+    if real.is_relative_to(home):
+        return True
+    kept = (one.parent for one in (home, *home.parents) if one.name == "snapshots")
+    return any(one.name.startswith("models--") and real.is_relative_to(one / "blobs") for one in kept)
+
+
 def saved_model_in(directory: Path) -> Path | None:
     """Return the directory itself, or the newest of its version folders, as TensorFlow Serving lays them out."""
     numbered = (folder for folder in directory.iterdir() if folder.name.isdecimal())

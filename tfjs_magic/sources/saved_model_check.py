@@ -11,8 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of
-from tfjs_magic.sources.graph_check import check_structure, functions_of, reachable
+from tfjs_magic.sources.graph_check import check_structure, functions_of, ordered, reachable, stand_ins_of
+from tfjs_magic.sources.graph_growth import check_growth
 from tfjs_magic.sources.graph_ops import AT_IMPORT, AT_LOAD, FROM_FILE, touches
+from tfjs_magic.sources.paths import lies_in
 from tfjs_magic.sources.sizes import MOST_PROTO_BYTES, MOST_TEXT_BYTES, read_bytes, regular_files
 
 _RUN_AT_LOAD = frozenset({"_create_resource", "_initialize", "_destroy_resource"})
@@ -63,9 +65,11 @@ def check_before_load(path: Path, meta_graph: Any, *, trust: bool) -> None:
     functions = functions_of(meta_graph.graph_def)
     nodes = [node for function in functions.values() for node in function.node_def]
     _refuse([node for node in nodes if node.op in AT_IMPORT and touches(node.op, node.attr)], what)
+    stand_ins = {name for names in stand_ins_of(meta_graph.graph_def).values() for name in names if name in functions}
+    _refuse([node for name in stand_ins for node in functions[name].node_def if touches(node.op, node.attr)], what)
     for name in dict.fromkeys(_run_at_load(meta_graph.object_graph_def)):
         if name in functions:
-            _check_function(name, functions, meta_graph.object_graph_def, what)
+            _check_function(name, meta_graph, what)
 
 
 def asset(path: Path, name: str) -> Path:
@@ -76,7 +80,7 @@ def asset(path: Path, name: str) -> Path:
     """
     file = path / "assets" / name
     leads_out = PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name
-    if leads_out or not file.resolve().is_relative_to((path / "assets").resolve()):
+    if leads_out or not lies_in(file, path / "assets"):
         raise UnsupportedModelError(
             f"The SavedModel '{path}' names '{name}' as one of its assets, which is outside its directory. If you "
             "trust it, pass trust=True."
@@ -96,13 +100,17 @@ def _run_at_load(objects: Any) -> Iterator[str]:
                 yield found.bare_concrete_function.concrete_function_name
 
 
-def _check_function(name: str, functions: Any, objects: Any, what: str) -> None:
-    nodes = [*functions[name].node_def, *reachable(functions[name].node_def, functions)]
+def _check_function(name: str, meta_graph: Any, what: str) -> None:
+    functions, objects = functions_of(meta_graph.graph_def), meta_graph.object_graph_def
+    run = [functions[name], *reachable(functions[name].node_def, meta_graph.graph_def)]
+    nodes = [node for function in run for node in function.node_def]
     calls = {node.op for node in nodes} & functions.keys()
     bad = [node for node in nodes if node.op not in AT_LOAD | FROM_FILE | calls]
     if any(node.op in FROM_FILE for node in nodes) and not _names_only_assets(name, nodes, objects):
         bad += [node for node in nodes if node.op in FROM_FILE]
     _refuse(bad, what)
+    for function in run:
+        check_growth(function.node_def, ordered(function.node_def, what), what, pairs=True)
 
 
 def _refuse(bad: Sequence[Any], what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from tfjs_magic.errors import UnsupportedModelError
 MOST_TEXT_BYTES = 64 * 2**20
 #: Each object or list of JSON takes some 60 to 250 bytes in Python.
 _MOST_OBJECTS = 2_000_000
+_MOST_FILES = 10_000
 _MOST_HOLE_BYTES = 256 * 2**20
 #: Protobuf reads no larger message.
 MOST_PROTO_BYTES = 2**31 - 1
@@ -102,8 +104,13 @@ def regular_files(directory: Path) -> None:
     """Refuse what is no file in a SavedModel: a pipe would be waited for, and a hole is read as zeros.
 
     Raises:
-        UnsupportedModelError: Names it.
+        UnsupportedModelError: Names it; or there are too many.
     """
-    for path in (*directory.iterdir(), *(directory / "variables").rglob("*"), *(directory / "assets").rglob("*")):
+    found = itertools.chain(
+        directory.iterdir(), *((directory / name).rglob("*") for name in ("assets", "debug", "variables"))
+    )
+    for count, path in enumerate(found):
+        if count > _MOST_FILES:
+            raise UnsupportedModelError(f"'{directory}' holds over {_MOST_FILES} files; expected a SavedModel.")
         if not path.is_dir():
             length_of(path)

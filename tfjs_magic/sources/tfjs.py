@@ -25,7 +25,7 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.graph.dtypes import dtype_name, result_dtype
 from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES
-from tfjs_magic.sources.paths import kind_of, place_of
+from tfjs_magic.sources.paths import kind_of, lies_in, place_of
 from tfjs_magic.sources.sizes import length_of, parse_json, read_bytes
 
 #: What reading hostile files may provoke.
@@ -150,8 +150,8 @@ def _group(paths: Sequence[Path], rows: Sequence[tuple[WeightSpec, bool]], index
 
 def _inside(directory: Path, name: str) -> Path:
     parts = PurePosixPath(name).parts
-    target = (directory / name).resolve()
-    if ".." in parts or PurePosixPath(name).is_absolute() or not target.is_relative_to(directory.resolve()):
+    target = directory / name
+    if ".." in parts or PurePosixPath(name).is_absolute() or not lies_in(target, directory):
         raise UnsupportedModelError(f"The manifest names '{name}', which is outside the model's directory.")
     if not target.is_file():
         raise UnsupportedModelError(f"The manifest names '{name}', which is not in '{directory}'.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from tfjs_magic.graph.ir import DType
 from tfjs_magic.graph.resources import Handle
 from tfjs_magic.graph.trace import GraphDefFunction
 from tfjs_magic.naming import first_free
-from tfjs_magic.sources.graph_check import refuse_touching
+from tfjs_magic.sources.graph_check import refuse_nodes, refuse_touching
+from tfjs_magic.sources.graph_ops import AT_IMPORT, touches
 from tfjs_magic.sources.source import Endpoint, FunctionSource
 from tfjs_magic.sources.tensors import check_names, dims, tensor_info, wanted_shape
 from tfjs_magic.sources.v1.nodes import (
@@ -86,7 +87,7 @@ def graph_source(
     Raises:
         UnsupportedModelError: An endpoint is no tensor that TF.js has, or an output needs what the graph does not tell.
     """
-    endpoints, inner = _starting_inside(graph_def, endpoints, shapes)
+    endpoints, inner = _starting_inside(graph_def, endpoints, shapes, trust=trust)
     shapes = {
         name.removesuffix(":0") if name not in endpoints.inputs else name: row for name, row in (shapes or {}).items()
     }
@@ -164,7 +165,7 @@ def _check_endpoints(nodes: Mapping[str, Any], endpoints: Endpoints) -> None:
 
 
 def _starting_inside(
-    graph_def: Any, endpoints: Endpoints, wanted: Mapping[str, Any] | None
+    graph_def: Any, endpoints: Endpoints, wanted: Mapping[str, Any] | None, *, trust: bool
 ) -> tuple[Endpoints, tuple[str, ...]]:
     """Let the graph begin at the tensors inside it that the user names as inputs; what leads to them is left out.
 
@@ -184,15 +185,30 @@ def _starting_inside(
         )
     starts = [node_and_port(ref)[0] for ref in inner.values()]
     before = closure(nodes, starts, lambda node: [*data_inputs(node), *control_inputs(node)])
-    imported = _imported(part_of(graph_def, before), endpoints)
+    part = part_of(graph_def, before)
+    if not trust:
+        refuse_nodes([*_touching_at_import(part)], endpoints.description)
+    imported = _imported(part, endpoints)
     tensors = {name: _output(imported, endpoints, name, ref, "Input") for name, ref in inner.items()}
     types = {name: (tensor.dtype.as_datatype_enum, tensor.shape.as_proto()) for name, tensor in tensors.items()}
     fed = set(map(node_and_port, inner.values()))
     needed = reachable(nodes, fed, endpoints.outputs.values(), controls=False)
     check_needed(endpoints.description, nodes, inner, needed, endpoints.outputs.values())
     left = {name: ref for name, ref in endpoints.inputs.items() if node_and_port(ref)[0] in needed}
-    part = dataclasses.replace(endpoints, inputs={**left, **inner}, types={**endpoints.types, **types})
-    return part, tuple(inner)
+    endpoints = dataclasses.replace(endpoints, inputs={**left, **inner}, types={**endpoints.types, **types})
+    return endpoints, tuple(inner)
+
+
+def _touching_at_import(part: Any) -> Iterator[Any]:
+    """Yield the nodes that TensorFlow might run to know a shape: those of constants alone, and of functions."""
+    nodes = {node.name: node for node in part.node}
+    for node in nodes.values():
+        if node.op in AT_IMPORT and touches(node.op, node.attr):
+            needed = closure(nodes, [node.name], data_inputs)
+            if not any(nodes[name].op == "Placeholder" for name in needed):
+                yield node
+    for function in part.library.function:
+        yield from (node for node in function.node_def if node.op in AT_IMPORT and touches(node.op, node.attr))
 
 
 def _reachable(nodes: Mapping[str, Any], endpoints: Endpoints) -> set[str]:

@@ -78,7 +78,9 @@ def part_of(graph_def: Any, names: Collection[str]) -> Any:
             called.add(name)
             stack += functions[name].node_def
     part.library.function.extend(functions[name] for name in sorted(called))
-    part.library.gradient.extend(row for row in graph_def.library.gradient if row.function_name in called)
+    part.library.gradient.extend(
+        row for row in graph_def.library.gradient if {row.function_name, row.gradient_func} <= called
+    )
     return part
 
 
