@@ -80,6 +80,7 @@ export const STYLES = `
 .tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: 46px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(2) { width: 186px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(n + 3) { width: 84px; }
+.tfjs-magic .tm-jobs > * > tr > :nth-child(3) { width: 108px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(5) { width: 118px; }
 .tfjs-magic .tm-jobs > * > tr:not(.tm-detail) > :not(:first-child) { white-space: nowrap; overflow-wrap: normal; }
 .tfjs-magic thead th { color: var(--tm-muted); font-size: 12px; }
