@@ -74,12 +74,14 @@ def run(source: Path, server: LabServer, browser: Browser, target: Path) -> list
 
 def widget_problems(notebook: Notebook) -> list[str]:
     """Wait for every widget; give what it says went wrong."""
+    cells = [index for index in range(notebook.cell_count) if notebook.shows_widget(index)]
     views = notebook.page.locator("section.tfjs-magic")
-    if views.count() == 0:
+    if not cells:
         return ["the notebook shows no widget."]
     problems = []
-    for index in range(views.count()):
-        widget = Widget(views.nth(index).locator("xpath=.."))
+    for order, cell in enumerate(cells):
+        notebook.scroll_to(cell)
+        widget = Widget(views.nth(order).locator("xpath=.."))
         widget.wait_for("finished", timeout_s=TIMEOUT_S)
         problems += widget.root.locator(".tm-error").all_inner_texts()
         verdicts = {row["job"]: row["Against Python"] for row in widget.rows}

@@ -14,7 +14,7 @@ globalThis.lab = {
 
   cell: (index) => lab.panel().content.widgets[index],
   count: () => lab.panel().content.widgets.length,
-  outputs: (index) => lab.cell(index).model.outputs.toJSON(),
+  outputs: (index) => lab.cell(index).model.outputs?.toJSON() ?? [],
   setSource: ([index, source]) => lab.cell(index).model.sharedModel.setSource(source),
   setCells(sources) {
     const cells = sources.map((source) => ({ cell_type: "code", source, metadata: {}, outputs: [] }));
@@ -29,6 +29,9 @@ globalThis.lab = {
     notebook.activeCellIndex = index;
     notebook.deselectAll();
   },
+
+  /** JupyterLab hides cells that are out of sight. */
+  scrollTo: (index) => lab.panel().content.scrollToCell(lab.cell(index)),
 
   /** Cell index, or "all" → whether the run that was begun last goes on. */
   running: {},

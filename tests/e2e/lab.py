@@ -185,6 +185,10 @@ class Notebook:
         """Make a cell the active one."""
         self._call("select", index)
 
+    def scroll_to(self, index: int) -> None:
+        """Bring a cell into sight."""
+        self._call("scrollTo", index)
+
     def start(self, index: int) -> None:
         """Begin to run a cell, and come back at once."""
         self._call("start", index)
@@ -246,6 +250,12 @@ class Notebook:
     def text(self, index: int) -> str:
         """Return what a cell printed: streams, plain results, errors."""
         return "".join(_plain(output) for output in self.outputs(index))
+
+    @property
+    def cell_count(self) -> int:
+        """How many cells there are."""
+        found: int = self._call("count")
+        return found
 
     def shows_widget(self, index: int) -> bool:
         """Whether a cell's outputs hold a widget, drawn already or not."""

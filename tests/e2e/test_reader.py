@@ -40,6 +40,8 @@ def test_axe_finds_nothing_in_any_theme(notebook: Notebook, finished: Widget) ->
     """Light, dark and high contrast, wide and narrow, with everything unfolded."""
     page = notebook.page
     page.add_script_tag(path=AXE)
+    finished.press("Profile web, wasm")
+    expect(finished.root.locator(".tm-profiles table")).to_be_visible()
     for summary in finished.root.locator("summary").all():
         summary.click()
     for badge in finished.root.locator(".tm-parity").all():

@@ -10,7 +10,7 @@ export const STYLES = `
   --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, #f0f0f0));
   --tm-page: var(--jp-layout-color1, var(--vscode-editor-background, #fff));
   --tm-accent: var(--jp-brand-color1, var(--vscode-focusBorder, #1976d2));
-  --tm-good: color-mix(in srgb, #1f9d4d 60%, var(--tm-fg)); --tm-bad: color-mix(in srgb, #e53935 60%, var(--tm-fg));
+  --tm-good: color-mix(in srgb, #1f9d4d 52%, var(--tm-fg)); --tm-bad: color-mix(in srgb, #e53935 55%, var(--tm-fg));
   --tm-warn: color-mix(in srgb, #e08600 70%, var(--tm-fg));
   container-type: inline-size; box-sizing: border-box; max-width: 960px; padding: 4px 2px 8px;
   color: var(--tm-fg); font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif); overflow-wrap: anywhere;
@@ -80,6 +80,7 @@ export const STYLES = `
 .tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: 46px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(2) { width: 186px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(n + 3) { width: 84px; }
+.tfjs-magic .tm-jobs > * > tr > :nth-child(3) { width: 108px; }
 .tfjs-magic .tm-jobs > * > tr > :nth-child(5) { width: 118px; }
 .tfjs-magic .tm-jobs > * > tr:not(.tm-detail) > :not(:first-child) { white-space: nowrap; overflow-wrap: normal; }
 .tfjs-magic thead th { color: var(--tm-muted); font-size: 12px; }
@@ -107,7 +108,7 @@ export const STYLES = `
 .tfjs-magic td .tm-device { white-space: nowrap; }
 @container (max-width: 820px) {
   .tfjs-magic .tm-jobs > thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(auto-fit, minmax(92px, 1fr)); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }
+  .tfjs-magic .tm-jobs > tbody > tr { display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); border-bottom: 1px solid var(--tm-border); padding: 4px 0; }
   .tfjs-magic .tm-jobs > tbody > tr:not(.tm-detail) { height: auto; }
   .tfjs-magic .tm-jobs > tbody > tr > *, .tfjs-magic .tm-jobs > tbody > tr > :nth-child(n) { border: 0; padding-block: 1px; text-align: left; width: auto; }
   .tfjs-magic .tm-jobs > tbody > tr > :nth-child(2) { grid-column: span 2; }
