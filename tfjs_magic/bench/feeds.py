@@ -128,6 +128,25 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
+def example_batches(samples: object, inputs: Sequence[TensorInfo], *, size: int) -> list[Feed]:
+    """Check the user's samples and cut all of them into feeds of up to ``size`` examples, or of the model's own batch.
+
+    Raises:
+        OptionError: A name, dtype or shape that the model does not take.
+    """
+    arrays = _by_name(samples, inputs)
+    checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
+    counts = {_feed_count(checked[info.name], info) for info in inputs}
+    if len(counts) > 1:
+        raise OptionError("samples hold different numbers of examples; expected the same for every input.")
+    steps = {info.name: _group(info) if info.shape and info.shape[0] else size for info in inputs}
+    first = inputs[0].name
+    return [
+        {name: array[i * steps[name] : (i + 1) * steps[name]] for name, array in checked.items()}
+        for i in range(-(-len(checked[first]) // steps[first]))
+    ]
+
+
 def _sample_sets(samples: object, inputs: Sequence[TensorInfo]) -> list[object]:
     """Tell several sets of samples, whose sizes differ, from one."""
     if not isinstance(samples, (list, tuple)) or len(samples) < 2:
