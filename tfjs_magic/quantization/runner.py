@@ -31,7 +31,9 @@ def runner(model: Artifacts) -> Runner:
 
 
 def _layers_runner(model: Artifacts) -> Runner:
-    from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415 - imports Keras
+    import keras  # noqa: PLC0415
+
+    from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415
     from tfjs_magic.layers.topology import fill_weights  # noqa: PLC0415
 
     weights = {entry.name: entry.data for entry in unpack_groups(model.groups)}
@@ -39,8 +41,10 @@ def _layers_runner(model: Artifacts) -> Runner:
 
     def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
         fill_weights(rebuilt, {**weights, **changed})
-        outputs = rebuilt([inputs[info.name] for info in model.inputs], training=False)
-        return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+        given = [inputs[info.name] for info in model.inputs]
+        outputs = rebuilt(given if len(given) > 1 else given[0], training=False)
+        flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return [keras.ops.convert_to_numpy(output) for output in flat]
 
     return run
 

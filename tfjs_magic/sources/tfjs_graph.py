@@ -194,4 +194,5 @@ def decoded_notes(groups: Sequence[ManifestGroup], packed: ManifestGroup) -> Ite
     for dtype, count in sorted(codes.items()):
         yield f"{count} weights keep the {dtype} codes that they had."
     for dtype, found in sorted(steps.items()):
-        yield f"{len(found)} weights had been quantized to {dtype} in steps of up to {max(found):.2g}; they were decoded first."
+        coarse = f"in steps of up to {max(found):.2g}"
+        yield f"{len(found)} weights had been quantized to {dtype} {coarse}; they were decoded first."

@@ -23,6 +23,8 @@ from tfjs_magic.options import QuantizationDtype
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 #: What wider codes for the kernels that gain most may add to the bytes of all.
 _WIDER_SHARE = 0.04
+#: A value that lies nearer to its code than this share of a step is not rounded the other way.
+_NEAR_A_HALF = 0.25
 #: Enough values to find the range by; what is found is then measured on all.
 _SAMPLED_VALUES = 2**20
 
@@ -172,7 +174,7 @@ def _balanced(data: Array, stored: Array, quantization: Quantization) -> tuple[A
         errors[np.abs(errors) > 0.5] = 0  # clipped
         step = 1 if (excess := float(errors.sum())) > 0 else -1
         gains = np.where((column - step < 0) | (column - step > last), 0, errors * step)
-        flips = min(round(abs(excess)), int(np.count_nonzero(gains > 0)))
+        flips = min(round(abs(excess)), int(np.count_nonzero(gains > _NEAR_A_HALF)))
         if flips:
             column[np.argpartition(-gains, flips - 1)[:flips]] -= step
     return codes.astype(stored.dtype).reshape(stored.shape), quantization
