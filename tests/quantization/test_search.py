@@ -135,7 +135,8 @@ def test_a_model_with_a_fixed_batch_runs_in_its_batches() -> None:
     model = models.randomised(keras.Model(inputs, keras.layers.Dense(8)(inputs)))
     web = convert(model, format="graph", quantize=AutoQuantize(samples=_samples(model), max_error=0.05))
     assert _dtypes(web)
-    assert "on 32 samples" in web.report.notes[-1]
+    assert "on 32 samples, and" in web.report.notes[-1]
+    assert "on 8 that were held back" in web.report.notes[-1]
 
 
 def test_lookup_tables_are_refused_with_a_way_out() -> None:

@@ -128,23 +128,18 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
-def example_batches(samples: object, inputs: Sequence[TensorInfo], *, size: int) -> list[Feed]:
-    """Check the user's samples and cut all of them into feeds of up to ``size`` examples, or of the model's own batch.
+def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
+    """Check the user's samples; all of them stay, one example or one fixed batch after the other.
 
     Raises:
-        OptionError: A name, dtype or shape that the model does not take.
+        OptionError: A name, dtype or shape that the model does not take, or different numbers of examples.
     """
     arrays = _by_name(samples, inputs)
     checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
-    counts = {_feed_count(checked[info.name], info) for info in inputs}
-    if len(counts) > 1:
-        raise OptionError("samples hold different numbers of examples; expected the same for every input.")
-    steps = {info.name: _group(info) if info.shape and info.shape[0] else size for info in inputs}
-    first = inputs[0].name
-    return [
-        {name: array[i * steps[name] : (i + 1) * steps[name]] for name, array in checked.items()}
-        for i in range(-(-len(checked[first]) // steps[first]))
-    ]
+    if len({_feed_count(checked[info.name], info) for info in inputs}) > 1:
+        found = ", ".join(f"'{name}': {len(array)}" for name, array in checked.items())
+        raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
+    return checked
 
 
 def _sample_sets(samples: object, inputs: Sequence[TensorInfo]) -> list[object]:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, WeightEntry, WeightRow
-from tfjs_magic.bench.feeds import Feed, example_batches
+from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, TensorInfo, WeightEntry, WeightRow
+from tfjs_magic.bench.feeds import Feed, all_samples
 from tfjs_magic.errors import ConversionError, OptionError, WeightError
 from tfjs_magic.options import AutoQuantize, Progress
 from tfjs_magic.quantization.loss import Outputs, measure, meets, noise
@@ -159,17 +159,27 @@ class _Trial:
 
 
 def _trials(model: Artifacts, auto: AutoQuantize, kernels: Mapping[str, _Kernel]) -> tuple[_Trial, _Trial | None]:
-    feeds = example_batches(auto.samples, model.inputs, size=BATCH)
-    examples = [len(next(iter(feed.values()))) for feed in feeds]
+    samples = all_samples(auto.samples, model.inputs)
+    fixed = max(_fixed_batch(info) for info in model.inputs)
+    examples = len(samples[model.inputs[0].name])
     labels = None if auto.labels is None else np.asarray(auto.labels)
-    if labels is not None and len(labels) != sum(examples):
-        raise OptionError(f"labels are {len(labels)} for {sum(examples)} samples; expected one for each.")
-    held_back = min(round(len(feeds) * auto.held_back), len(feeds) - 1)
-    cut = len(feeds) - held_back
-    run, border = runner(model), sum(examples[:cut])
-    trial = functools.partial(_Trial, run, auto, kernels)
-    first = trial(feeds[:cut], None if labels is None else labels[:border])
-    return first, trial(feeds[cut:], None if labels is None else labels[border:]) if held_back else None
+    if labels is not None and len(labels) != examples:
+        raise OptionError(f"labels are {len(labels)} for {examples} samples; expected one for each.")
+    batch = fixed or BATCH
+    step = fixed or 1
+    border = max(examples - round(examples * auto.held_back / step) * step, step)
+    run = runner(model)
+
+    def trial(start: int, end: int) -> _Trial:
+        cuts = [(at, min(at + batch, end)) for at in range(start, end, batch)]
+        feeds = [{name: array[a:b] for name, array in samples.items()} for a, b in cuts]
+        return _Trial(run, auto, kernels, feeds, None if labels is None else labels[start:end])
+
+    return trial(0, border), trial(border, examples) if border < examples else None
+
+
+def _fixed_batch(info: TensorInfo) -> int:
+    return info.shape[0] or 0 if info.shape else 0
 
 
 def _adds(kernels: Mapping[str, _Kernel], trial: _Trial, step: Progress) -> dict[str, float]:
