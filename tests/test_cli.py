@@ -19,6 +19,8 @@ import tfjs_magic
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tfjs_magic.cli import main
+from tfjs_magic.weights.pack import unpack_weights
+from tfjs_magic.weights.quantize import quantize
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,41 @@ def test_quantization_flags_take_patterns_and_never_a_path(
     paths = {"IN": str(keras_file), "OUT": str(tmp_path / "web")}
     assert main(["convert", *(paths.get(word, word) for word in words)]) == 0
     assert _quantized(tmp_path / "web") == quantized
+
+
+def test_official_flags_give_the_official_codes(keras_file: Path, tmp_path: Path) -> None:
+    assert main(["convert", "--quantize_uint8", str(keras_file), str(tmp_path / "official")]) == 0
+    assert main(["convert", "--quantize", "uint8", str(keras_file), str(tmp_path / "ours")]) == 0
+    official, ours = (tfjs_magic.load(tmp_path / name).groups[0] for name in ("official", "ours"))
+    exact = {entry.name: entry.data for entry in unpack_weights(tfjs_magic.convert(str(keras_file)).groups[0])}
+    for spec, part in zip(official.specs, official.parts, strict=True):
+        if spec.quantization is not None:
+            stored, quantization = quantize(spec.name, exact[spec.name], "uint8", official=True)
+            assert (bytes(part), spec.quantization) == (stored.tobytes(), quantization)
+    assert [bytes(part) for part in official.parts] != [bytes(part) for part in ours.parts]
+
+
+def test_quantization_under_a_bound(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    np.save(tmp_path / "y.npy", np.zeros(40, int))
+    web, words = str(tmp_path / "web"), ["convert", "--quantize", "auto", "--samples", str(tmp_path / "x.npz")]
+    assert main([*words, "--max-error", "0.1", str(keras_file), web]) == 0
+    assert "as far as --max-error 0.1 allows: a largest error of " in capsys.readouterr().out
+    assert set(_quantized(tmp_path / "web").values()) == {"uint8"}
+    metric = ["--metric", "lambda outputs, labels: len(labels) - len(outputs[0])", "--min-metric", "0"]
+    labels = ["--labels", str(tmp_path / "y.npy")]
+    assert main([*words, *metric, *labels, "--dry-run", str(keras_file)]) == 0
+    assert main([*words, str(keras_file), web, "--overwrite"]) == 2
+    assert "--quantize auto has no bound; expected one of --max-error, --min-cosine" in capsys.readouterr().err
+    for wrong, says in (
+        (["--metric", "np.", "--min-metric", "1"], "cannot be evaluated: SyntaxError"),
+        (["--min-accuracy", "0.5", "--labels", str(keras_file)], "holds other things than arrays"),
+        (["--min-accuracy", "0.5", "--labels", __file__], "cannot be read as .npy or .npz"),
+        (["--max-error", "0.1", "--quantize-uint8=*"], "exclude each other"),
+    ):
+        assert main([*words, *wrong, str(keras_file), web, "--overwrite"]) == 2
+        assert says in capsys.readouterr().err
 
 
 def test_json_report_of_a_dry_run(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,10 @@ from IPython.core.error import UsageError
 
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.cli import main
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, RESULT, SOURCE, in_flags, sentence
+from tfjs_magic.errors import OptionError
+from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, in_flags, sentence, with_bound
 from tfjs_magic.notebook.line import convert_line
-from tfjs_magic.options import BenchmarkOptions, ConvertOptions
+from tfjs_magic.options import AutoQuantize, BenchmarkOptions, ConvertOptions
 from tfjs_magic.pipeline import convert
 
 
@@ -27,6 +28,30 @@ def test_rows_are_arguments(rows: Any, twin: Any, options: Any) -> None:
     fields = options.__dataclass_fields__
     assert fields.keys() <= arguments.keys()
     assert {name: fields[name].default for name in fields} == {name: arguments[name].default for name in fields}
+
+
+def test_rows_of_a_bound_are_its_arguments() -> None:
+    assert {row.argument for row in BOUND} == AutoQuantize.__dataclass_fields__.keys() - {"samples", "held_back"}
+
+
+def test_a_bound_becomes_one_argument() -> None:
+    given = {"quantize": {"auto": ("*",)}, "max_error": 0.1, "format": "graph"}
+    assert with_bound(given, [1]) == {"format": "graph", "quantize": AutoQuantize(samples=[1], max_error=0.1)}
+    assert with_bound({"quantize": {"uint8": ("*",)}}, None) == {"quantize": {"uint8": ("*",)}}
+
+
+@pytest.mark.parametrize(
+    ("given", "samples", "says"),
+    [
+        ({"max_error": 0.1}, [1], "--max-error belongs to --quantize auto, which is not given"),
+        ({"quantize": {"auto": ("*",)}, "max_error": 0.1}, None, "needs --samples"),
+        ({"quantize": {"auto": ("a*",)}, "max_error": 0.1}, [1], "takes every kernel"),
+        ({"quantize": {"auto": ("*",), "uint8": ("a",)}, "max_error": 0.1}, [1], "leave patterns and other dtypes out"),
+    ],
+)
+def test_a_bound_belongs_to_auto(given: Any, samples: Any, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        with_bound(given, samples)
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,13 @@ def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None
         ("--samples {1+}", "{1+} cannot be evaluated: SyntaxError"),
         ("modle", "there is no variable 'modle'"),
         ("{make(nosuch)}", "{make(nosuch)} reads 'nosuch', but there is no such variable"),
+        (
+            "--quantize auto --samples [[1, 2, 3, 4]]",
+            "--quantize auto has no bound; expected one of --max-error, --min-",
+        ),
+        ("--quantize auto --max-error 0.1", "--quantize auto needs --samples"),
+        ("--max-error 0.1", "--max-error belongs to --quantize auto, which is not given."),
+        ("--quantize auto --samples 1 --min-top1 99", "--min-top1 is 99.0; expected 0 to 1."),
         ("--zzz", "%tfjs_convert has no option '--zzz'. %tfjs_convert --help lists them."),
     ],
 )
@@ -336,6 +343,14 @@ def test_a_target_that_exists_is_noticed_before_the_body_runs(shell: Shell, tmp_
     (tmp_path / "model.json").touch()
     assert "holds a model.json" in shell.mistake(f"%%tfjs_convert --save {tmp_path}\nran = True\nmake()")
     assert "ran" not in shell.ns
+
+
+def test_quantization_under_a_bound_is_measured_on_the_samples(shell: Shell) -> None:
+    shell.succeed("model = make()\nx = keras.random.normal((20, 4), seed=1).numpy()")
+    shell.succeed("%tfjs_convert model --quantize auto --max-error 0.1 --samples x --no-benchmark -o web")
+    report = shell.ns["web"].report
+    assert "uint8" in {row.dtype for row in report.weights}
+    assert "on 15 samples" in report.notes[-1]
 
 
 def test_loops_are_unrolled_as_the_line_says(shell: Shell) -> None:
@@ -399,13 +414,13 @@ def tab(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return offered
 
 
-FLAGS = ["--metadata", "--min-time"]
+FLAGS = ["--metadata", "--metric"]
 
 
 OFFERED = {
-    "%tfjs_convert my_model --m": FLAGS,
-    "%%tfjs_convert --m": FLAGS,
-    "bench = %tfjs_convert my_model --m": FLAGS,
+    "%tfjs_convert my_model --met": FLAGS,
+    "%%tfjs_convert --met": FLAGS,
+    "bench = %tfjs_convert my_model --met": FLAGS,
     "x = 1\nbench = %tfjs_benchmark my_model --mi": ["--min-time"],
     "%tfjs_convert m --skip_op": ["--skip-op-check"],
     "%tfjs_benchmark --q": ["--q"],  # nothing that it has; nor anything else

@@ -15,7 +15,11 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions
         pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
-        pytest.param({"quantize": 8}, "quantize is 8; expected one of float16, uint8, uint16, or a dict", id="number"),
+        pytest.param(
+            {"quantize": 8},
+            "quantize is 8; expected one of float16, uint8, uint16, a dict or an AutoQuantize",
+            id="number",
+        ),
         pytest.param({"metadata": [1]}, r"metadata is \[1\]; expected a mapping", id="list-as-metadata"),
         pytest.param({"metadata": {"a": float("nan")}}, "metadata cannot be written as JSON", id="nan-in-metadata"),
         pytest.param({"metadata": {"a": object()}}, "metadata cannot be written as JSON", id="object-in-metadata"),

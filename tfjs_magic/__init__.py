@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.benchmarking import benchmark
     from tfjs_magic.model import TfjsModel, load
+    from tfjs_magic.options import AutoQuantize
     from tfjs_magic.pipeline import convert
 
 __all__ = [
+    "AutoQuantize",
     "Benchmark",
     "BenchmarkResult",
     "ConversionError",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AutoQuantize": "tfjs_magic.options",
     "Benchmark": "tfjs_magic.bench.widget",
     "BenchmarkResult": "tfjs_magic.bench.result",
     "Difference": "tfjs_magic.bench.difference",

@@ -167,6 +167,27 @@ class PassReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class WeightRow:
+    """What quantization costs one weight.
+
+    Attributes:
+        dtype: As it is stored.
+        nbytes: As it is stored.
+        error: Root of the summed squared errors, relative to that of the values.
+        channel_error: The same per output channel, the median of them.
+        adds: Root mean squared error that it alone adds to the outputs if it is stored as uint8, relative to them;
+            None where nobody measured it.
+    """
+
+    name: str
+    dtype: str
+    nbytes: int
+    error: float
+    channel_error: float
+    adds: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ConversionReport:
     """What happened on the way; the summary in the notebook is made from it.
 
@@ -179,6 +200,7 @@ class ConversionReport:
         caveats: Backend → what may come out otherwise there, depending on the values, a sentence each.
         passes: What each graph pass did.
         notes: Lossy or unusual things that the user should know, once each.
+        weights: What quantization costs each weight; none where nothing is quantized.
         advice: What would make it smaller or faster, with the numbers; at most three sentences.
         seconds: Stage → wall-clock seconds.
     """
@@ -191,6 +213,7 @@ class ConversionReport:
     caveats: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     passes: tuple[PassReport, ...] = ()
     notes: tuple[str, ...] = ()
+    weights: tuple[WeightRow, ...] = ()
     advice: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 

@@ -16,13 +16,26 @@ import json
 import os
 import sys
 import traceback
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError, printable
-from tfjs_magic.flags import RESULT, SOURCE, hyphenated, in_flags, merged, names, one_of, sentence
+from tfjs_magic.flags import (
+    BOUND,
+    QUANTIZE,
+    RESULT,
+    SOURCE,
+    hyphenated,
+    in_flags,
+    merged,
+    names,
+    one_of,
+    sentence,
+    with_bound,
+)
 from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
@@ -147,14 +160,14 @@ def _convert(arguments: argparse.Namespace) -> None:
         from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
         check_target(arguments.output_path, overwrite=arguments.overwrite)
+    options = _options(arguments)
     from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
 
     model = convert(
         arguments.input_path,
         format=wanted,
-        quantize=_quantize(arguments),
         progress=_show_step if sys.stderr is not None and sys.stderr.isatty() else None,
-        **_given(arguments),
+        **options,
     )
     if arguments.split_weights_by_layer and model.format == "layers-model":
         from tfjs_magic.weights.pack import split_by_layer  # noqa: PLC0415 - imports numpy
@@ -164,10 +177,15 @@ def _convert(arguments: argparse.Namespace) -> None:
     _print_report(model, target, as_json=arguments.json)
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the shared options that were given; the others have ``convert``'s own defaults."""
-    values = {row.argument: getattr(arguments, row.argument) for row in (*SOURCE, *RESULT)}
-    return {name: merged(v) if isinstance(v, list) else v for name, v in values.items() if v is not None}
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that were given; the others have ``convert``'s own defaults."""
+    values = {row.argument: getattr(arguments, row.argument) for row in (*SOURCE, QUANTIZE, *RESULT, *BOUND)}
+    given = {name: merged(v) if isinstance(v, list) else v for name, v in values.items() if v is not None}
+    if (official := _quantize(arguments)) is not None:
+        if "quantize" in given:
+            raise OptionError("--quantize and --quantize_… exclude each other; keep one kind.")
+        given |= {"quantize": official, "official_codes": True}
+    return with_bound(given, arguments.samples)
 
 
 def _convert_back(arguments: argparse.Namespace) -> None:
@@ -417,12 +435,17 @@ def _convert_parser() -> _Parser:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights; with '*': all"
         result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_patterns, help=some)
     result("--quantization-bytes", type=int, choices=(1, 2), help="deprecated: 1 is uint8, 2 is uint16")
+    QUANTIZE.add_to(result)
     for row in RESULT:
         row.add_to(result)
     result("--split-weights-by-layer", action="store_true", help="a weight file of its own for each layer")
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
     _add_output(parser)
+    bound = parser.add_argument_group("bound of --quantize auto").add_argument
+    bound("--samples", metavar="FILE", type=_arrays, help="inputs: .npz by their names, or one array as .npy")
+    for row in BOUND:
+        row.add_to(bound, read={"labels": _arrays, "metric": _function}.get(row.argument))
     same = parser.add_argument_group("taken for compatibility, without effect").add_argument
     for flag, default, why in (
         ("--strip-debug-ops", True, "assertions and prints are always dropped"),
@@ -437,6 +460,33 @@ def _convert_parser() -> _Parser:
 def _patterns(word: str) -> tuple[str, ...]:
     """Read patterns; '*' takes everything, as the official converter does, where a bare flag takes kernels."""
     return ("*",) if word == _BARE else tuple("**" if name == "*" else name for name in names(word))
+
+
+def _arrays(word: str) -> Any:
+    """Read a file of numpy's; nothing in it is run."""
+    import numpy as np  # noqa: PLC0415 - the help needs none
+
+    try:
+        content = np.load(word, allow_pickle=False)
+        arrays = content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        msg = f"'{word}' cannot be read as .npy or .npz: {' '.join(str(error).split())}"
+        raise argparse.ArgumentTypeError(msg) from None
+    if isinstance(arrays, dict) and not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        msg = f"'{word}' holds other things than arrays; expected .npy or .npz"
+        raise argparse.ArgumentTypeError(msg)
+    return arrays
+
+
+def _function(word: str) -> Any:
+    """Read a Python expression, the user's own: np is numpy."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    try:
+        return eval(word, {"np": np})  # noqa: S307 - typed by whoever runs this
+    except Exception as error:  # noqa: BLE001 - whatever the expression raises
+        msg = f"'{word}' cannot be evaluated: {type(error).__name__}: {error}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _boolean(word: str) -> bool:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, QUANTIZATION_DTYPES
+from tfjs_magic.errors import OptionError
+from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, QUANTIZATION_DTYPES, AutoQuantize
 
 _UNROLL = {"auto": "auto", "all": True, "none": False}
 
@@ -109,10 +110,43 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bskip_op_check\b", "--skip-op-check"),
     (r"\bsamples=(?=\W|$)", "--samples"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance) is (?=\S)", r"--\1 is "),
+    (r"^(runs|warmup|tolerance|labels|metric) (is|are) (?=\S)", r"--\1 \2 "),
+    (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
+    (r"\bmax_error=", "--max-error "),
+    (r"\bmin_(cosine|top1|top5|accuracy|metric)=", r"--min-\1 "),
+    (
+        r"^AutoQuantize has .*",
+        lambda found: re.sub(r"\b(max|min)_(\w+)", r"--\1-\2", found[0]).replace("AutoQuantize", "--quantize auto"),
+    ),
+    (r"\blabels=(?=\W|$)", "--labels"),
     (r"^weight_shard_size_bytes is ", "--weight-shard-size-bytes is "),
 )
+
+
+def with_bound(given: Mapping[str, Any], samples: Any) -> dict[str, Any]:
+    """Return the arguments of ``convert``: ``--quantize auto`` and the flags of ``BOUND`` as an ``AutoQuantize``.
+
+    Args:
+        given: The values of the flags that were given.
+        samples: That of ``--samples``, or None.
+
+    Raises:
+        OptionError: One of them is without the other.
+    """
+    of_bound = {row.argument: row.names[0] for row in BOUND}
+    bound = {name: value for name, value in given.items() if name in of_bound}
+    options = {name: value for name, value in given.items() if name not in of_bound}
+    quantize = options.get("quantize") or {}
+    if _AUTO not in quantize:
+        if bound:
+            raise OptionError(f"{of_bound[next(iter(bound))]} belongs to --quantize auto, which is not given.")
+        return options
+    if quantize != {_AUTO: ("*",)}:
+        raise OptionError("--quantize auto takes every kernel; leave patterns and other dtypes out.")
+    if samples is None:
+        raise OptionError("--quantize auto needs --samples, real inputs on which the loss is measured.")
+    return {**options, "quantize": AutoQuantize(samples=samples, **bound)}
 
 
 # ---------------------------------------------------------------------- readers
@@ -177,7 +211,7 @@ def _input(word: str) -> dict[str, tuple[int | None, ...]]:
 
 def _quantize(word: str) -> dict[str, tuple[str, ...]]:
     dtype, _, patterns = word.partition("=")
-    return {one_of(QUANTIZATION_DTYPES)(dtype): names(patterns) or ("*",)}
+    return {one_of(QUANTIZE.choices)(dtype): names(patterns) or ("*",)}
 
 
 def _metadata(word: str) -> dict[str, Any]:
@@ -215,10 +249,25 @@ SOURCE = (
     Flag("outputs", "--output --output-node-names", "outputs to keep, by commas", "NAMES", names, repeats=True),
     Flag("trust", "--trust", "run code that a model file brings along (Lambda layers)"),
 )
-_SOME = f"{', '.join(QUANTIZATION_DTYPES)}; for some weights only: float16=dense*,conv1*; may be repeated"
-#: The command line has the official converter's flags in its place.
+_AUTO = "auto"
+_SOME = (
+    f"{', '.join(QUANTIZATION_DTYPES)}; for some weights only: float16=dense*,conv1*; may be repeated. auto: as small "
+    "as a bound allows, which is measured on --samples"
+)
+#: The command line has the official converter's flags beside it.
 QUANTIZE = Flag(
-    "quantize", "--quantize", _SOME, "DTYPE[=PATTERNS]", _quantize, repeats=True, choices=QUANTIZATION_DTYPES
+    "quantize", "--quantize", _SOME, "DTYPE[=PATTERNS]", _quantize, repeats=True, choices=(*QUANTIZATION_DTYPES, _AUTO)
+)
+#: What ``--quantize auto`` is held to, one of them, and what that needs.
+BOUND = (
+    Flag("max_error", "--max-error", "largest error of an output, relative to its largest value", "X", number(float)),
+    Flag("min_cosine", "--min-cosine", "least cosine of an output", "X", number(float)),
+    Flag("min_top1", "--min-top1", "least share of samples with the same first class", "X", number(float)),
+    Flag("min_top5", "--min-top5", "least share whose first class is among the first five", "X", number(float)),
+    Flag("min_accuracy", "--min-accuracy", "least share of samples whose first class is the label", "X", number(float)),
+    Flag("min_metric", "--min-metric", "least value of --metric", "X", number(float)),
+    Flag("metric", "--metric", "a function of (outputs, labels); more is better", "EXPR"),
+    Flag("labels", "--labels", "the right class of every sample", "EXPR"),
 )
 _LOOPS = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
 _CARD = "goes into model.json; several by commas; in a notebook also {a dict}"

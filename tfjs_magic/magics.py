@@ -19,7 +19,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display, publish_display_data
 
 from tfjs_magic.errors import TfjsMagicError
-from tfjs_magic.flags import in_flags, merged
+from tfjs_magic.flags import BOUND, in_flags, merged, with_bound
 from tfjs_magic.notebook import completion
 from tfjs_magic.notebook.body import AwaitTransform, Body
 from tfjs_magic.notebook.line import (
@@ -67,6 +67,7 @@ expression; without that, the one model that the body assigns.
 Examples
     %tfjs_convert model
     %tfjs_convert model --format graph --quantize float16 --save web_model -o web
+    %tfjs_convert model --quantize auto --max-error 0.01 --samples x_test[:200]
     %tfjs_convert ./saved_model --input image=1,224,224,3 --no-benchmark
 
     %%tfjs_convert --backend wasm,webgl --runs 50 --samples x_test[:4] -o web
@@ -159,6 +160,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             found, name, note = self._source(arguments.source, body)
             options = _given(arguments, CONVERT_ARGUMENTS, self.shell.user_ns)
             benchmarking = self._benchmark_options(arguments)
+            options = with_bound(options, benchmarking.get("samples"))
             self._check_target(arguments)
             with _Status() as status, native_stderr_silenced():
                 model = convert(found, progress=status.step, **options)
@@ -336,10 +338,19 @@ def _show(text: str) -> None:
 
 def _check_options(arguments: Namespace) -> None:
     """Refuse values that are known already, before the body trains for an hour."""
-    for options, names in ((ConvertOptions, CONVERT_ARGUMENTS), (BenchmarkOptions, BENCHMARK_ARGUMENTS)):
+
+    def known(names: Iterable[str]) -> dict[str, Any]:
         given = {name: getattr(arguments, name, None) for name in names}
-        known = {name: value for name, value in given.items() if not _is_later(value)}
-        options(**{name: _resolved(value, {}) for name, value in known.items() if value is not None})
+        return {
+            name: _resolved(value, {}) for name, value in given.items() if value is not None and not _is_later(value)
+        }
+
+    conversion = known(CONVERT_ARGUMENTS)
+    for flag in BOUND:  # an expression may turn out as anything that fits
+        if _is_later(getattr(arguments, flag.argument, None)):
+            conversion[flag.argument] = len
+    ConvertOptions(**with_bound(conversion, getattr(arguments, "samples", None)))
+    BenchmarkOptions(**known(BENCHMARK_ARGUMENTS))
 
 
 def _is_later(value: object) -> bool:

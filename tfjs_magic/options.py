@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -28,8 +29,73 @@ MAX_BATCH = 65_536
 #: An hour; ``MAX_RUNS`` are the end in any case.
 MAX_MIN_TIME_S = 3600
 
+#: What :class:`AutoQuantize` may be held to.
+BOUNDS = ("max_error", "min_cosine", "min_top1", "min_top5", "min_accuracy", "min_metric")
+
 #: Called with the step that begins ("trace", "passes", …); may be slow, must not raise.
 Progress = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AutoQuantize:
+    """Quantize as far as a bound allows that is measured: ``quantize=AutoQuantize(samples=x, max_error=0.01)``.
+
+    Exactly one bound is given. All but the last two compare with the model in float32.
+
+    Attributes:
+        samples: Input name → array (first axis: examples), one array, or one per input: real data, of which
+            ``held_back`` of the examples, the last ones, confirm what was found on the others.
+        labels: (examples,): the right classes, for ``min_accuracy`` and ``metric``.
+        max_error: Largest error of any output, relative to the largest value of that output.
+        min_cosine: Least cosine of any output, over all examples.
+        min_top1: Least share of examples whose largest value stands at the same place, in every output.
+        min_top5: Least share whose largest value is among the five largest.
+        min_accuracy: Least share of examples whose largest value stands at the label, in the first output.
+        metric: Takes the outputs (one array each, in the model's order) and the labels, returns a number, more is
+            better; with ``min_metric``.
+        min_metric: Least value of the metric.
+        held_back: Share of the examples that only confirm.
+
+    Raises:
+        OptionError: None or several bounds, or an option has a value that does not exist.
+    """
+
+    samples: Any
+    labels: Any = None
+    max_error: float | None = None
+    min_cosine: float | None = None
+    min_top1: float | None = None
+    min_top5: float | None = None
+    min_accuracy: float | None = None
+    metric: Callable[[Any, Any], float] | None = None
+    min_metric: float | None = None
+    held_back: float = 0.25
+
+    def __post_init__(self) -> None:
+        given = [name for name in BOUNDS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "no bound"
+            raise OptionError(f"AutoQuantize has {found}; expected one of {', '.join(BOUNDS)}.")
+        value = getattr(self, self.bound)
+        if not isinstance(value, (int, float)) or math.isnan(value):
+            raise OptionError(f"{self.bound} is {value!r}; expected a number.")
+        if self.bound == "max_error" and value < 0:
+            raise OptionError(f"max_error is {value}; expected a relative error from 0.")
+        if self.bound not in {"max_error", "min_metric"} and not 0 <= value <= 1:
+            raise OptionError(f"{self.bound} is {value}; expected 0 to 1.")
+        if (self.metric is None) != (self.min_metric is None):
+            raise OptionError("metric and min_metric belong together; one of them is missing.")
+        if self.metric is not None and not callable(self.metric):
+            raise OptionError(f"metric is {self.metric!r}; expected a function of (outputs, labels).")
+        if self.min_accuracy is not None and self.labels is None:
+            raise OptionError("min_accuracy needs labels=, the right class of every example.")
+        if not 0 <= self.held_back < 1:
+            raise OptionError(f"held_back is {self.held_back}; expected a share from 0 to below 1.")
+
+    @property
+    def bound(self) -> str:
+        """The name of the bound that is given."""
+        return next(name for name in BOUNDS if getattr(self, name) is not None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +103,8 @@ class ConvertOptions:
     """What ``convert`` was asked for, checked and in one form; ``convert`` describes each option.
 
     Attributes:
-        quantize: Dtype → name patterns (``fnmatch``); ``("*",)`` for all. Only float32 weights are touched.
+        quantize: Dtype → name patterns (``fnmatch``); ``("*",)`` for all. Only float32 weights are touched. Or an
+            :class:`AutoQuantize`.
 
     Raises:
         OptionError: An option has a value that does not exist.
@@ -50,6 +117,7 @@ class ConvertOptions:
     outputs: Sequence[str] | None = None
     quantize: Any = None
     weight_shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES
+    official_codes: bool = False
     skip_op_check: bool = False
     metadata: Mapping[str, Any] | None = None
     unroll: bool | Literal["auto"] = "auto"
@@ -74,9 +142,14 @@ class ConvertOptions:
             )  # whatever the caller does later
         except (TypeError, ValueError) as error:
             raise OptionError(f"metadata cannot be written as JSON: {error}.") from error
-        for dtype in self.quantize:
+        for dtype in self.patterns:
             if dtype not in QUANTIZATION_DTYPES:
                 raise OptionError(f"quantize names '{dtype}'; expected one of {', '.join(QUANTIZATION_DTYPES)}.")
+
+    @property
+    def patterns(self) -> Mapping[QuantizationDtype, tuple[str, ...]]:
+        """What is quantized while the weights are packed: nothing where it is searched for afterwards."""
+        return {} if isinstance(self.quantize, AutoQuantize) else self.quantize
 
     def step(self, name: str) -> None:
         """Tell the caller's progress callback that a step begins."""
@@ -84,11 +157,15 @@ class ConvertOptions:
             self.progress(name)
 
 
-def _quantize_patterns(quantize: Any) -> dict[Any, tuple[str, ...]]:
+def _quantize_patterns(quantize: Any) -> AutoQuantize | dict[Any, tuple[str, ...]]:
     """Return dtype → patterns: ``"uint8"`` means ``{"uint8": ("*",)}``."""
+    if isinstance(quantize, AutoQuantize):
+        return quantize
     rows = {quantize: "*"} if isinstance(quantize, str) else {} if quantize is None else quantize
     if not isinstance(rows, Mapping):
-        raise OptionError(f"quantize is {quantize!r}; expected one of {', '.join(QUANTIZATION_DTYPES)}, or a dict.")
+        raise OptionError(
+            f"quantize is {quantize!r}; expected one of {', '.join(QUANTIZATION_DTYPES)}, a dict or an AutoQuantize."
+        )
     return {dtype: _names(names) for dtype, names in rows.items()}
 
 

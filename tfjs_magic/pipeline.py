@@ -11,20 +11,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tfjs_magic.artifacts import ConversionReport, TensorInfo, WeightEntry, model_header
+from tfjs_magic.artifacts import ConversionReport, ManifestGroup, TensorInfo, WeightEntry, WeightRow, model_header
 from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
-from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, ConvertOptions, Format, Progress
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, AutoQuantize, ConvertOptions, Format, Progress
 from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
+from tfjs_magic.weights.rows import weight_rows, worthless_note
 
 
 def convert(
@@ -35,9 +36,10 @@ def convert(
     tags: Sequence[str] = ("serve",),
     inputs: Mapping[str, Any] | None = None,
     outputs: Sequence[str] | None = None,
-    quantize: str | Mapping[str, Any] | None = None,
+    quantize: str | Mapping[str, Any] | AutoQuantize | None = None,
     weight_shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES,
     skip_op_check: bool = False,
+    official_codes: bool = False,
     metadata: Mapping[str, Any] | None = None,
     unroll: bool | Literal["auto"] = "auto",
     trust: bool = False,
@@ -58,8 +60,10 @@ def convert(
             call it, lets the model begin there; None keeps its shape.
         outputs: Names of the outputs to keep, in this order; all of them otherwise.
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
-            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight.
+            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight. Or
+            ``AutoQuantize(samples=x, max_error=0.01)``: the smallest download that stays within a bound.
         weight_shard_size_bytes: Length of the weight files.
+        official_codes: Quantize as the official converter does, bit for bit, where closer codes exist.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
         unroll: "auto": loops of known length unless they are long, for ``predict``; True: every loop, or refuse; False.
@@ -82,6 +86,7 @@ def convert(
         quantize=quantize,
         weight_shard_size_bytes=weight_shard_size_bytes,
         skip_op_check=skip_op_check,
+        official_codes=official_codes,
         metadata=metadata,
         unroll=unroll,
         trust=trust,
@@ -90,7 +95,8 @@ def convert(
     from_file = isinstance(source, (str, os.PathLike, TfjsModel))
     what = source.report.source if isinstance(source, TfjsModel) else f"'{source}'"
     with one_sentence(what) if from_file else contextlib.nullcontext():
-        return eagerly(lambda: _converted(source, options, _Clock(options)))
+        clock = _Clock(options)
+        return eagerly(lambda: _quantized(_converted(source, options, clock), options, clock))
 
 
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:
@@ -142,6 +148,24 @@ def _why_graph(source: KerasSource | FunctionSource | TfjsSource, options: Conve
     return (f"{source.description} is a graph.",)
 
 
+def _quantized(model: TfjsModel, options: ConvertOptions, clock: _Clock) -> TfjsModel:
+    """Quantize the finished model under a bound, if that was asked for."""
+    if not isinstance(options.quantize, AutoQuantize):
+        return model
+    from tfjs_magic.quantization.search import search  # noqa: PLC0415 - runs the model
+
+    with clock.stage("quantize"):
+        found = search(model, options.quantize, shard_size_bytes=options.weight_shard_size_bytes, step=options.step)
+    report = dataclasses.replace(
+        model.report,
+        notes=(*model.report.notes, found.note),
+        weights=found.rows,
+        advice=tuple(hint for hint in model.report.advice if not hint.startswith("quantize=")),
+        seconds=clock.seconds,
+    )
+    return dataclasses.replace(model, groups=(found.group,), report=report)
+
+
 # ---------------------------------------------------------------------- layers
 
 
@@ -154,7 +178,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
     if isinstance(found, Refused):
         return found.refusals
     with clock.stage("pack"):
-        group = pack_weights(found.weights, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
+        group, rows = _pack(found.weights, options)
     asked = "Layers format was asked for." if options.format == "layers" else "Every layer is exact in TF.js layers."
     return TfjsModel(
         format="layers-model",
@@ -173,7 +197,8 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             trainable=True,
             ops=found.classes,
             backends={**missing_per_backend(), **found.backends},  # in one order for both formats
-            notes=(*found.notes, *_lossy_notes(found.weights)),
+            notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows)),
+            weights=rows,
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
         ),
@@ -211,11 +236,7 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
     """Pack the weights of a TF.js model again; its topology and its signature stay as they are."""
     model = source.artifacts
     with clock.stage("pack"):
-        group = pack_weights(
-            [*unpack_groups(model.groups)],
-            patterns=options.quantize,
-            shard_size_bytes=options.weight_shard_size_bytes,
-        )
+        group, rows = _pack([*unpack_groups(model.groups)], options)
     layers = model.format == "layers-model"
     header = dict(model.header)
     if options.metadata:
@@ -225,7 +246,13 @@ def _packed_again(source: FixedSource, options: ConvertOptions, clock: _Clock) -
         reasons=(source.reason,),
         trainable=layers,
         backends=model.report.backends,
-        notes=(*model.report.notes, *decoded_notes(model.groups, group), *(() if layers else (_PACKED_AGAIN,))),
+        notes=(
+            *model.report.notes,
+            *decoded_notes(model.groups, group),
+            *(() if layers else (_PACKED_AGAIN,)),
+            *worthless_note(rows),
+        ),
+        weights=rows,
         advice=advise(group, graph=None, inputs=model.inputs),
         seconds=clock.seconds,
     )
@@ -262,7 +289,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
         codes = {id(entry.data): entry.codes for entry in source.weights}
         constants = [row for part in graphs for row in graph_constants(part)]
         entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
-        group = pack_weights(entries, patterns=options.quantize, shard_size_bytes=options.weight_shard_size_bytes)
+        group, rows = _pack(entries, options)
     bounds, words = index_bounds(graph), vocabularies(graph)
     inputs = tuple(
         dataclasses.replace(info, upper_bound=bounds.get(info.name), vocabulary=words.get(info.name, ()))
@@ -295,7 +322,9 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
                 *decoded_notes(source.groups, group),
                 *_lossy_notes(entries),
                 *_graph_notes(graph),
+                *worthless_note(rows),
             ),
+            weights=rows,
             advice=advise(group, graph=graph, inputs=inputs),
             seconds=clock.seconds,
         ),
@@ -334,6 +363,16 @@ def _signature_row(info: TensorInfo, ref: str) -> dict[str, Any]:
 
     name = ref if ":" in ref else f"{ref}:0"
     return {"name": name, "dtype": enum_name(info.dtype), "tensorShape": shape_json(Shape(info.shape))}
+
+
+def _pack(entries: Sequence[WeightEntry], options: ConvertOptions) -> tuple[ManifestGroup, tuple[WeightRow, ...]]:
+    group = pack_weights(
+        entries,
+        patterns=options.patterns,
+        shard_size_bytes=options.weight_shard_size_bytes,
+        official=options.official_codes,
+    )
+    return group, weight_rows(group, entries)
 
 
 def _lossy_notes(entries: Sequence[WeightEntry]) -> tuple[str, ...]:

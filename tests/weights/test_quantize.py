@@ -19,7 +19,7 @@ from tfjs_magic.errors import WeightError
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import QUANTIZATION_DTYPES, QuantizationDtype
 from tfjs_magic.weights.pack import pack_weights
-from tfjs_magic.weights.quantize import dequantize, quantization_of, quantize
+from tfjs_magic.weights.quantize import by_channel, dequantize, quantization_of, quantize, squared_error, wider
 
 INTEGERS: tuple[QuantizationDtype, ...] = ("uint8", "uint16")
 FINITE = npst.arrays(
@@ -36,7 +36,7 @@ def _uniform(*shape: int) -> Array:
 @settings(max_examples=200, deadline=None)
 def test_every_value_comes_back_within_one_step(dtype: QuantizationDtype, data: Array) -> None:
     """Half a step of rounding, half a step by which the range moves so that 0 is exact, one of float32."""
-    stored, quantization = quantize("w", data, dtype)
+    stored, quantization = quantize("w", data, dtype, official=True)
     assert stored.dtype == dtype
     assert quantization.scale is not None
     back = dequantize(stored, quantization)
@@ -45,6 +45,79 @@ def test_every_value_comes_back_within_one_step(dtype: QuantizationDtype, data: 
     assert np.abs(back.astype(np.float64) - data).max() <= 1.01 * step + 1e-6 * np.abs(data).max()
     zeros = data == 0
     assert np.array_equal(back[zeros], data[zeros])
+
+
+@given(data=FINITE)
+@settings(max_examples=200, deadline=None)
+def test_closer_codes_keep_zero_and_are_no_coarser(data: Array) -> None:
+    stored, quantization = quantize("w", data, "uint8")
+    _, official = quantize("w", data, "uint8", official=True)
+    back = dequantize(stored, quantization)
+    assert quantization.scale is not None
+    assert official.scale is not None
+    assert quantization.scale <= official.scale
+    assert np.array_equal(back[data == 0], data[data == 0])
+
+
+@pytest.mark.parametrize("shape", [(300, 8), (3, 3, 16, 8), (3, 3, 16, 1)], ids=["matrix", "kernel", "depthwise"])
+@pytest.mark.parametrize("shift", [0, 0.3], ids=["centred", "shifted"])
+def test_the_errors_of_each_channel_sum_up_to_nothing(shape: tuple[int, ...], shift: float) -> None:
+    """To half a step, where no value was clipped; the official codes are off by several steps."""
+    data = np.random.default_rng(0).uniform(-1 + shift, 1 + shift, shape).astype(np.float32)
+
+    def sums(*, official: bool) -> Array:
+        stored, quantization = quantize("w", data, "uint8", official=official)
+        assert quantization.scale is not None
+        return (
+            np.abs(by_channel(dequantize(stored, quantization).astype(np.float64) - data).sum(0)) / quantization.scale
+        )
+
+    assert sums(official=False).max() < 0.51
+    assert sums(official=True).max() > 0.51
+
+
+@pytest.mark.parametrize("draw", ["normal", "laplace", "logistic"])
+def test_a_narrower_range_is_taken_where_it_is_closer(draw: str) -> None:
+    data = getattr(np.random.default_rng(0), draw)(size=(500, 500)).astype(np.float32)
+    ours, official = (dequantize(*quantize("w", data, "uint8", official=official)) for official in (False, True))
+    assert squared_error(data, ours) < 0.9 * squared_error(data, official)
+
+
+def test_balanced_errors_cost_little_where_every_step_is_too_coarse() -> None:
+    data = np.random.default_rng(0).standard_cauchy(size=(200, 100)).astype(np.float32)
+    ours, official = (dequantize(*quantize("w", data, "uint8", official=official)) for official in (False, True))
+    assert squared_error(data, ours) < 1.25 * squared_error(data, official)
+
+
+def test_an_even_weight_keeps_its_range() -> None:
+    data = _uniform(50, 50)
+    assert quantize("w", data, "uint8")[1] == quantize("w", data, "uint8", official=True)[1]
+
+
+def test_kernels_of_uneven_channels_get_two_bytes_first() -> None:
+    generator = np.random.default_rng(0)
+    spread = 10.0 ** np.linspace(-2, 0, 32)[:, None]
+    kernels = {
+        "dense": generator.normal(size=(400, 100)).astype(np.float32),
+        "depthwise": (generator.normal(size=(3, 3, 32, 1)) * spread).astype(np.float32),
+        "first": generator.normal(size=(3, 3, 3, 32)).astype(np.float32),
+    }
+    assert wider(kernels) == {"depthwise", "first"}
+    kernels["dense"] = kernels["dense"][:200]
+    assert wider(kernels) == {"depthwise"}, "0.04 of all bytes do not hold both"
+
+
+def test_wider_kernels_are_those_of_the_bare_star_alone() -> None:
+    entries = [WeightEntry("a/kernel", _uniform(100, 100)), WeightEntry("b/kernel", _uniform(4, 4))]
+
+    def dtypes(patterns: dict[QuantizationDtype, tuple[str, ...]], **options: bool) -> list[str | None]:
+        group = pack_weights(entries, patterns=patterns, **options)
+        return [spec.quantization.dtype if spec.quantization else None for spec in group.specs]
+
+    assert dtypes({"uint8": ("*",)}) == ["uint8", "uint16"]
+    assert dtypes({"uint8": ("*", "b/*")}) == ["uint8", "uint8"]
+    assert dtypes({"uint8": ("*",)}, official=True) == ["uint8", "uint8"]
+    assert dtypes({"uint16": ("*",)}) == ["uint16", "uint16"]
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)

@@ -136,6 +136,20 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
+def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
+    """Check the user's samples; all of them stay, one example or one fixed batch after the other.
+
+    Raises:
+        OptionError: A name, dtype or shape that the model does not take, or different numbers of examples.
+    """
+    arrays = _by_name(samples, inputs)
+    checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
+    if len({_feed_count(checked[info.name], info) for info in inputs}) > 1:
+        found = ", ".join(f"'{name}': {len(array)}" for name, array in checked.items())
+        raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
+    return checked
+
+
 def _sample_sets(samples: object, inputs: Sequence[TensorInfo]) -> list[object]:
     """Tell several sets of samples, whose sizes differ, from one."""
     if not isinstance(samples, (list, tuple)) or len(samples) < 2:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, RESULT, SOURCE, Flag, hyphenated, one_of, python_name, sentence
+from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, Flag, hyphenated, one_of, python_name, sentence
 from tfjs_magic.options import FORMATS
 
 _OPENING, _CLOSING = "([{", ")]}"
@@ -266,7 +266,7 @@ class MagicLine:
 _FORMAT = Flag("format", "--format", "auto (default), layers or graph", "FORMAT", one_of(FORMATS), choices=FORMATS)
 
 
-_CONVERSION = (_FORMAT, *SOURCE, QUANTIZE, *RESULT)
+_CONVERSION = (_FORMAT, *SOURCE, QUANTIZE, *RESULT, *BOUND)
 #: The arguments of ``convert`` and of ``benchmark`` that a line may give.
 CONVERT_ARGUMENTS = tuple(row.argument for row in _CONVERSION)
 BENCHMARK_ARGUMENTS = tuple(row.argument for row in BENCHMARK)
@@ -276,9 +276,10 @@ def convert_line() -> MagicLine:
     """Return the grammar of ``%tfjs_convert`` and ``%%tfjs_convert``."""
     usage = "%tfjs_convert SOURCE [options]   or, above a cell:   %%tfjs_convert [SOURCE] [options]"
     line = MagicLine("%tfjs_convert", usage, sources="?")
-    add = line.group("conversion", *_CONVERSION)
+    add = line.group("conversion", _FORMAT, *SOURCE, QUANTIZE, *RESULT)
     strip = "taken for compatibility: always dropped"
     add("--strip-debug-ops", action=argparse.BooleanOptionalAction, default=None, help=strip)
+    line.group("bound of --quantize auto", *BOUND)
     add = line.group("result")
     save = "write model.json and the weights there; a cell may replace what it wrote itself"
     add("--save", metavar="DIR", type=_now_or_later("--save", str), help=save)

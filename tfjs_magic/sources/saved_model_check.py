@@ -29,7 +29,7 @@ def read_meta_graphs(path: Path) -> list[Any]:
     """
     regular_files(path)
     import tensorflow as tf  # noqa: PLC0415 - what is said of paths needs none of it
-    from google.protobuf import message_factory, text_format  # type: ignore[import-untyped]  # noqa: PLC0415
+    from google.protobuf import message_factory, text_format  # noqa: PLC0415
 
     pool = tf.compat.v1.MetaGraphDef.DESCRIPTOR.file.pool
     saved_model = message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.SavedModel"))()

@@ -26,7 +26,7 @@ from tfjs_magic.weights.pack import stand_ins, unpack_groups, unpack_weights
 
 _TABLES = ("HashTable", "LookupTable", "InitializeTable")
 #: float16 keeps 11 bits of a number.
-_FLOAT16_HALF_STEP = 2.0**-11
+_FLOAT16_STEP = 2.0**-10
 
 
 def tfjs_file_source(path: Path, options: ConvertOptions) -> TfjsSource | FixedSource | KerasSource:
@@ -172,14 +172,14 @@ def _ref(name: str, row: Mapping[str, Any]) -> str:
 
 
 def decoded_notes(groups: Sequence[ManifestGroup], packed: ManifestGroup) -> Iterator[str]:
-    """Say which weights keep their codes, and how far others may be from what they were before: half a step.
+    """Say which weights keep their codes, and how coarse those of the others were.
 
     Args:
         groups: With quantized weights.
         packed: What was made of them.
     """
     kept = set(map(id, packed.parts))
-    errors: dict[str, list[float]] = {}
+    steps: dict[str, list[float]] = {}
     codes: collections.Counter[str] = collections.Counter()
     for group in groups:
         for spec, part, entry in zip(group.specs, group.parts, unpack_weights(group), strict=True):
@@ -189,12 +189,10 @@ def decoded_notes(groups: Sequence[ManifestGroup], packed: ManifestGroup) -> Ite
                 codes[spec.quantization.dtype] += 1
                 continue
             scale = spec.quantization.scale
-            error = float(np.abs(entry.data).max()) * _FLOAT16_HALF_STEP if scale is None else scale / 2
-            errors.setdefault(spec.quantization.dtype, []).append(error)
+            step = float(np.abs(entry.data).max()) * _FLOAT16_STEP if scale is None else scale
+            steps.setdefault(spec.quantization.dtype, []).append(step)
     for dtype, count in sorted(codes.items()):
         yield f"{count} weights keep the {dtype} codes that they had."
-    for dtype, found in sorted(errors.items()):
-        yield (
-            f"{len(found)} weights had been quantized to {dtype}, which put them up to {max(found):.2g} off; they were "
-            "decoded first."
-        )
+    for dtype, found in sorted(steps.items()):
+        coarse = f"in steps of up to {max(found):.2g}"
+        yield f"{len(found)} weights had been quantized to {dtype} {coarse}; they were decoded first."

@@ -16,7 +16,7 @@ from tfjs_magic.artifacts import Array, ManifestGroup, Quantization, WeightEntry
 from tfjs_magic.errors import WeightError, quoted_list
 from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, QuantizationDtype
 from tfjs_magic.weights.dtypes import to_stored
-from tfjs_magic.weights.quantize import dequantize, quantization_of, quantize, unmatched_patterns
+from tfjs_magic.weights.quantize import dequantize, is_named, quantization_of, quantize, unmatched_patterns, wider
 
 
 def pack_weights(
@@ -24,10 +24,18 @@ def pack_weights(
     *,
     patterns: Mapping[QuantizationDtype, tuple[str, ...]] | None = None,
     shard_size_bytes: int = DEFAULT_SHARD_SIZE_BYTES,
+    official: bool = False,
 ) -> ManifestGroup:
     """Make the one manifest group of a model. Arrays that are stored as they are are not copied.
 
-    What was decoded from codes keeps them, unless a pattern asks for another dtype.
+    What was decoded from codes keeps them, unless a pattern asks for another dtype. Of the kernels that "*" makes
+    uint8, those that gain most from two bytes a value get them: see :func:`~tfjs_magic.weights.quantize.wider`.
+
+    Args:
+        entries: The weights.
+        patterns: Dtype → name patterns.
+        shard_size_bytes: Length of the weight files.
+        official: Take the official converter's dtypes and codes, bit for bit.
 
     Raises:
         WeightError: A dtype or value that TF.js cannot store, a duplicate name, patterns that conflict or match
@@ -41,7 +49,11 @@ def pack_weights(
             f"The patterns {quoted_list(unmatched)} match no weight; expected names such as "
             f"{quoted_list(counts, limit=4)}."
         )
-    packed = [_pack(entry, patterns or {}) for entry in entries]
+    arrays = [to_stored(entry.name, entry.data) for entry in entries]
+    targets = [quantization_of(entry.name, data, patterns or {}) for entry, data in zip(entries, arrays, strict=True)]
+    if not official:
+        targets = _wider_targets(entries, arrays, targets, patterns or {})
+    packed = [_pack(*row, official=official) for row in zip(entries, arrays, targets, strict=True)]
     return ManifestGroup(tuple(spec for spec, _ in packed), tuple(part for _, part in packed), shard_size_bytes)
 
 
@@ -79,18 +91,33 @@ def stand_ins(groups: Sequence[ManifestGroup]) -> Iterator[WeightEntry]:
                 yield WeightEntry(spec.name, _unpack(spec, part))
 
 
-def _pack(entry: WeightEntry, patterns: Mapping[QuantizationDtype, tuple[str, ...]]) -> tuple[WeightSpec, memoryview]:
-    data = to_stored(entry.name, entry.data)
+def _wider_targets(
+    entries: Sequence[WeightEntry],
+    arrays: Sequence[Array],
+    targets: Sequence[QuantizationDtype | None],
+    patterns: Mapping[QuantizationDtype, tuple[str, ...]],
+) -> list[QuantizationDtype | None]:
+    taken_by_star = {
+        entry.name: data
+        for entry, data, target in zip(entries, arrays, targets, strict=True)
+        if target == "uint8" and data.ndim > 1 and entry.codes is None and not is_named(entry.name, patterns["uint8"])
+    }
+    widened = wider(taken_by_star)
+    return ["uint16" if entry.name in widened else target for entry, target in zip(entries, targets, strict=True)]
+
+
+def _pack(
+    entry: WeightEntry, data: Array, target: QuantizationDtype | None, *, official: bool
+) -> tuple[WeightSpec, memoryview]:
     if data.dtype == object:
         return WeightSpec(entry.name, data.shape, "string"), memoryview(_pack_strings(data))
     dtype = data.dtype.name
     quantization: Quantization | None = None
-    target = quantization_of(entry.name, data, patterns)
     if entry.codes is not None and target in {None, entry.codes[1].dtype}:
         part, quantization = entry.codes
         return WeightSpec(entry.name, data.shape, dtype, quantization), part
     if target is not None:
-        data, quantization = quantize(entry.name, data, target)
+        data, quantization = quantize(entry.name, data, target, official=official)
     contiguous = np.ascontiguousarray(data)
     return WeightSpec(entry.name, data.shape, dtype, quantization), contiguous.reshape(-1).view(np.uint8).data
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import message_factory  # type: ignore[import-untyped]  # without stubs here
+from google.protobuf import message_factory  # without stubs here
 
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import UnsupportedModelError, quoted_list, reason_of

@@ -1,0 +1,177 @@
+"""The search under a bound: what it finds holds in TF.js, and what cannot be met is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import models
+from tests.conformance.compare import assert_matches
+from tests.conformance.node import TfjsNode
+from tfjs_magic import convert
+from tfjs_magic.artifacts import Array
+from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError
+from tfjs_magic.options import AutoQuantize
+
+EXAMPLES = 40
+
+
+def _samples(model: Any, count: int = EXAMPLES) -> dict[str, Array]:
+    generator = np.random.default_rng(1)
+    return {
+        tensor.name: generator.normal(size=(count, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs
+    }
+
+
+def _error(model: Any, outputs: Mapping[str, Array], samples: Mapping[str, Array]) -> float:
+    want = models.keras_outputs(model, samples)
+    return max(float(np.abs(outputs[name] - want[name]).max() / np.abs(want[name]).max()) for name in want)
+
+
+def _dtypes(web: Any) -> set[str]:
+    return {row.dtype for row in web.report.weights if row.dtype != "float32"}
+
+
+@pytest.mark.parametrize("form", ["graph", "layers"])
+@pytest.mark.parametrize("bound", [0.02, 0.002, 0.0005])
+def test_the_bound_holds_in_tfjs_and_the_source_stays(tfjs_node: TfjsNode, form: Any, bound: float) -> None:
+    model = models.small_cnn()
+    before = [weight.numpy().copy() for weight in model.weights]
+    samples = _samples(model)
+    web = convert(model, format=form, quantize=AutoQuantize(samples=samples, max_error=bound, held_back=0))
+    assert all(np.array_equal(old, new.numpy()) for old, new in zip(before, model.weights, strict=True))
+    result = tfjs_node.run(web, samples, "cpu")
+    assert _error(model, result, samples) <= bound * 1.01
+    assert_matches(tfjs_node.run(web, samples, "wasm"), result, tolerance=1e-5)
+    exact = convert(model, format=form)
+    assert web.nbytes < exact.nbytes
+    assert f"max_error={bound:g}" in web.report.notes[-1]
+
+
+def test_a_looser_bound_makes_it_no_larger_and_the_same_twice_gives_the_same() -> None:
+    model = models.small_cnn()
+    found = [
+        convert(model, format="graph", quantize=AutoQuantize(samples=_samples(model), max_error=bound))
+        for bound in (0.0005, 0.005, 0.05, 0.05)
+    ]
+    sizes = [web.nbytes for web in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1]
+    assert found[2].groups[0].parts == found[3].groups[0].parts
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        pytest.param({"min_cosine": 0.9999}, id="cosine"),
+        pytest.param({"min_top1": 0.9}, id="top-1"),
+        pytest.param({"min_top5": 1.0}, id="top-5"),
+        pytest.param({"min_accuracy": 0.9, "labels": "own"}, id="accuracy"),
+        pytest.param({"metric": lambda outputs, _: -float(np.abs(outputs[0]).max()), "min_metric": -1e9}, id="metric"),
+    ],
+)
+def test_every_bound_is_kept_on_all_samples(bound: dict[str, Any]) -> None:
+    model = models.small_cnn()
+    samples = _samples(model)
+    (want,) = models.keras_outputs(model, samples).values()
+    if bound.get("labels") == "own":
+        bound = {**bound, "labels": want.argmax(-1)}
+    auto = AutoQuantize(samples=samples, held_back=0.5, **bound)
+    web = convert(model, format="graph", quantize=auto)
+    assert _dtypes(web)
+    name = next(name for name in bound if name.startswith("min"))
+    assert f"{name}=" in web.report.notes[-1]
+    assert "that were held back" in web.report.notes[-1]
+
+
+def test_weights_that_matter_more_keep_more_bits() -> None:
+    """A kernel that is multiplied by 1000 afterwards is raised first."""
+    import keras
+
+    inputs = keras.Input((20,), name="x")
+    small = keras.layers.Dense(16, name="small")(inputs)
+    large = keras.layers.Dense(16, name="large")(inputs)
+    large = keras.layers.Rescaling(1000.0)(large)
+    model = models.randomised(keras.Model(inputs, keras.layers.Add()([small, large])))
+    auto = AutoQuantize(samples=_samples(model), max_error=0.001)
+    rows = {row.name: row for row in convert(model, format="layers", quantize=auto).report.weights}
+    kernels = {name.partition("/")[0]: row for name, row in rows.items() if name.endswith("kernel")}
+    assert kernels["small"].dtype == "uint8"
+    assert kernels["large"].dtype in {"uint16", "float16"}
+    assert (kernels["large"].adds or 0) > 100 * (kernels["small"].adds or 0)
+
+
+@pytest.mark.parametrize("form", ["graph", "layers"])
+def test_a_bound_that_nothing_meets_is_told_with_the_nearest(form: Any) -> None:
+    model = models.small_cnn()
+    with pytest.raises(ConversionError, match=r"No quantization meets max_error=1e-09: with two bytes .* of \d.*e-0"):
+        convert(model, format=form, quantize=AutoQuantize(samples=_samples(model), max_error=1e-9))
+
+
+def test_a_bound_that_the_model_itself_misses_is_told() -> None:
+    model = models.small_cnn()
+    samples = _samples(model)
+    (want,) = models.keras_outputs(model, samples).values()
+    auto = AutoQuantize(samples=samples, labels=(want.argmax(-1) + 1) % want.shape[-1], min_accuracy=0.9)
+    with pytest.raises(ConversionError, match=r"In float32 the model has an accuracy of 0 on \d+ samples"):
+        convert(model, format="graph", quantize=auto)
+
+
+def test_samples_and_labels_must_fit() -> None:
+    model = models.small_cnn()
+    with pytest.raises(OptionError, match="labels are 3 for 40 samples"):
+        convert(model, quantize=AutoQuantize(samples=_samples(model), labels=[1, 2, 3], min_accuracy=0.5))
+    with pytest.raises(OptionError, match="have shape"):
+        convert(model, quantize=AutoQuantize(samples=np.zeros((4, 3)), max_error=0.1))
+
+
+def test_a_model_with_a_fixed_batch_runs_in_its_batches() -> None:
+    import keras
+
+    inputs = keras.Input(batch_shape=(4, 12), name="x")
+    model = models.randomised(keras.Model(inputs, keras.layers.Dense(8)(inputs)))
+    web = convert(model, format="graph", quantize=AutoQuantize(samples=_samples(model), max_error=0.05))
+    assert _dtypes(web)
+    assert "on 32 samples, and" in web.report.notes[-1]
+    assert "on 8 that were held back" in web.report.notes[-1]
+
+
+def test_lookup_tables_are_refused_with_a_way_out() -> None:
+    import keras
+
+    words = keras.Input((), dtype="string", name="word")
+    ids = keras.layers.StringLookup(vocabulary=["a", "b"])(words)
+    model = keras.Model(words, keras.layers.Dense(2)(keras.layers.Embedding(3, 4)(ids)))
+    with pytest.raises(UnsupportedModelError, match=r"lookup tables.* quantize=\{'uint8'"):
+        convert(model, quantize=AutoQuantize(samples=np.array(["a", "b"]), max_error=0.1))
+
+
+def test_progress_tells_what_is_done() -> None:
+    model = models.small_cnn()
+    told: list[str] = []
+    convert(model, quantize=AutoQuantize(samples=_samples(model), max_error=0.01), progress=told.append)
+    assert "quantize" in told
+    assert any(step.startswith("quantize: search") for step in told)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        pytest.param({}, "no bound; expected one of max_error", id="none"),
+        pytest.param({"max_error": 0.1, "min_top1": 0.9}, "max_error and min_top1", id="two"),
+        pytest.param({"max_error": -1}, "expected a relative error from 0", id="negative"),
+        pytest.param({"min_top1": 99}, "min_top1 is 99; expected 0 to 1", id="percent"),
+        pytest.param({"max_error": "0.1"}, "expected a number", id="text"),
+        pytest.param({"min_metric": 0.5}, "belong together", id="no-metric"),
+        pytest.param({"metric": len, "max_error": 1}, "belong together", id="no-min-metric"),
+        pytest.param({"metric": 3, "min_metric": 0.5}, "expected a function", id="no-function"),
+        pytest.param({"min_accuracy": 0.5}, "needs labels=", id="no-labels"),
+        pytest.param({"max_error": 0.1, "held_back": 1}, "held_back is 1", id="held-back"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], found: str) -> None:
+    with pytest.raises(OptionError, match=found):
+        AutoQuantize(samples=np.zeros(3), **options)

@@ -1,0 +1,1 @@
+"""Which weights may be stored in how many bits: the smallest download whose measured loss stays within a bound."""

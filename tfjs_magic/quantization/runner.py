@@ -1,0 +1,87 @@
+"""A converted model as TensorFlow runs it with other weights: they are inputs, nothing is converted again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, Artifacts
+from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.weights.pack import unpack_groups
+
+#: Weight name → array; input name → array: the outputs, one array each, in the model's order.
+Runner = Callable[[Mapping[str, Array], Mapping[str, Array]], list[Array]]
+
+
+def runner(model: Artifacts) -> Runner:
+    """Return a function of the model's float32 weights and its inputs.
+
+    Raises:
+        UnsupportedModelError: It uses lookup tables, or TensorFlow cannot run it.
+    """
+    if model.format == "layers-model":
+        return _layers_runner(model)
+    if model.header.get("modelInitializer"):
+        raise UnsupportedModelError(
+            f"{model.report.source} uses lookup tables, with which its weights cannot be tried out. Name the weights "
+            "to quantize: quantize={'uint8': [...]}."
+        )
+    return _graph_runner(model)
+
+
+def _layers_runner(model: Artifacts) -> Runner:
+    import keras  # noqa: PLC0415
+
+    from tfjs_magic.layers.to_keras import keras_model  # noqa: PLC0415
+    from tfjs_magic.layers.topology import fill_weights  # noqa: PLC0415
+
+    weights = {entry.name: entry.data for entry in unpack_groups(model.groups)}
+    rebuilt = keras_model(model.topology, weights)
+
+    def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
+        fill_weights(rebuilt, {**weights, **changed})
+        given = [inputs[info.name] for info in model.inputs]
+        outputs = rebuilt(given if len(given) > 1 else given[0], training=False)
+        flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return [keras.ops.convert_to_numpy(output) for output in flat]
+
+    return run
+
+
+def _graph_runner(model: Artifacts) -> Runner:
+    import tensorflow as tf  # noqa: PLC0415
+    from google.protobuf import json_format  # noqa: PLC0415
+
+    from tfjs_magic.graph.topology import graph_topology  # noqa: PLC0415
+    from tfjs_magic.graph.unfuse import unfuse  # noqa: PLC0415
+    from tfjs_magic.sources.tfjs_graph import graph_of  # noqa: PLC0415
+
+    entries = [*unpack_groups(model.groups)]
+    graph = graph_of(model, model.outputs, entries)
+    unfuse(graph)
+    topology = graph_topology(graph)
+    for row in topology["node"]:
+        row["attr"].pop("value", None)
+    graph_def = json_format.ParseDict(topology, tf.compat.v1.GraphDef())
+    weights: dict[str, Array] = {}
+    for row in graph_def.node:
+        value = graph[row.name].value
+        if value is not None and value.dtype == np.float32:
+            weights[row.name] = value
+            row.op = "Placeholder"
+            row.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+        elif value is not None:
+            row.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
+    tensor = wrapped.graph.as_graph_element
+    feeds = [tensor(f"{name}:0") for name in (*graph.inputs.values(), *weights)]
+    function = wrapped.prune(feeds, [tensor(ref if ":" in ref else f"{ref}:0") for ref in graph.outputs.values()])
+    constants = {name: tf.constant(value) for name, value in weights.items()}
+
+    def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
+        given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in zip(graph.inputs, feeds, strict=False)]
+        values = [tf.constant(changed[name]) if name in changed else constants[name] for name in weights]
+        return [np.asarray(output) for output in function(*given, *values)]
+
+    return run

@@ -1,0 +1,267 @@
+"""The smallest download whose measured loss stays within the bound.
+
+Every kernel is one of uint8, two bytes (float16 or uint16, whichever is closer to it) and float32. First each is
+rounded to uint8 alone: what it adds to the outputs' error, per byte that it saves, is its place in the order. Errors of
+different weights add up almost as if they did not know each other, so the dearest are raised first, and bisection over
+the order finds how many must be; at the end each that was raised is tried one level lower. Every candidate is measured
+by running the real graph on the samples, so that the order decides how small the result is, never whether it is right.
+For N kernels that is about 2 N + log N passes over the samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, TensorInfo, WeightEntry, WeightRow
+from tfjs_magic.bench.feeds import Feed, all_samples
+from tfjs_magic.errors import ConversionError, OptionError, WeightError
+from tfjs_magic.options import AutoQuantize, Progress
+from tfjs_magic.quantization.loss import Outputs, measure, meets, noise
+from tfjs_magic.quantization.runner import Runner, runner
+from tfjs_magic.weights.pack import pack_weights, unpack_groups
+from tfjs_magic.weights.quantize import dequantize, quantize, squared_error
+from tfjs_magic.weights.rows import weight_rows
+
+#: Examples that run at once, where the model leaves their number free.
+BATCH = 32
+#: How often the search is repeated with half of the margin, where the samples that were held back miss the bound.
+_TIGHTER = 4
+_TELL_EVERY_S = 1.0
+
+#: Kernel → 0 for uint8, 1 for two bytes, 2 for float32.
+Levels = Mapping[str, int]
+_FLOAT32 = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What was found, and how it was proven.
+
+    Attributes:
+        group: The weights, packed.
+        rows: One per weight.
+        note: The numbers, in a sentence.
+    """
+
+    group: ManifestGroup
+    rows: tuple[WeightRow, ...]
+    note: str
+
+
+def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step: Progress) -> Found:
+    """Find the dtype of every kernel.
+
+    Args:
+        model: In float32.
+        auto: The bound, and the samples.
+        shard_size_bytes: Length of the weight files.
+        step: Told about once a second what is measured, and how long that will take.
+
+    Raises:
+        OptionError: The samples or the labels do not fit the model.
+        ConversionError: Nothing that is smaller stays within the bound.
+        UnsupportedModelError: The model cannot be run with other weights.
+    """
+    entries = [*unpack_groups(model.groups)]
+    kernels = {entry.name: _Kernel(entry) for entry in entries if _may_be_rounded(entry)}
+    calibration, confirmation = _trials(model, auto, kernels)
+    for trial in filter(None, (calibration, confirmation)):
+        if not meets(auto, value := trial.value({})):
+            raise ConversionError(
+                f"In float32 the model has {_named(auto, value)} on {trial.examples} samples: no quantization can "
+                f"meet {_bound(auto)}.",
+                stage="weights",
+            )
+    adds = _adds(kernels, calibration, step)
+    levels = _search(kernels, adds, calibration, confirmation, step)
+    coded = [_with_codes(entry, kernels, levels) for entry in entries]
+    group = pack_weights(coded, shard_size_bytes=shard_size_bytes)
+    proof = [f"{_named(auto, calibration.value(levels))} on {calibration.examples} samples"]
+    if confirmation is not None:
+        proof.append(f"{_named(auto, confirmation.value(levels))} on {confirmation.examples} that were held back")
+    note = (
+        f"Quantized to {group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB, as far as {_bound(auto)} "
+        f"allows: {', and '.join(proof)}; {calibration.passes} candidates were measured."
+    )
+    return Found(group, weight_rows(group, entries, adds), note)
+
+
+class _Kernel:
+    """A weight with its codes per level."""
+
+    def __init__(self, entry: WeightEntry) -> None:
+        self.size = entry.data.size
+        self._codes = [quantize(entry.name, entry.data, "uint8"), _two_bytes(entry)]
+
+    def decoded(self, level: int) -> Array:
+        return dequantize(*self._codes[level])
+
+    def codes(self, level: int) -> tuple[memoryview, Quantization]:
+        stored, quantization = self._codes[level]
+        return np.ascontiguousarray(stored).reshape(-1).view(np.uint8).data, quantization
+
+
+def _two_bytes(entry: WeightEntry) -> tuple[Array, Quantization]:
+    """Return the codes of the dtype of two bytes that is closer."""
+    found = quantize(entry.name, entry.data, "uint16")
+    try:
+        other = quantize(entry.name, entry.data, "float16")
+    except WeightError:  # beyond its range
+        return found
+    return min(found, other, key=lambda codes: squared_error(entry.data, dequantize(*codes)))
+
+
+def _may_be_rounded(entry: WeightEntry) -> bool:
+    """Kernels, not biases and statistics; not what has its codes; nothing that is infinite or no number."""
+    data = entry.data
+    return (
+        data.dtype == np.float32
+        and data.ndim > 1
+        and data.size > 0
+        and entry.codes is None
+        and bool(np.isfinite(data).all())
+    )
+
+
+class _Trial:
+    """Runs the model with rounded kernels on some samples."""
+
+    def __init__(
+        self, run: Runner, auto: AutoQuantize, kernels: Mapping[str, _Kernel], feeds: Sequence[Feed], labels: Any
+    ) -> None:
+        self.auto, self._run, self._kernels, self._feeds, self._labels = auto, run, kernels, feeds, labels
+        self.passes = 0
+        self.expected = self.outputs({})
+        self.examples = len(self.expected[0])
+
+    def outputs(self, levels: Levels) -> Outputs:
+        """Return what the model computes with the kernels at these levels; those that are not named are float32."""
+        self.passes += 1
+        rounded = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
+        runs = [self._run(rounded, feed) for feed in self._feeds]
+        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+
+    def value(self, levels: Levels) -> float:
+        return measure(self.auto, self.expected, self.outputs(levels), self._labels)
+
+    def meets(self, levels: Levels, margin: float) -> bool:
+        return meets(self.auto, self.value(levels), margin=margin)
+
+    def noise(self, levels: Levels) -> float:
+        return noise(self.expected, self.outputs(levels))
+
+
+def _trials(model: Artifacts, auto: AutoQuantize, kernels: Mapping[str, _Kernel]) -> tuple[_Trial, _Trial | None]:
+    samples = all_samples(auto.samples, model.inputs)
+    fixed = max(_fixed_batch(info) for info in model.inputs)
+    examples = len(samples[model.inputs[0].name])
+    labels = None if auto.labels is None else np.asarray(auto.labels)
+    if labels is not None and len(labels) != examples:
+        raise OptionError(f"labels are {len(labels)} for {examples} samples; expected one for each.")
+    batch = fixed or BATCH
+    step = fixed or 1
+    border = max(examples - round(examples * auto.held_back / step) * step, step)
+    run = runner(model)
+
+    def trial(start: int, end: int) -> _Trial:
+        cuts = [(at, min(at + batch, end)) for at in range(start, end, batch)]
+        feeds = [{name: array[a:b] for name, array in samples.items()} for a, b in cuts]
+        return _Trial(run, auto, kernels, feeds, None if labels is None else labels[start:end])
+
+    return trial(0, border), trial(border, examples) if border < examples else None
+
+
+def _fixed_batch(info: TensorInfo) -> int:
+    return info.shape[0] or 0 if info.shape else 0
+
+
+def _adds(kernels: Mapping[str, _Kernel], trial: _Trial, step: Progress) -> dict[str, float]:
+    """Return what each kernel adds to the outputs' error if it alone is uint8."""
+    adds, start, told = {}, time.monotonic(), time.monotonic()
+    for done, name in enumerate(kernels, start=1):
+        adds[name] = trial.noise({name: 0})
+        if (now := time.monotonic()) > told + _TELL_EVERY_S:
+            left = (now - start) / done * (2 * len(kernels) - done)
+            step(f"quantize: {done} of {len(kernels)} kernels tried, about {math.ceil(left)} s left")
+            told = now
+    return adds
+
+
+def _search(
+    kernels: Mapping[str, _Kernel],
+    adds: Mapping[str, float],
+    calibration: _Trial,
+    confirmation: _Trial | None,
+    step: Progress,
+) -> Levels:
+    auto = calibration.auto
+    for tightened in range(_TIGHTER + 1):
+        step("quantize: search" if not tightened else "quantize: search, tighter")
+        levels = _smallest(kernels, adds, functools.partial(calibration.meets, margin=0.5**tightened))
+        if all(level == _FLOAT32 for level in levels.values()):
+            break
+        if confirmation is None or confirmation.meets(levels, 1.0):
+            return levels
+    nearest = (confirmation or calibration).value(dict.fromkeys(kernels, 1))
+    raise ConversionError(
+        f"No quantization meets {_bound(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. Loosen "
+        "the bound, or leave quantize out.",
+        stage="weights",
+    )
+
+
+def _smallest(
+    kernels: Mapping[str, _Kernel], adds: Mapping[str, float], meets_bound: Callable[[Levels], bool]
+) -> Levels:
+    """Raise as few as bisection finds enough, then lower again what need not be raised."""
+    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].size, reverse=True)
+
+    def raised(count: int, low: int) -> dict[str, int]:
+        return {name: low + (place < count) for place, name in enumerate(dearest_first)}
+
+    low = 0 if meets_bound(raised(len(kernels), 0)) else 1
+    count = _least(lambda count: meets_bound(raised(count, low)), len(kernels))
+    levels = raised(count, low)
+    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].size, reverse=True):
+        if meets_bound(lower := {**levels, name: levels[name] - 1}):
+            levels = lower
+    return levels
+
+
+def _least(holds: Callable[[int], bool], most: int) -> int:
+    """Return the least count for which it holds, if it holds from one count on and at ``most``."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _with_codes(entry: WeightEntry, kernels: Mapping[str, _Kernel], levels: Levels) -> WeightEntry:
+    level = levels.get(entry.name, _FLOAT32)
+    if level == _FLOAT32:
+        return entry
+    return dataclasses.replace(entry, data=kernels[entry.name].decoded(level), codes=kernels[entry.name].codes(level))
+
+
+def _bound(auto: AutoQuantize) -> str:
+    return f"{auto.bound}={getattr(auto, auto.bound):g}"
+
+
+def _named(auto: AutoQuantize, value: float) -> str:
+    words = {
+        "max_error": "a largest error of",
+        "min_cosine": "a cosine of",
+        "min_top1": "a top-1 agreement of",
+        "min_top5": "a top-5 agreement of",
+        "min_accuracy": "an accuracy of",
+        "min_metric": "a metric of",
+    }
+    return f"{words[auto.bound]} {value:.4g}"
