@@ -151,7 +151,6 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         pad_empty_reductions,
         raise_overlap_threshold,
         resize_repeats,
-        shape_picked_rows,
         split_strided_slice,
         put_channels_last,
         merge_transposes,
@@ -189,6 +188,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     "split groups": _passes(lower_free_resize, lower_grouped_conv),
     # What takes less time in another form. Views again, since means and products made some.
     "speed up": _passes(merge_padding, pool_means, merge_views, remove_identities),
+    # After what takes reshapes away that change nothing: on wasm these do.
+    "shape what is picked": _passes(shape_picked_rows),
     # What webgl and webgpu cannot do as it is. After the folds, which know a bias by its form.
     "lower for the GPU": _passes(
         raise_masks,
