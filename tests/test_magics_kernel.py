@@ -97,7 +97,7 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
 
     def play() -> None:
         time.sleep(0.3)
-        kernel.tell(kind="claim", again=False, choice=None)
+        kernel.tell(kind="claim", again=False, choice=None, task=None)
         kernel.tell(kind="report", **done(1.5, 2.5))
 
     heard = kernel.run("(await bench).summary[0]['median_ms']", meanwhile=play)
@@ -109,14 +109,14 @@ def test_await_in_a_cell_hears_the_page_and_the_static_output_is_filled(kernel: 
 
 def test_result_is_there_after_the_page_has_finished_between_two_cells(kernel: Kernel) -> None:
     kernel.run("bench = %tfjs_benchmark web --backend wasm")
-    kernel.tell(kind="claim", again=False, choice=None)
+    kernel.tell(kind="claim", again=False, choice=None, task=None)
     kernel.tell(kind="report", **done(1.5, 2.5))
     assert [data["text/plain"] for data in _displayed(kernel.run("bench.result.status"))] == ["'finished'"]
 
 
 def test_a_blocking_cell_does_not_make_the_page_look_gone(kernel: Kernel) -> None:
     kernel.run("bench = %tfjs_benchmark web --backend wasm")
-    kernel.tell(kind="claim", again=False, choice=None)
+    kernel.tell(kind="claim", again=False, choice=None, task=None)
     shorten = (
         "from tfjs_magic.bench import session; session.HEARTBEAT_TIMEOUT_S, kept = 1.5, session.HEARTBEAT_TIMEOUT_S"
     )
@@ -168,7 +168,7 @@ def test_a_cell_that_is_run_again_shows_the_difference_from_its_last_numbers(ker
     cell = "%tfjs_benchmark web --backend wasm"
     for runs in ([2.0] * 9, [], [1.0] * 9):  # the one in the middle ends without numbers, and is passed over
         kernel.run(cell, cell="again")
-        kernel.tell(kind="claim", again=False)
+        kernel.tell(kind="claim", again=False, choice=None, task=None)
         kernel.tell(kind="report", **done(*runs))
     kernel.run("pass")
     assert kernel.updates[-1]["data"]["text/plain"].startswith("web, wasm takes 0.500 times as long as before")
@@ -183,7 +183,7 @@ def test_await_in_the_cell_that_makes_the_benchmark_shows_and_runs_it(kernel: Ke
             message = kernel.client.get_iopub_msg(timeout=60)
             if message["msg_type"] == "comm_open":
                 kernel.comms.append(message["content"]["comm_id"])
-        kernel.tell(kind="claim", again=False)
+        kernel.tell(kind="claim", again=False, choice=None, task=None)
         kernel.tell(kind="report", **done(1.5, 2.5))
 
     code = "import tfjs_magic\nresult = await tfjs_magic.benchmark(web, backends='wasm')\nresult.status"

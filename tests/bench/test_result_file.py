@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bench.test_result import ENVIRONMENT, snapshot_with
+from tfjs_magic.bench import result_file
+from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.errors import OptionError, SaveError
 
@@ -105,9 +107,23 @@ def test_anything_else_is_one_sentence(text: str, found: str) -> None:
 
 
 def test_a_latency_that_no_run_has_is_refused() -> None:
-    run = {"model": "m", "backend": "cpu", "phase": "run", "index": 0, "latency_ms": -1}
+    run = {"model": "m", "backend": "cpu", "series": "", "phase": "run", "index": 0, "latency_ms": -1}
     with pytest.raises(OptionError, match="has a latency of -1 ms"):
         BenchmarkResult.from_json(_changed(runs=[run]))
+
+
+def test_what_is_asked_for_is_all_that_is_read() -> None:
+    """A file with nothing else can be shown, compared and written."""
+    snapshot = snapshot_with([1.0] * 7, [2.0] * 7)
+    content = json.loads(BenchmarkResult.from_snapshot(snapshot).to_json())
+    for name, fields in result_file._ROWS.items():
+        content[name] = [{key: row[key] for key in fields} for row in content[name]]
+    content["environment"] = {key: content["environment"][key] for key in result_file._ENVIRONMENT}
+    result = BenchmarkResult.from_json(json.dumps(content))
+    assert repr(result) == repr(BenchmarkResult.from_snapshot(snapshot))
+    assert result.to_html() == BenchmarkResult.from_snapshot(snapshot).to_html()
+    assert compare(result, result).rows
+    assert BenchmarkResult.from_json(result.to_json()) == result
 
 
 def test_what_a_later_writer_of_the_same_version_adds_stays() -> None:

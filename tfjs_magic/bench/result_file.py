@@ -29,10 +29,10 @@ _CONTENT: Mapping[str, tuple[type, ...]] = {
 #: What every row of a list has; more is kept as it is.
 _ROWS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "summary": {
-        **dict.fromkeys(("model", "backend", "status", "device", "parity_note", "error"), _TEXT),
+        **dict.fromkeys(("model", "backend", "series", "status", "device", "parity_note", "error"), _TEXT),
         **dict.fromkeys(("warmup_runs", "n", "batch"), (int,)),
         **dict.fromkeys(("backend_ms", "load_ms", "first_ms", "median_ms", "p90_ms", "min_ms"), _MAYBE_NUMBER),
-        **dict.fromkeys(("median_low_ms", "median_high_ms"), _MAYBE_NUMBER),
+        **dict.fromkeys(("median_low_ms", "median_high_ms", "examples_per_s"), _MAYBE_NUMBER),
         "software": _TRUTH,
         "parity": _MAYBE_TEXT,
     },
@@ -41,7 +41,11 @@ _ROWS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
         **dict.fromkeys(("ratio", "low", "high"), _NUMBER),
     },
     "parity": {"model": _TEXT, "backend": _TEXT, "parity": (dict, NoneType)},
-    "runs": {"model": _TEXT, "backend": _TEXT, "phase": _TEXT, "index": (int,), "latency_ms": _NUMBER},
+    "runs": {
+        **dict.fromkeys(("model", "backend", "series", "phase"), _TEXT),
+        "index": (int,),
+        "latency_ms": _NUMBER,
+    },
 }
 _ENVIRONMENT: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("user_agent", "platform", "worker_problem", "tfjs_version"), _TEXT),
