@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import time
 import weakref
@@ -17,6 +18,7 @@ from IPython.testing.globalipapp import start_ipython
 from IPython.utils.capture import capture_output
 
 from tfjs_magic import magics
+from tfjs_magic.notebook.native_stderr import native_stderr_silenced
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -459,6 +461,18 @@ def test_a_quick_conversion_shows_no_status(monkeypatch: pytest.MonkeyPatch) -> 
     with magics._Status() as status:
         status.step("quick")
     assert shown == []
+
+
+@pytest.mark.parametrize(("level", "kept"), [("2", ""), ("0", "C++")])
+def test_what_tensorflow_logs_is_not_shown_in_red(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, level: str, kept: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())  # a kernel's goes another way than the process's
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with native_stderr_silenced():
+        os.write(2, b"C++")
+    os.write(2, b" after")
+    assert capfd.readouterr().err == f"{kept} after"
 
 
 def test_help_is_complete(shell: Shell) -> None:

@@ -33,6 +33,7 @@ from tfjs_magic.notebook.line import (
     unknown_name,
 )
 from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in, unknown_root
+from tfjs_magic.notebook.native_stderr import native_stderr_silenced
 from tfjs_magic.options import BenchmarkOptions, ConvertOptions
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ Examples
     model
 
 The result is the benchmark: `bench = _` in the next cell, then `await bench` or `bench.result` for the numbers.
+Run the cell again, and the difference from its last numbers stands below.
 """
 
 _BENCHMARK_HELP = f"""Benchmark models side by side in this notebook's browser.
@@ -83,7 +85,7 @@ SOURCE is a converted model (%tfjs_convert model -o web), the directory of a Ten
 
 Examples
     %tfjs_benchmark web
-    %tfjs_benchmark float32 quantized ./old_model --backend wasm,webgl --runs 100
+    %tfjs_benchmark float32 quantized ./old_model --backend wasm,webgl --runs 100 --min-time 5
     bench = %tfjs_benchmark web
 """
 
@@ -158,7 +160,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             options = _given(arguments, CONVERT_ARGUMENTS, self.shell.user_ns)
             benchmarking = self._benchmark_options(arguments)
             self._check_target(arguments)
-            with _Status() as status:
+            with _Status() as status, native_stderr_silenced():
                 model = convert(found, progress=status.step, **options)
             if note:
                 report = dataclasses.replace(model.report, notes=(note, *model.report.notes))
