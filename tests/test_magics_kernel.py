@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ipykernel
+import nbclient
+import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -191,3 +193,11 @@ def test_await_in_the_cell_that_makes_the_benchmark_shows_and_runs_it(kernel: Ke
     static, status = _displayed(heard)[-2:]
     assert "tfjs-magic-static" in static["text/html"]
     assert status["text/plain"] == "'finished'"
+
+
+def test_a_notebook_that_is_executed_without_a_browser_says_so() -> None:
+    """As nbconvert --execute and papermill do, which are nbclient."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, "%tfjs_benchmark web --backend wasm")]
+    executed = nbclient.execute(nbformat.v4.new_notebook(cells=cells))
+    shown = [output["data"] for output in executed.cells[1].outputs if "data" in output]
+    assert any("not run: no browser opened it" in data.get("text/html", "") for data in shown)
