@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, refusals
-from tfjs_magic.passes import lower_small_matrices
+from tfjs_magic.passes import lower_matrix_band_part, lower_small_matrices
 
 PASSES = [lower_small_matrices.PASS]
 linalg = tf.linalg
@@ -56,6 +56,16 @@ def test_lowers(tfjs_node: TfjsNode, name: str, batch: Any, size: int) -> None:
         for seed in (1, 2)
     ]
     check_lowering(tfjs_node, PASSES, FUNCTIONS[name], *specs, feeds=feeds)
+
+
+def test_batches_broadcast(tfjs_node: TfjsNode) -> None:
+    def function(a: Any) -> Any:
+        triangle, right = linalg.band_part(a, -1, 0), tf.constant(_matrices(size=3, seed=9))
+        return linalg.triangular_solve(triangle, right), linalg.triangular_solve(triangle[0], a)
+
+    feeds = [{"a": _matrices(2, size=3, seed=seed) + 3 * np.eye(3, dtype=np.float32)} for seed in (5, 6)]
+    passes = [lower_matrix_band_part.PASS, *PASSES]
+    check_lowering(tfjs_node, passes, function, tf.TensorSpec((2, 3, 3), name="a"), feeds=feeds)
 
 
 @pytest.mark.parametrize("size", [1, 2, 8])

@@ -322,7 +322,7 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
     "tf.linalg.qr": ("batch",),
     "tf.linalg.set_diag": ("x, threes[:, :1] + x[:, :, 0]", "x, x[:, :, 0], k=1"),
     "tf.linalg.slogdet": ("regular",),
-    "tf.linalg.solve": ("regular, regular[..., :1]",),
+    "tf.linalg.solve": ("regular, regular[..., :1] + 1",),
     "tf.linalg.sqrtm": ("definite",),
     "tf.linalg.svd": ("batch",),
     "tf.linalg.tensor_diag": ("vector", "table"),

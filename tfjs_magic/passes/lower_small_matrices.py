@@ -26,7 +26,7 @@ _LARGEST = 8
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """``size`` is N, ``axes`` how many axes the matrices have."""
+    """``size`` is N, ``axes`` how many axes the matrices have, or what is on their right, if it has more."""
 
     node: Node
     size: int
@@ -34,14 +34,14 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss:
-    shape = graph.shape(node.inputs[0])
-    if shape is None or shape[-1] is None or any(graph.shape(ref) is None for ref in node.inputs):
+    shape, *others = (graph.shape(ref) for ref in node.inputs)
+    if shape is None or shape[-1] is None or None in others:
         return Miss("the size of its matrices is unknown")
     if not 0 < shape[-1] <= _LARGEST:
         return Miss(f"it takes matrices of {shape[-1]} rows; expected 1 to {_LARGEST}")
     if node.attrs["T"] != "float32":
         return Miss("its numbers are no float32: cast them before")
-    return _Match(node, shape[-1], len(shape))
+    return _Match(node, shape[-1], max(len(dims) for dims in (shape, *others) if dims is not None))
 
 
 class _Matrices:
@@ -51,11 +51,17 @@ class _Matrices:
         self.new = Lowering(graph, match.node)
         self.size = match.size
         self.axes = match.axes
+        self.inputs = [self._expanded(ref, len(graph.shape(ref) or ())) for ref in match.node.inputs]
 
     def __call__(self, op: str, *operands: Ref | float) -> Ref:
         """Add arithmetic of tensors and numbers."""
         refs = (ref if isinstance(ref, str) else self.new.constant(ref, "float32") for ref in operands)
         return self.new.add(op, *refs, T=FLOAT32)
+
+    def _expanded(self, ref: Ref, axes: int) -> Ref:
+        for _ in range(self.axes - axes):
+            ref = self.new.expand(ref, 0, FLOAT32)
+        return ref
 
     def cut(self, ref: Ref, place: int, *, rows: bool) -> Ref:
         """Return one row or column as a matrix."""
@@ -113,18 +119,18 @@ def _eliminated(on: _Matrices, matrix: Ref, right: Ref) -> list[Ref]:
 
 
 def _inverse(on: _Matrices, node: Node) -> None:
-    matrix = on.transposed(node.inputs[0]) if node.attrs.get("adjoint", False) else node.inputs[0]
+    matrix = on.transposed(on.inputs[0]) if node.attrs.get("adjoint", False) else on.inputs[0]
     on.replace_with(_eliminated(on, matrix, on.new.constant(np.eye(on.size), "float32")), rows=True)
 
 
 def _solution(on: _Matrices, node: Node) -> None:
-    matrix = on.transposed(node.inputs[0]) if node.attrs.get("adjoint", False) else node.inputs[0]
-    on.replace_with(_eliminated(on, matrix, node.inputs[1]), rows=True)
+    matrix = on.transposed(on.inputs[0]) if node.attrs.get("adjoint", False) else on.inputs[0]
+    on.replace_with(_eliminated(on, matrix, on.inputs[1]), rows=True)
 
 
-def _determinant(on: _Matrices, node: Node) -> None:
+def _determinant(on: _Matrices, _: Node) -> None:
     """Multiply the pivots, each with the sign of the rows that it overtakes; a pivot of 0 ends it."""
-    (matrix,) = node.inputs
+    (matrix,) = on.inputs
     ones, found = on.new.constant(np.ones((on.size, 1)), "float32"), on.new.constant(1, "float32")
     free, rows = ones, on.new.constant(np.arange(on.size)[:, None])
     for i in range(on.size):
@@ -141,8 +147,8 @@ def _determinant(on: _Matrices, node: Node) -> None:
     on.new.replace("Squeeze", found, T=FLOAT32, squeeze_dims=(on.axes - 2, on.axes - 1))
 
 
-def _cholesky(on: _Matrices, node: Node) -> None:
-    (matrix,), columns = node.inputs, list[Ref]()
+def _cholesky(on: _Matrices, _: Node) -> None:
+    (matrix,), columns = on.inputs, list[Ref]()
     for i in range(on.size):
         column = on.cut(matrix, i, rows=False)
         below = on.new.constant((np.arange(on.size) >= i)[:, None], "float32")
@@ -153,7 +159,7 @@ def _cholesky(on: _Matrices, node: Node) -> None:
 
 
 def _triangular(on: _Matrices, node: Node) -> None:
-    matrix, right = node.inputs
+    matrix, right = on.inputs
     adjoint, lower = node.attrs.get("adjoint", False), node.attrs.get("lower", True)
     matrix = on.transposed(matrix) if adjoint else matrix
     found: dict[int, Ref] = {}
