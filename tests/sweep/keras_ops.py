@@ -378,7 +378,7 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
     "slice_update": ("x, (0, 1, 2), y[:, :2, :3]", "x, (0, size, 0), y[:, :1]", "vector, (size,), weight[:2]"),
     "slogdet": ("regular",),
     "solve": ("regular, regular[..., :1] + 1", "regular, threes"),
-    "solve_triangular": ("definite, definite[..., :1]",),
+    "solve_triangular": ("definite, definite[..., :1] + 1",),
     "sort": ("x", "tied"),
     "space_to_depth": ("channels, 2",),
     "sparse_categorical_crossentropy": ("labels, chances", "labels, logits, from_logits=True"),
