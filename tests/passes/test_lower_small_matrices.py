@@ -34,6 +34,8 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "solution": linalg.solve,
     "solution-adjoint": lambda a, b: linalg.solve(a, b, adjoint=True),
     "determinant": lambda a, _: (linalg.det(a), linalg.det(a[..., ::-1])),
+    "log-determinant": lambda a, _: tf.stack([*linalg.slogdet(a), *linalg.slogdet(a[..., ::-1] * 3)]),
+    "log-determinant-alone": lambda a, _: linalg.slogdet(a)[1],
     "cholesky": lambda a, _: linalg.cholesky(_definite(a)),
     "cholesky-solution": lambda a, b: linalg.cholesky_solve(linalg.cholesky(_definite(a)), b),
     **{

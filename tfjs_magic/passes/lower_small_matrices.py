@@ -1,6 +1,7 @@
 """Lower inverses, solutions, determinants and Cholesky factors of small matrices, which TF.js lacks, to their steps.
 
 Given:   y = MatrixInverse(a), MatrixSolve(a, b), MatrixDeterminant(a)      a (…, N, N), N ≤ 8
+         sign, log = LogMatrixDeterminant(a)
 Result:  Gauss and Jordan's elimination, the largest number of a column first; all matrices of a batch at once
 Given:   y = Cholesky(a), MatrixTriangularSolve(a, b)
 Result:  column by column
@@ -12,7 +13,8 @@ Source: TensorFlow ``core/ops/linalg_ops.cc``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -48,6 +50,7 @@ class _Matrices:
     """Arithmetic on matrices (…, rows, columns) of as many axes as the match has."""
 
     def __init__(self, graph: Graph, match: _Match) -> None:
+        self.graph = graph
         self.new = Lowering(graph, match.node)
         self.size = match.size
         self.axes = match.axes
@@ -128,11 +131,11 @@ def _solution(on: _Matrices, node: Node) -> None:
     on.replace_with(_eliminated(on, matrix, on.inputs[1]), rows=True)
 
 
-def _determinant(on: _Matrices, _: Node) -> None:
-    """Multiply the pivots, each with the sign of the rows that it overtakes; a pivot of 0 ends it."""
+def _pivots(on: _Matrices) -> Iterator[Ref]:
+    """Yield the pivots (…, 1, 1), each with the sign of the rows that it overtakes; nothing is left behind one of 0."""
     (matrix,) = on.inputs
-    ones, found = on.new.constant(np.ones((on.size, 1)), "float32"), on.new.constant(1, "float32")
-    free, rows = ones, on.new.constant(np.arange(on.size)[:, None])
+    free = on.new.constant(np.ones((on.size, 1)), "float32")
+    rows = on.new.constant(np.arange(on.size)[:, None])
     for i in range(on.size):
         column = on.cut(matrix, i, rows=False)
         is_row, place = on.pivot(column, free)
@@ -140,11 +143,21 @@ def _determinant(on: _Matrices, _: Node) -> None:
         sign = on("Sub", 1, on("Mul", on("FloorMod", on.picked(free, before), 2), 2))
         row = on.picked(matrix, is_row)
         pivot = on.cut(row, i, rows=False)
-        found = on("Mul", found, on("Mul", pivot, sign))
+        yield on("Mul", pivot, sign)
         free = on("Sub", free, is_row)
-        left = on("Mul", on("Mul", column, free), on("DivNoNan", row, pivot))
-        matrix = on("Sub", matrix, left)
-    on.new.replace("Squeeze", found, T=FLOAT32, squeeze_dims=(on.axes - 2, on.axes - 1))
+        matrix = on("Sub", matrix, on("Mul", on("Mul", column, free), on("DivNoNan", row, pivot)))
+
+
+def _determinant(on: _Matrices, node: Node) -> None:
+    """Multiply the pivots, or their signs, and add up their logarithms."""
+    pivots, plain = [*_pivots(on)], node.op == "MatrixDeterminant"
+    product = functools.reduce(functools.partial(on, "Mul"), pivots if plain else [on("Sign", x) for x in pivots])
+    axes = (on.axes - 2, on.axes - 1)
+    if not plain:
+        logs = [on("Log", on("Abs", pivot)) for pivot in pivots]
+        total = functools.reduce(functools.partial(on, "AddV2"), logs)
+        on.graph.replace_uses(node.ref(1), on.new.add("Squeeze", total, T=FLOAT32, squeeze_dims=axes))
+    on.new.replace("Squeeze", product, T=FLOAT32, squeeze_dims=axes)
 
 
 def _cholesky(on: _Matrices, _: Node) -> None:
@@ -172,6 +185,7 @@ def _triangular(on: _Matrices, node: Node) -> None:
 
 _FORMS: Mapping[str, Callable[[_Matrices, Node], None]] = {
     "Cholesky": _cholesky,
+    "LogMatrixDeterminant": _determinant,
     "MatrixDeterminant": _determinant,
     "MatrixInverse": _inverse,
     "MatrixSolve": _solution,
