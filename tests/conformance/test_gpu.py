@@ -152,6 +152,7 @@ def _places(x: Any) -> Any:
         "loss": tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(-x), x),
         "in_top": tf.math.in_top_k([1, 0, 5, 2], x, 2),
         "sparse": tf.sparse.sparse_dense_matmul(tf.SparseTensor([[0, 1], [2, 3], [2, 0]], x[0, :3], (3, 4)), x),
+        "inverse": tf.linalg.inv(tf.eye(4) * 4 + x[:, :4]),
         "parts": tf.dynamic_partition(x, [1, 0, 1, 1], 2),
         "pooled": tf.nn.max_pool_with_argmax(x[None, ..., None], 2, 2, "VALID"),
         "nothing": tf.reduce_sum(x[:0], 0) + x[0],
