@@ -305,11 +305,11 @@ def test_traceback_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_models_fault_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = tf.Module()
-    function = tf.function(tf.linalg.det, input_signature=[tf.TensorSpec((2, 2), name="x")])
+    function = tf.function(tf.math.lgamma, input_signature=[tf.TensorSpec((2, 2), name="x")])
     module.serve = function
     tf.saved_model.save(module, tmp_path / "saved", signatures=function.get_concrete_function())
     assert main(["convert", str(tmp_path / "saved"), str(tmp_path / "web")]) == 1
-    assert "MatrixDeterminant" in capsys.readouterr().err
+    assert "Lgamma" in capsys.readouterr().err
     assert not (tmp_path / "web").exists()
 
 

@@ -69,7 +69,9 @@ describe("latencyPlot", () => {
 
   it("invents no axis before the first number, and no run before their number is known", () => {
     const { svg } = draw([series({ expectedRuns: 0 })]);
-    expect(svg.querySelector("desc")?.textContent).toBe("Nothing measured yet.");
+    expect(svg.textContent).toBe("Nothing measured yet.");
+    expect(svg.getAttribute("aria-label")).toBe("Latency per run. Nothing measured yet.");
+    expect(draw([]).svg.textContent).toBe("Every series is hidden.");
     expect([...ticks(svg, "x"), ...ticks(svg, "y")]).toEqual([]);
     const warm = draw([series({ expectedRuns: 0, warmupMs: [3] })]).svg;
     expect(ticks(warm, "x")).toEqual([]);

@@ -106,7 +106,7 @@ describe("jobTable", () => {
   it("says when a run is a batch of calls and when a CPU plays the GPU", () => {
     const table = cells({ run_ms: [1], batch: 7, actual: "webgl", software: true, device: "SwiftShader" });
     expect(text(table, "Median")).toContain("7 calls per run");
-    expect(table.querySelector("tbody th")?.textContent).toBe("webglSOFTWARE GPUSwiftShader");
+    expect(table.querySelector("tbody th")?.textContent).toBe("webgl SOFTWARE GPUSwiftShader");
   });
 
   const parity: Parity = {

@@ -89,6 +89,19 @@ def test_contenders_are_compared_round_by_round() -> None:
     assert json.loads(result.to_json())["comparisons"] == [row]
 
 
+def test_of_several_models_every_comparison_names_them() -> None:
+    """Also that of two backends of the first one."""
+    jobs: list[Any] = [{"model": m, "backend": b, "feed": 0} for m in (0, 1) for b in ("wasm", "cpu")]
+    cards: list[Any] = [{"label": label, "format": "graph-model", "nbytes": 1} for label in ("web", "q8")]
+    snapshot = new_snapshot(cards, jobs, [{"label": "", "examples": 1}] * 4)
+    for state, ms in zip(snapshot["jobs"], (1.0, 2.0, 1.0, 4.0), strict=True):
+        state.update(status="done", run_ms=[ms] * 10)
+    snapshot.update(status="finished", environment=ENVIRONMENT)
+    said = repr(BenchmarkResult.from_snapshot(snapshot)).splitlines()[-3:]
+    assert [line.partition(" takes")[0].partition(" and")[0] for line in said] == ["web, cpu", "q8, wasm", "q8, cpu"]
+    assert all("web, wasm" in line for line in said)
+
+
 def test_what_did_not_take_turns_is_not_compared() -> None:
     few, alone, sequential = (
         snapshot_with([1.0] * 5, [1.0] * 5),

@@ -82,7 +82,14 @@ def _activations(x: Any) -> Any:
     masked = tf.where(x > 1, x, -0.7 * np.finfo(np.float32).max)
     clipped = raw.ClipByValue(t=x, clip_value_min=-0.5, clip_value_max=1.0)
     quantized = tf.quantization.fake_quant_with_min_max_args(x, -2.0, 2.0)
-    return {**_each(tf.nn, *names)(x), "masked": tf.nn.softmax(masked), "clipped": clipped, "quantized": quantized}
+    gelu = (0.5 * x) * (1 + tf.nn.tanh(0.8 * (x + 0.04 * tf.pow(x, 3))))
+    return {
+        **_each(tf.nn, *names)(x),
+        "gelu_tanh": gelu,
+        "masked": tf.nn.softmax(masked),
+        "clipped": clipped,
+        "quantized": quantized,
+    }
 
 
 def _reductions(x: Any) -> Any:
@@ -110,6 +117,7 @@ def _images(x: Any) -> Any:
         "far": tf.nn.conv2d(x, kernel[:1, :1], 2, "SAME"),
         "own_padding": tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 1], [2, 0], [0, 0]]), kernel, 1, "VALID"),
         "mean": tf.reduce_mean(x, [1, 2]),
+        "joined": tf.nn.relu(tf.concat([x, -x], 3) * tf.range(1.0, 9) + tf.range(8.0)),
         "grouped": tf.nn.conv2d(x, _weights(3, 3, 2, 6), 1, "VALID"),
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),
         "gaps": raw.Conv2D(input=x, filter=kernel, strides=(1, 2, 2, 1), padding="SAME", dilations=(1, 2, 2, 1)),
@@ -152,6 +160,7 @@ def _places(x: Any) -> Any:
         "loss": tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(-x), x),
         "in_top": tf.math.in_top_k([1, 0, 5, 2], x, 2),
         "sparse": tf.sparse.sparse_dense_matmul(tf.SparseTensor([[0, 1], [2, 3], [2, 0]], x[0, :3], (3, 4)), x),
+        "inverse": tf.linalg.inv(tf.eye(4) * 4 + x[:, :4]),
         "parts": tf.dynamic_partition(x, [1, 0, 1, 1], 2),
         "pooled": tf.nn.max_pool_with_argmax(x[None, ..., None], 2, 2, "VALID"),
         "nothing": tf.reduce_sum(x[:0], 0) + x[0],
@@ -211,6 +220,9 @@ def _moves(x: Any) -> Any:
         "product": tf.einsum("bij,bkj->bik", x, x),
         "repeated": x @ _weights(1, 6, 3),
         "inner": x[:, None] @ _weights(2, 6, 3),
+        "attention": tf.nn.softmax(tf.where(x[..., :4] > 0, tf.matmul(x, x, transpose_b=True), -1e30)),
+        "normal": tf.nn.batch_normalization(x, *tf.nn.moments(x, [-1], keepdims=True), 0.5, tf.range(6.0), 1e-3),
+        "hard_swish": (x * (tf.nn.relu6(x + 3) / 6)) @ _weights(6, 5),
         "rows": tf.nn.relu(x @ _weights(6, 5) * [1.0, 2, 3, 4, 5] + 0.5),
         "dense": tf.nn.relu(tf.reshape(x, [8, 6]) @ _weights(6, 5) + 0.5),
         "top": tf.math.top_k(x, 2),

@@ -233,3 +233,21 @@ def test_never_writes_to_its_inputs() -> None:
 def test_every_op_on_the_list_is_tested_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [op for op in module._OPS if f'"{op}"' not in text] == []
+
+
+WIDE = np.broadcast_to(np.float32(1), (10**5, 1))
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [
+        pytest.param("AddV2", [WIDE, WIDE.T], id="pairs"),
+        pytest.param("GatherV2", [WIDE.T, np.zeros(10**6, np.int32), np.int32(0)], id="gather"),
+        pytest.param("ConcatV2", [*[WIDE] * 10**5, np.int32(0)], id="the-same-again"),
+        pytest.param("Pack", [WIDE] * 10**5, id="packed-again"),
+        pytest.param("Unpack", [WIDE], id="unpacked"),
+    ],
+)
+def test_what_would_be_far_larger_is_not_computed(op: str, inputs: list[Any]) -> None:
+    node = Node("n", op, attrs={"num": 10**5})
+    assert evaluate(node, [np.asarray(one) for one in inputs]) is None

@@ -216,3 +216,19 @@ def test_check_notices(graph: Graph, spoil: object, message: str) -> None:
     spoil(graph)
     with pytest.raises(AssertionError, match=message):
         graph.check()
+
+
+def test_outputs_follow_what_takes_their_place(graph: Graph) -> None:
+    (name, ref), *_ = graph.outputs.items()
+    producer = graph.producer(ref)
+    assert graph.is_output(producer.name)
+    other = graph.add_constant("other", np.zeros(2, np.float32))
+    assert not graph.is_output(node_of(other))
+    graph.replace_uses(ref, other)
+    assert graph.outputs[name] == other
+    assert graph.is_output(node_of(other))
+    assert not graph.is_output(producer.name)
+    graph.set_output(name, ref)
+    graph.set_output("again", ref)
+    graph.set_output(name, other)
+    assert graph.is_output(producer.name)

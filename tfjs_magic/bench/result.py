@@ -196,7 +196,7 @@ class BenchmarkResult:
         rows = [[title for _, title in columns], *(_cells(row, columns) for row in self.summary)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        below = [*map(_comparison_line, self.comparisons), *map(printable, self.warnings)]
+        below = [*_comparison_lines(self.comparisons), *map(printable, self.warnings)]
         return "\n".join([*(line.rstrip() for line in lines), *below])
 
 
@@ -268,7 +268,7 @@ def table_html(
     )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
     lines = [
-        *map(_comparison_line, comparisons),
+        *_comparison_lines(comparisons),
         *warnings,
         *notes,
         *([_environment_line(environment)] if environment else []),
@@ -372,8 +372,13 @@ def _throughput(state: JobState) -> float | None:
     return 1000 * state["series"]["examples"] / median if median > _SHORTEST_MS else None
 
 
-def _comparison_line(row: Mapping[str, Any]) -> str:
-    several = row["model"] != row["baseline_model"]
+def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    several = any(row["model"] != row["baseline_model"] for row in rows)
+    return [_comparison_line(row, several=several) for row in rows]
+
+
+def _comparison_line(row: Mapping[str, Any], *, several: bool) -> str:
+    """Say how a contender compares; of ``several`` models, the model is named too."""
     name, base = (
         printable(f"{row[f'{of}model']}, {row[f'{of}backend']}" if several else row[f"{of}backend"])
         for of in ("", "baseline_")

@@ -5,6 +5,7 @@ An allow-list: an op that is not here is not evaluated. Semantics: TensorFlow's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -15,6 +16,7 @@ from tfjs_magic.graph.ir import Attr, Node
 
 #: A result may be larger than its inputs by this much: a folded constant must not blow up the download.
 _EXTRA_BYTES = 1024
+_MOST_OUTPUTS = 10_000
 
 
 def evaluate(node: Node, inputs: Sequence[Array]) -> tuple[Array, ...] | None:
@@ -26,7 +28,10 @@ def evaluate(node: Node, inputs: Sequence[Array]) -> tuple[Array, ...] | None:
     compute = _OPS.get(node.op)
     if compute is None or any(array.dtype == object for array in inputs):
         return None
+    most = sum({id(array): array.nbytes for array in inputs}.values()) + _EXTRA_BYTES
     try:
+        if _expected_bytes(node.op, inputs) > most:
+            return None
         # Whatever numpy warns of (0 / 0, overflow) is what TensorFlow computes silently.
         with np.errstate(all="ignore"):
             result = compute(node.attrs, *inputs)
@@ -35,11 +40,31 @@ def evaluate(node: Node, inputs: Sequence[Array]) -> tuple[Array, ...] | None:
     if result is None:
         return None
     outputs = result if isinstance(result, tuple) else (result,)
-    if sum(array.nbytes for array in outputs) > sum(array.nbytes for array in inputs) + _EXTRA_BYTES:
+    if sum(array.nbytes for array in outputs) > most:
         return None
     return tuple(np.ascontiguousarray(array).reshape(array.shape) for array in outputs)
 
 
+def _expected_bytes(op: str, inputs: Sequence[Array]) -> int:
+    """Return how large a result will be, of the ops that make more of their inputs; else 0.
+
+    Raises:
+        ValueError: The shapes do not fit each other.
+    """
+    first = inputs[0]
+    if op in _JOINING:
+        return sum(array.nbytes for array in inputs)
+    if op in _PAIRING:
+        return math.prod(np.broadcast_shapes(*(array.shape for array in inputs))) * first.itemsize
+    if op == "GatherV2":
+        return int(inputs[1].size * first.nbytes // max(1, first.shape[int(inputs[2])]))
+    return 0
+
+
+_JOINING = frozenset({"ConcatV2", "Pack"})
+_PAIRING = frozenset(
+    {"Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "RealDiv"}
+)
 _Attrs = Mapping[str, Attr]
 _Result = Array | tuple[Array, ...] | None
 
@@ -87,11 +112,12 @@ def _pack(attrs: _Attrs, *inputs: Array) -> _Result:
 
 def _unpack(attrs: _Attrs, x: Array) -> _Result:
     axis = cast("int", attrs.get("axis", 0))
-    return tuple(np.take(x, i, axis=axis) for i in range(x.shape[axis]))
+    return None if x.shape[axis] > _MOST_OUTPUTS else tuple(np.take(x, i, axis=axis) for i in range(x.shape[axis]))
 
 
 def _split(attrs: _Attrs, axis: Array, x: Array) -> _Result:
-    return tuple(np.split(x, cast("int", attrs["num_split"]), axis=int(axis)))
+    number = cast("int", attrs["num_split"])
+    return None if number > _MOST_OUTPUTS else tuple(np.split(x, number, axis=int(axis)))
 
 
 def _gather(attrs: _Attrs, x: Array, indices: Array, axis: Array) -> _Result:

@@ -89,7 +89,7 @@ class Graph:
 
     Attributes:
         inputs: The user's input name → name of its ``Placeholder``.
-        outputs: The user's output name → tensor ref; kept current by :meth:`replace_uses`.
+        outputs: The user's output name → tensor ref; changed by :meth:`set_output` and :meth:`replace_uses` alone.
         tables: Name of a ``HashTableV2`` → what it holds.
         layers: Label of a layer of the source → ref of the tensor that is its output; kept current by
             :meth:`replace_uses`, and without those that no node holds any more.
@@ -99,7 +99,10 @@ class Graph:
         self._nodes: dict[NodeName, Node] = {}
         self._consumers: dict[NodeName, dict[NodeName, None]] = {}
         self.inputs = dict(inputs)
-        self.outputs = dict(outputs)
+        self.outputs: dict[str, Ref] = {}
+        self._public: dict[NodeName, set[str]] = {}
+        for name, ref in outputs.items():
+            self.set_output(name, ref)
         self.tables: dict[NodeName, Table] = {}
         self.layers: dict[str, Ref] = {}
         for node in nodes:
@@ -129,7 +132,14 @@ class Graph:
 
     def is_output(self, name: NodeName) -> bool:
         """Whether any output of the node is a public output."""
-        return any(node_of(ref) == name for ref in self.outputs.values())
+        return bool(self._public.get(name))
+
+    def set_output(self, name: str, ref: Ref) -> None:
+        """Let a public output be this tensor."""
+        if name in self.outputs:
+            self._public[node_of(self.outputs[name])].discard(name)
+        self.outputs[name] = ref
+        self._public.setdefault(node_of(ref), set()).add(name)
 
     def only_consumer(self, name: NodeName) -> Node | None:
         """Return the one node that uses ``name`` once, if there is just one use and it is no public output."""
@@ -212,7 +222,8 @@ class Graph:
         for consumer in self.consumers(node_of(old)):
             if consumer.name != node_of(new):
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
-        self.outputs = {name: new if ref == old else ref for name, ref in self.outputs.items()}
+        for name in [name for name in self._public.get(node_of(old), ()) if self.outputs[name] == old]:
+            self.set_output(name, new)
         self.layers = {label: new if ref == old else ref for label, ref in self.layers.items()}
 
     def replace_node(self, name: NodeName, node: Node) -> None:

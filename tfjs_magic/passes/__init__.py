@@ -5,11 +5,14 @@ from __future__ import annotations
 from types import ModuleType
 
 from tfjs_magic.passes import (
+    add_masks,
+    center_before_scale,
     copy_before_update,
     count_axis_from_front,
     flatten_products,
     fold_conditions,
     fold_constants,
+    fold_input_scale,
     fold_scale,
     fold_sizes,
     fuse_bias_activation,
@@ -47,6 +50,7 @@ from tfjs_magic.passes import (
     lower_permuted_numbers,
     lower_pool3d,
     lower_pool_places,
+    lower_powers,
     lower_projective_transform,
     lower_random_integers,
     lower_resize,
@@ -58,10 +62,12 @@ from tfjs_magic.passes import (
     lower_shape_n,
     lower_sign_bit,
     lower_slice_update,
+    lower_small_matrices,
     lower_space_and_depth,
     lower_sparse_matmul,
     lower_spectrum,
     lower_switch_n,
+    lower_tanh_gelu,
     lower_text_moves,
     lower_vector_argmax,
     lower_vector_operand,
@@ -69,6 +75,7 @@ from tfjs_magic.passes import (
     merge_axes,
     merge_choice_axes,
     merge_duplicates,
+    merge_negations,
     merge_offsets,
     merge_padding,
     merge_transposes,
@@ -83,6 +90,7 @@ from tfjs_magic.passes import (
     rename_nodes,
     resize_repeats,
     resolve_tensor_lists,
+    scale_by_convolution,
     separate_outputs,
     shape_lookups,
     shape_picked_rows,
@@ -137,6 +145,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_padded_suppression,
         lower_partitions,
         lower_pool_places,
+        lower_powers,
         lower_multinomial,
         lower_random_integers,
         lower_reverse_sequence,
@@ -145,7 +154,9 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_shape_n,
         lower_sign_bit,
         lower_slice_update,
+        lower_small_matrices,
         lower_sparse_matmul,
+        lower_tanh_gelu,
         lower_text_moves,
         lower_vector_select,
         pad_empty_reductions,
@@ -162,13 +173,16 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What wants its operands as arrays: folds into weights, and lowerings that compute new weights.
     # Duplicates before constants, so that a slice of a weight that every round takes is folded once. Constants before
     # the lowerings and folds; scale before offset, since a scale that is folded lets two offsets meet. Look-ups get
-    # their shapes once nothing moves them any more. Products and
+    # their shapes once nothing moves them any more. Paddings
+    # and means out of the way, products and
     # views before scale and offset, which then stand next to their linear op; two views are one then.
     "fold weights": _passes(
         shape_lookups,
         merge_duplicates,
         fold_sizes,
         fold_constants,
+        merge_padding,
+        pool_means,
         lower_dilation,
         lower_conv3d_transpose,
         lower_pool3d,
@@ -180,14 +194,17 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         merge_views,
         remove_identities,
         sink_views,
+        center_before_scale,
+        merge_negations,
         swap_offset_and_scale,
         fold_scale,
+        fold_input_scale,
         merge_offsets,
     ),
     # After the folds, which see the weights of all groups at once, and may make sizes known.
     "split groups": _passes(lower_free_resize, lower_grouped_conv),
-    # What takes less time in another form. Views again, since means and products made some.
-    "speed up": _passes(merge_padding, pool_means, merge_views, remove_identities),
+    # What takes less time in another form, unless a fold took it. Views again, since what is behind them has moved.
+    "speed up": _passes(add_masks, scale_by_convolution, merge_views, remove_identities),
     # After what takes reshapes away that change nothing: on wasm these do.
     "shape what is picked": _passes(shape_picked_rows),
     # What webgl and webgpu cannot do as it is. After the folds, which know a bias by its form.

@@ -25,7 +25,7 @@ def _run(graph: Graph) -> int:
             source = graph.producer(ref)
             attrs = {"T": result_dtype(source.attrs) or DType("float32")}
             identity = Node(graph.fresh_name(f"{source.name}/output"), "Identity", [ref], attrs)
-            graph.outputs[name] = graph.add(identity).ref()
+            graph.set_output(name, graph.add(identity).ref())
             count += 1
         taken.add(node_of(graph.outputs[name]))
     return count

@@ -90,7 +90,7 @@ export const STYLES = `
 .tfjs-magic .tm-jobs > tbody > tr[data-job] > th { position: relative; padding-left: 28px; }
 .tfjs-magic .tm-jobs .tm-swatch { position: absolute; left: 8px; margin-top: 3px; }
 .tfjs-magic .tm-device { display: block; white-space: normal; line-height: 1.3; font-weight: 400; font-size: 11px; color: var(--tm-muted); }
-.tfjs-magic .tm-software { display: inline-block; margin-left: 6px; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
+.tfjs-magic .tm-software { display: inline-block; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
 .tfjs-magic .tm-comparisons { list-style: none; margin: 6px 0; padding: 0; }
 .tfjs-magic .tm-layers p { margin: 8px 0 2px; } .tfjs-magic .tm-layers button { margin-left: 8px; padding: 1px 8px; }
 .tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; }

@@ -68,7 +68,7 @@ function jobRow(
   if (snapshot.models.length > 1) head.append(`${modelLabel(snapshot, job)}: `);
   head.append(job.actual ?? job.job.backend ?? "fastest");
   if (job.series.label) head.append(`, ${job.series.label}`);
-  if (job.software) head.append(make("span", { class: "tm-software" }, "SOFTWARE GPU"));
+  if (job.software) head.append(" ", make("span", { class: "tm-software" }, "SOFTWARE GPU"));
   if (job.device) head.append(make("span", { class: "tm-device" }, job.device));
   const row = make("tr", { "data-job": backendLabel(job), "data-status": job.status }, head);
   for (const [label, ...content] of cells) row.append(make("td", { "data-label": label }, ...content));

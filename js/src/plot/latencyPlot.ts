@@ -33,7 +33,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /** Draws what there is; `currentColor` for everything but the series. */
 export function latencyPlot(document: Document, series: readonly Series[], size: PlotSize): LatencyPlot {
   const frame = frameOf(series);
-  if (!frame) return { svg: emptyPlot(document, size), points: [] };
+  if (!frame) return { svg: emptyPlot(document, size, series), points: [] };
   const measured = series.filter((one) => one.runMs.length > 0);
   const inner = size.width - MARGIN.left - MARGIN.right;
   const lane = Math.min(LANE_PX, (MAX_LANES_SHARE * inner) / Math.max(1, measured.length));
@@ -65,7 +65,8 @@ export function latencyPlot(document: Document, series: readonly Series[], size:
   const points = series.flatMap((one) =>
     pointsOf(one, frame).map((point) => ({ ...point, x: x(point.at), y: y(point.y) })),
   );
-  return { svg: describePlot(document, svg, series), points };
+  const medians = measured.map((one) => `${one.label}: median ${formatMs(median(one))} over ${one.runMs.length} runs.`);
+  return { svg: describePlot(svg, medians), points };
 }
 
 function scaleOf(figure: { scale(name: "x" | "y"): Plot.Scale | undefined }, name: "x" | "y") {
@@ -73,15 +74,17 @@ function scaleOf(figure: { scale(name: "x" | "y"): Plot.Scale | undefined }, nam
   return (value: number): number => scale?.apply(value) ?? 0;
 }
 
-function emptyPlot(document: Document, { width, height }: PlotSize): SVGSVGElement {
+/** Says why there is nothing to see. */
+function emptyPlot(document: Document, { width, height }: PlotSize, series: readonly Series[]): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("width", String(width));
   svg.setAttribute("height", String(height));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const text = svgText(document, "Nothing measured yet.", width / 2, height / 2);
+  const why = series.length === 0 ? "Every series is hidden." : "Nothing measured yet.";
+  const text = svgText(document, why, width / 2, height / 2);
   text.setAttribute("text-anchor", "middle");
   svg.append(text);
-  return describePlot(document, svg, []);
+  return describePlot(svg, [why]);
 }
 
 function latencyAxis(frame: Frame): Plot.Markish[] {
@@ -230,24 +233,15 @@ function asSvg(element: Element): SVGSVGElement {
   return element as SVGSVGElement;
 }
 
-/** A name and a sentence per series for readers who do not see the plot, instead of a name on each group of marks. */
-function describePlot(document: Document, svg: SVGSVGElement, series: readonly Series[]): SVGSVGElement {
+/** One name with all sentences for readers who do not see the plot, instead of a name on each group of marks. */
+function describePlot(svg: SVGSVGElement, sentences: readonly string[]): SVGSVGElement {
   for (const group of svg.querySelectorAll("[aria-label]")) {
     const names = [group.getAttribute("aria-description"), group.getAttribute("aria-label")];
     group.setAttribute("data-part", names.find((name) => name !== null) ?? "");
     group.removeAttribute("aria-label");
     group.removeAttribute("aria-description");
   }
-  const sentences = series
-    .filter((one) => one.runMs.length > 0)
-    .map((one) => `${one.label}: median ${formatMs(median(one))} over ${one.runMs.length} runs.`);
-  const describe = (tag: "title" | "desc", text: string) => {
-    const element = document.createElementNS(SVG, tag);
-    element.textContent = text;
-    return element;
-  };
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", ["Latency per run.", ...sentences].join(" "));
-  svg.prepend(describe("desc", sentences.join(" ") || "Nothing measured yet."));
   return svg;
 }

@@ -103,9 +103,9 @@ def graph_source(
     handles = bind_variables(kept, values)
     contents = tables([node.name for node in kept.node if is_table(node)])
     check_loops(kept, endpoints.description)
-    graph = _imported(kept, endpoints)
+    alone = _imported(part_of(kept, placeholders.values()), endpoints)
     wanted = {
-        name: wanted_shape(name, dims(graph.get_tensor_by_name(f"{placeholder}:0")), shapes)
+        name: wanted_shape(name, dims(alone.get_tensor_by_name(f"{placeholder}:0")), shapes)
         for name, placeholder in placeholders.items()
     }
     _set_shapes(kept, {placeholders[name]: shape for name, shape in wanted.items()})
