@@ -233,11 +233,13 @@ def _check_layers(case: _Case, graph: Graph, *, watches_all: bool) -> None:
     for label, ref in noted.layers.items():
         dtype = DType(str(values[0][label].dtype))
         names[noted.add(Node(noted.fresh_name("layer"), "Identity", [ref], {"T": dtype})).name] = label
-    noted.outputs = {name: Ref(name) for name in names}
+    for name in names:
+        noted.set_output(name, Ref(name))
     if names:
         results = case.node.run_each(tfjs_model(noted), case.feeds, "cpu")
         for got, want in zip(results, values, strict=True):
-            assert_matches(got, {name: want[label] for name, label in names.items()}, tolerance=case.tolerance)
+            inside = {name: got[name] for name in names}
+            assert_matches(inside, {name: want[label] for name, label in names.items()}, tolerance=case.tolerance)
 
 
 def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]]) -> None:
@@ -268,13 +270,15 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
     for ref, dtype in dtypes.items():
         watcher = Node(watched.fresh_name("watched"), "Identity", [ref], {"T": DType(dtype)})
         names[watched.add(watcher).name] = ref
-    watched.outputs.update({name: name for name in names})
+    for name in names:
+        watched.set_output(name, Ref(name))
     yield watched, _with(case.expected, values, names)
     shown, taken = copied(graph), set(map(node_of, graph.outputs.values()))
     names = {
         ref: ref for ref in dtypes if not port_of(ref) and graph.producer(ref).op not in _DATA and ref not in taken
     }
-    shown.outputs.update(names)
+    for name in names:
+        shown.set_output(name, Ref(name))
     if names:
         yield shown, _with(case.expected, values, names)
 
