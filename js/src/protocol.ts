@@ -104,7 +104,7 @@ export type Task = {
 export type ProfileRow = {
   /** Name of the graph's node; of a layers model's layer, with "/" between a model and what is in it. */
   node: string;
-  /** The Keras layer that it comes from; of a graph's node its scope; "" if unknown. */
+  /** The Keras layer that it computes for, or what the name of a graph's node suggests; the kernel knows better. */
   layer: string;
   kernel: string;
   /** By the first call in a run. */

@@ -62,6 +62,22 @@ it("shows rows with their share and sum, the total, and what the profiler costs"
   );
 });
 
+it("shows the layer and the node of a graph's kernels", () => {
+  const rows = [
+    { ...row("model/heavy_1/Relu", 3), layer: "heavy" },
+    { ...row("out", 1), layer: "" },
+  ];
+  const { element } = draw({ profile: profile(rows) });
+  const ends = [...element.querySelectorAll("tr")].map((tr) =>
+    [...tr.children].slice(-2).map(({ textContent }) => textContent),
+  );
+  expect(ends).toEqual([
+    ["Layer", "Node"],
+    ["heavy", "model/heavy_1/Relu"],
+    ["–", "out"],
+  ]);
+});
+
 it("shows ten rows, and all when asked", () => {
   const { element } = draw({ profile: profile(Array.from({ length: 12 }, (_, i) => row(`node ${i}`, 1))) });
   const rows = () => element.querySelectorAll("tbody tr").length;

@@ -55,7 +55,7 @@ def test_text_and_html_show_the_longest_rows_the_total_and_how_it_was_taken() ->
     profile = taken(*[{**CONV, "ms": 1.0}] * (SHOWN_ROWS + 5))
     lines = repr(profile).splitlines()
     assert lines[0].split("  ")[0] == "kernel"
-    assert lines[0].endswith("node")
+    assert lines[0].endswith("layer")
     assert len(lines) == 1 + SHOWN_ROWS + 3
     assert lines[-3:] == [
         "7 more take 5.25 ms.",
@@ -66,6 +66,11 @@ def test_text_and_html_show_the_longest_rows_the_total_and_how_it_was_taken() ->
         "How it was taken.",
     ]
     assert profile._repr_html_().count("<tr>") == 1 + SHOWN_ROWS
+
+
+def test_a_graphs_nodes_stand_beside_their_layers() -> None:
+    lines = repr(taken({**CONV, "node": "m/conv_1/Relu"}, {**CONV, "node": "y", "layer": ""})).splitlines()
+    assert [line.split()[-2:] for line in lines[:3]] == [["layer", "node"], ["conv", "m/conv_1/Relu"], ["–", "y"]]
 
 
 def test_where_nothing_was_timed_it_says_why() -> None:

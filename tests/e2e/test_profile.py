@@ -50,7 +50,7 @@ def test_python_awaits_it_and_page_and_python_agree(notebook: Notebook, form: st
     wait_for_profile(widget)
     row: dict[str, Any] = notebook.python("dict(profile.rows[0])")
     assert "Conv2D" in row["kernel"]
-    assert "heavy" in row["layer"]
+    assert row["layer"] == "heavy"
     assert row["share"] > 0.5
     assert notebook.python("profile.kernel_ms < profile.profiled_ms")
     ((kernel, *_, node),) = first_rows(widget)

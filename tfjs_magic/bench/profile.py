@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 20
 
 _COLUMNS = ("node", "layer", "kernel", "calls", "ms", "error_ms", "share", "cumulative_share", "nbytes")
-_TITLES = ("kernel", "ms per run", "±", "share", "cumulative", "calls", "output bytes", "node")
+_TITLES = ("kernel", "ms per run", "±", "share", "cumulative", "calls", "output bytes", "layer")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -127,8 +127,8 @@ class Profile:
         return profile_html(self)
 
     def __repr__(self) -> str:
-        rows = [_TITLES, *(_cells(row) for row in self.rows[:SHOWN_ROWS])]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_TITLES))]
+        rows = _table(self)
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*(table if self.rows else []), *_sentences(self)])
 
@@ -136,10 +136,11 @@ class Profile:
 def profile_html(profile: Profile) -> str:
     """Return the longest rows as an HTML table with bars; every text in it is escaped."""
     title = html.escape(printable(f"{profile.model}, {profile.backend}: time per kernel"))
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in _TITLES)
+    titles, *rows = _table(profile)
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
     body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in _cells(row))}<td>{_bar(row['share'])}</td></tr>"
-        for row in profile.rows[:SHOWN_ROWS]
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}<td>{_bar(row['share'])}</td></tr>"
+        for cells, row in zip(rows, profile.rows, strict=False)
     )
     table = f"<table><caption>{title}</caption><thead><tr>{head}<th></th></tr></thead><tbody>{body}</tbody></table>"
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in _sentences(profile))
@@ -150,8 +151,15 @@ def _bar(share: float) -> str:
     return f'<div style="width:{120 * share:.0f}px;height:0.8em;background:#0072b2"></div>'
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    name = row["node"] or "(around the layers)"
+def _table(profile: Profile) -> list[tuple[str, ...]]:
+    """Return the titles and the longest rows; a graph's nodes stand beside their layers."""
+    of_graph = any(row["node"] != row["layer"] for row in profile.rows)
+    titles = (*_TITLES, "node") if of_graph else _TITLES
+    return [titles, *(_cells(row, of_graph=of_graph) for row in profile.rows[:SHOWN_ROWS])]
+
+
+def _cells(row: Mapping[str, Any], *, of_graph: bool) -> tuple[str, ...]:
+    layer = row["layer"] or ("–" if of_graph else "(around the layers)")
     return (
         printable(row["kernel"]),
         f"{row['ms']:.3g}",
@@ -160,7 +168,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['cumulative_share']:.1%}",
         f"{row['calls']:.4g}",
         f"{row['nbytes']:,.0f}",
-        printable(name),
+        printable(layer),
+        *([printable(row["node"])] if of_graph else []),
     )
 
 

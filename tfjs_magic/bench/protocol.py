@@ -136,7 +136,7 @@ class ProfileRow(TypedDict):
 
     ``node``: name of the graph's node; of a layers model's layer, with "/" between a model and what is in it.
 
-    ``layer``: the Keras layer that it comes from; of a graph's node its scope; "" if unknown.
+    ``layer``: the Keras layer that it computes for, or what the name of a graph's node suggests; "" if neither.
 
     ``order``: by the first call in a run.
 

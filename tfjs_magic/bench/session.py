@@ -20,6 +20,7 @@ from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.contender import Contender, NotComparedError
 from tfjs_magic.bench.layer_search import LayerSearch, NoLayersError
+from tfjs_magic.bench.node_layers import with_layers
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
@@ -416,6 +417,9 @@ class Session:
 
     def _report_task(self, message: wire.ReportTask) -> Answer:
         with self._lock:
+            if (found := message["profile"]) is not None:
+                contender = self._contender_of(message["task"]["job"])
+                message = {**message, "profile": with_layers(found, contender.model)}
             snapshot = self._desk.report(self._snapshot, message)
             self._last_report = self._clock()
             self._set_state(snapshot, at_once=message["status"] != "running")

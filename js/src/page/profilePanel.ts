@@ -7,7 +7,7 @@ import { type Make, redraw } from "./dom";
 import type { Session, View } from "./session";
 import { errorBox } from "./table";
 
-const HEADS = ["Kernel", "Time", "±", "Share", "Cumulative", "Calls", "Output", "Node"];
+const HEADS = ["Kernel", "Time", "±", "Share", "Cumulative", "Calls", "Output", "Layer"];
 /** The others are a press away. */
 const SHOWN_ROWS = 10;
 
@@ -15,7 +15,7 @@ const STYLES = `
 .tfjs-magic .tm-profiles h3 { font-size: 13px; font-weight: 600; margin: 12px 0 2px; }
 .tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
 .tfjs-magic .tm-profiles table { font-size: 12px; }
-.tfjs-magic .tm-profiles th:last-child { text-align: left; }
+.tfjs-magic .tm-profiles th:nth-child(n + 8) { text-align: left; }
 .tfjs-magic .tm-profiles th:first-child { overflow-wrap: normal; }
 .tfjs-magic .tm-profiles tbody th { font-weight: 400; text-align: left; }
 .tfjs-magic .tm-profiles td.tm-left { max-width: 320px; overflow: hidden; text-overflow: ellipsis; }
@@ -66,12 +66,14 @@ export class ProfilePanel {
     const all = this.#open.has(index);
     const rows = all ? profile.rows : profile.rows.slice(0, SHOWN_ROWS);
     const total = kernelMs(profile);
+    const ofGraph = profile.rows.some(({ node, layer }) => node !== layer);
     let before = 0;
     const body = rows.map((row) => {
       before += row.ms;
-      return profileRow(make, row, total, before);
+      return profileRow(make, row, total, before, ofGraph);
     });
-    const head = make("thead", {}, make("tr", {}, ...HEADS.map((text) => make("th", { scope: "col" }, text))));
+    const heads = ofGraph ? [...HEADS, "Node"] : HEADS;
+    const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
     const table = make("table", {}, head, make("tbody", {}, ...body));
     const sentences = [totalText(profile, total, job), profile.note].map((text) => make("p", {}, text));
     const scroll = make("div", { class: "tm-scroll", tabindex: "0" }, table);
@@ -96,9 +98,10 @@ function kernelMs({ rows, more_ms }: Profile): number {
   return rows.reduce((sum, { ms }) => sum + ms, more_ms);
 }
 
-function profileRow(make: Make, row: ProfileRow, total: number, before: number): HTMLElement {
+function profileRow(make: Make, row: ProfileRow, total: number, before: number, ofGraph: boolean): HTMLElement {
   const share = percent(row.ms / total);
-  const node = row.node || "(around the layers)";
+  const layer = row.layer || (ofGraph ? "–" : "(around the layers)");
+  const names = ofGraph ? [layer, row.node] : [layer];
   return make(
     "tr",
     {},
@@ -109,7 +112,7 @@ function profileRow(make: Make, row: ProfileRow, total: number, before: number):
     make("td", {}, percent(before / total)),
     make("td", {}, formatCount(row.calls)),
     make("td", {}, formatBytes(row.nbytes)),
-    make("td", { class: "tm-left", title: node }, node),
+    ...names.map((name) => make("td", { class: "tm-left", title: name }, name)),
   );
 }
 
