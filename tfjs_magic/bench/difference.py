@@ -45,7 +45,7 @@ class Difference:
     warnings: Sequence[str]
 
     def _repr_html_(self) -> str:
-        return "".join(f"<p>{html.escape(line)}</p>" for line in self._lines())
+        return "".join(f'<p style="margin:2px 0">{html.escape(line)}</p>' for line in self._lines())
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
