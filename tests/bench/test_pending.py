@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 import types
 from typing import Any
@@ -101,6 +102,20 @@ def test_the_contender_must_be_clear() -> None:
         result.profile("wasm")
     with pytest.raises(OptionError, match="no contender is webgl of any model; there are"):
         result.profile("webgl")
+
+
+def test_the_one_that_did_not_pass_is_meant_where_nothing_is_said() -> None:
+    bench = benchmark({"a": tiny_model(), "b": tiny_model()}, backends=["wasm", "cpu"])
+    _run(bench, DONE)
+    failed: Any = {"status": "failed", "note": "", "outputs": []}
+    result = dataclasses.replace(bench.result, parity={("a", "wasm"): None, ("b", "cpu"): failed})
+    assert result.divergence()._ticket.name == {
+        "kind": "divergence",
+        "job": {"model": 1, "backend": "cpu", "feed": 0},
+    }
+    both = dataclasses.replace(result, parity={("a", "wasm"): failed, ("b", "cpu"): failed})
+    with pytest.raises(OptionError, match="leave 4 contenders"):
+        both.divergence()
 
 
 def test_a_result_from_a_file_has_no_page_to_ask() -> None:

@@ -21,7 +21,7 @@ from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import takes_floats
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.linear import VIEWS, Linear, linear, per_channel
-from tfjs_magic.graph.refs import Ref, node_of
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 #: Op type → the axis of the weights along which the channels of the data lie.
@@ -80,6 +80,11 @@ def _ends(graph: Graph, start: Node) -> list[Linear] | None:
     return ends
 
 
+def _until(graph: Graph, start: Node, ends: set[NodeName]) -> set[NodeName]:
+    """Return the nodes from a product up to the linear ops: without its factor they compute something else."""
+    return closure([start.name], lambda name: [n.name for n in graph.consumers(name) if n.name not in ends])
+
+
 def _scaled(end: Linear, scale: NDArray[np.float64]) -> Array | None:
     """Return weights times a factor per channel of the data, in float64, rounded once; None if that is impossible."""
     axis = 1 if end.node.attrs.get("transpose_b", False) else _INPUT_AXIS[end.node.op]
@@ -92,6 +97,8 @@ def _scaled(end: Linear, scale: NDArray[np.float64]) -> Array | None:
 
 
 def _apply(graph: Graph, match: _Match) -> None:
+    ends = {end.node.name for end, _ in match.weights}
+    graph.forget_layers(*_until(graph, match.product, ends))
     for end, weights in match.weights:
         old = graph.producer(end.weight_ref)
         # No one else uses them, so they keep their name: patterns for quantization go by it.
