@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.graph_text import parse_graph
 from tests.traced import traced
 from tfjs_magic.graph.ir import Graph
-from tfjs_magic.graph.shapes import shape_of
+from tfjs_magic.graph.shapes import infer_shapes, shape_of
 
 raw = tf.raw_ops
 CASES: dict[str, Callable[[Any, Any], Any]] = {
@@ -84,3 +84,11 @@ def test_unknown_sizes_give_what_is_known(case: str) -> None:
 def test_computed_operands_leave_the_rank(text: str, dims: Any) -> None:
     graph = parse_graph(f"x: float32[2,3]\n{text}\nreturn y")
     assert shape_of(graph, graph["y"]) == dims
+
+
+def test_infers_what_follows_from_the_inputs_and_leaves_what_is_damaged() -> None:
+    text = "x: float32[2,3]\ny = Tanh(x)\na = Split(x, y) num_split=3\nz = Tanh(a:1)\nreturn y, z"
+    graph = parse_graph(text)
+    graph.sort()
+    infer_shapes(graph)
+    assert (graph.shape("y:0"), graph.shape("z:0")) == ((2, 3), None)

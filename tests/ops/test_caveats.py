@@ -74,3 +74,12 @@ def test_only_what_is_named_is_otherwise(tfjs_node: TfjsNode) -> None:
     for backend in ("cpu", "wasm", "webgpu"):
         assert_matches(tfjs_node.run(model, feed, backend), model.reference(feed))
     assert tfjs_node.run(model, feed, "webgl")["output_0"].tolist() == [1, 2, 5]
+
+
+def test_files_say_of_backends_what_the_conversion_said(tmp_path: Path) -> None:
+    """They say no shapes: of an unknown number of axes, webgpu would be said to permute integers wrongly."""
+    for rank, lacks in ((2, ()), (5, ("Sum",))):
+        model = _model(lambda x: tf.reduce_sum(tf.cast(tf.tanh(x * 2), tf.int32), 0), *range(2, 2 + rank))
+        model.save(tmp_path / f"{rank}")
+        assert load(tmp_path / f"{rank}").report.backends == model.report.backends
+        assert set(model.report.backends["webgpu"]).issuperset(lacks)
