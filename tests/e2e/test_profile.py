@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import PICTURES
 from tests.e2e.lab import Notebook
+from tests.e2e.test_reader import AXE, violations
 from tests.e2e.widget import Widget
 
 #: One convolution that takes most of the time, between layers that take next to none.
@@ -30,7 +31,7 @@ def run_cells(notebook: Notebook, cell: str, *others: str) -> Widget:
 
 def wait_for_profile(widget: Widget, *, count: int = 1) -> Widget:
     """Wait until so many profiles are shown."""
-    widget.root.locator(".tm-profiles h3").nth(count - 1).wait_for(timeout=120_000)
+    widget.root.locator(".tm-profiles .tm-title").nth(count - 1).wait_for(timeout=120_000)
     return widget
 
 
@@ -70,6 +71,8 @@ def test_asked_for_up_front_each_job_has_one_and_python_need_not_wait(notebook: 
     assert notebook.python("bool(frame.share.sum() <= 1.0001)")
     PICTURES.mkdir(parents=True, exist_ok=True)
     widget.root.screenshot(path=PICTURES / "profile.png")
+    notebook.page.add_script_tag(path=AXE)
+    assert violations(widget) == []
 
 
 def test_stop_ends_it_and_the_numbers_stay(notebook: Notebook) -> None:
@@ -90,3 +93,4 @@ def test_a_gpu_without_a_timer_says_so(gpu_notebook: Notebook) -> None:
     wait_for_profile(widget, count=2)
     text = widget.root.locator(".tm-profiles").inner_text()
     assert len(re.findall(r"offers no timer query here|by the GPU's own clock", text)) == 2
+    assert {row[-1] for row in first_rows(widget)} <= {"heavy"}

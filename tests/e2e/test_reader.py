@@ -42,6 +42,9 @@ def test_axe_finds_nothing_in_any_theme(notebook: Notebook, finished: Widget) ->
     page.add_script_tag(path=AXE)
     finished.press("Profile web, wasm")
     expect(finished.root.locator(".tm-profiles table")).to_be_visible()
+    finished.root.get_by_role("button", name="Find the layer").last.click()
+    expect(finished.root.locator(".tm-layer-plot svg")).to_be_visible()
+    expect(finished.root.get_by_role("button", name="Look again")).to_be_enabled()
     for summary in finished.root.locator("summary").all():
         summary.click()
     for badge in finished.root.locator(".tm-parity").all():

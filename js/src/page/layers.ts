@@ -60,7 +60,7 @@ function found(make: Make, divergence: Divergence, size: { width: number; color:
 }
 
 function layerTable(make: Make, { rows, first }: Divergence): HTMLElement {
-  const heads = ["Layer", "Class", "Relative to largest", "New here", "Max abs error", "Tolerance", ""];
+  const heads = ["Layer", "Class", "Relative to largest", "New here", "Max abs error", "Tolerance", "Verdict"];
   const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
   const body = make("tbody", {}, ...rows.map((row) => layerRow(make, row, row.layer === first)));
   const scroll = make("div", { class: "tm-scroll tm-tall", tabindex: "0" }, make("table", {}, head, body));

@@ -12,7 +12,6 @@ const HEADS = ["Kernel", "Time", "±", "Share", "Cumulative", "Calls", "Output",
 const SHOWN_ROWS = 10;
 
 const STYLES = `
-.tfjs-magic .tm-profiles h3 { font-size: 13px; font-weight: 600; margin: 12px 0 2px; }
 .tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
 .tfjs-magic .tm-profiles table { font-size: 12px; }
 .tfjs-magic .tm-profiles th:nth-child(n + 8) { text-align: left; }
@@ -21,6 +20,7 @@ const STYLES = `
 .tfjs-magic .tm-profiles td.tm-left { max-width: 320px; overflow: hidden; text-overflow: ellipsis; }
 .tfjs-magic .tm-share { background: linear-gradient(to right, color-mix(in srgb, var(--tm-accent) 35%, transparent) var(--tm-part), transparent 0); }
 .tfjs-magic .tm-profiles p { margin: 4px 0; }
+.tfjs-magic .tm-profiles p.tm-title { margin-top: 12px; }
 `;
 
 export class ProfilePanel {
@@ -61,7 +61,8 @@ export class ProfilePanel {
 
   #profile(view: View, job: JobState, profile: Profile, index: number): HTMLElement[] {
     const make = this.#make;
-    const title = make("h3", {}, `Time per kernel: ${seriesLabel(view.snapshot, job)}`);
+    const name = `Time per kernel: ${seriesLabel(view.snapshot, job)}`;
+    const title = make("p", { class: "tm-title" }, make("strong", {}, name));
     if (profile.runs === 0) return [title, make("p", {}, profile.note)];
     const all = this.#open.has(index);
     const rows = all ? profile.rows : profile.rows.slice(0, SHOWN_ROWS);
@@ -74,7 +75,7 @@ export class ProfilePanel {
     });
     const heads = ofGraph ? [...HEADS, "Node"] : HEADS;
     const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-    const table = make("table", {}, head, make("tbody", {}, ...body));
+    const table = make("table", { "aria-label": name }, head, make("tbody", {}, ...body));
     const sentences = [totalText(profile, total, job), profile.note].map((text) => make("p", {}, text));
     const scroll = make("div", { class: "tm-scroll", tabindex: "0" }, table);
     return [title, scroll, ...this.#more(view, profile, index), ...sentences];
