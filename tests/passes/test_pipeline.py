@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -40,3 +41,20 @@ def test_a_block_becomes_one_kernel_and_a_second_time_changes_nothing() -> None:
     assert count_ops(graph) == {"_FusedConv2D": 1, "Transpose": 1}
     again = [report for group in PIPELINE.values() for report in run_passes(graph, group)]
     assert not [report.name for report in again if report.applied]
+
+
+def test_an_encoder_block_needs_so_few_kernels() -> None:
+    """Biases, GELU's half and the attention mask cost no kernel; a LayerNormalization nine."""
+    layers, x = keras.layers, keras.Input((5, 6))
+    flags = keras.Input((5,), dtype="bool")
+    y = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 3)(x, x, attention_mask=flags[:, None]))
+    y = y + layers.Dense(6)(layers.Dense(8, activation="gelu")(y))
+    model = keras.Model([x, flags], y)
+    specs = tf.TensorSpec((1, 5, 6), name="x"), tf.TensorSpec((1, 5), tf.bool, name="flags")
+    graph = traced(lambda x, flags: model([x, flags]), *specs)
+    for group in PIPELINE.values():
+        run_passes(graph, group)
+    counts = count_ops(graph)
+    assert counts["_FusedMatMul"] == 6
+    assert not {"BiasAdd", "Neg", "SelectV2", "LogicalAnd"} & set(counts)
+    assert sum(counts.values()) <= 50

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,10 @@ def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
     variables = {id(variable.handle) for variable in func_graph.variables}
     names: dict[str, str] = {}
     taken = {node.name for node in graph_def.node}
+    tables, others = _free_names("lookup_table", taken), _free_names("captured", taken)
     for external, internal in func_graph.captures:
         is_table = internal.dtype == tf.resource and id(external) not in variables
-        names[internal.op.name] = name = first_free("lookup_table" if is_table else "captured", taken)
-        taken.add(name)
+        names[internal.op.name] = next(tables if is_table else others)
     for node in graph_def.node:
         node.name = names.get(node.name, node.name)
         for i, ref in enumerate(node.input):
@@ -98,6 +99,12 @@ def _renamed_captures(func_graph: Any, graph_def: Any) -> dict[str, Any]:
             if bare in names:
                 node.input[i] = ref.replace(bare, names[bare], 1)
     return {names[internal.op.name]: external for external, internal in func_graph.captures}
+
+
+def _free_names(base: str, taken: Collection[str]) -> Iterator[str]:
+    """Yield ``base``, ``base_1``, ``base_2`` … but for those that are taken: each in constant time."""
+    names = itertools.chain([base], (f"{base}_{i}" for i in itertools.count(1)))
+    return (name for name in names if name not in taken)
 
 
 def _export(table: Any, key_dtype: DType, value_dtype: DType) -> tuple[Array, Array]:
