@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +84,80 @@ def test_nor_is_a_file_of_holes_a_model(tmp_path: Path, name: str) -> None:
         file.truncate(2**31 - 1)
     with pytest.raises(UnsupportedModelError):
         convert(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        *({"shape": shape} for shape in ([4.7, 5.2], ["4", "5"], [True, 20], [-4, -5], [4, 2**31], 20, None)),
+        *({"dtype": dtype} for dtype in ("float64", "bfloat16", 1, None)),
+        *({"name": name} for name in (3, None, ["a"])),
+        *(
+            {"quantization": {"dtype": dtype, "scale": scale, "min": low}}
+            for dtype, scale, low in (
+                ("uint8", 0, 0.0),
+                ("uint8", -1.0, 0.0),
+                ("uint8", "1", 0.0),
+                ("uint8", True, 0.0),
+                ("uint8", 1.0, None),
+                ("uint16", None, 0.0),
+                ("int8", 1.0, 0.0),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_numbers_of_a_manifest_are_what_they_say(layers: Path, weight: dict[str, Any]) -> None:
+    _edit(layers / "model.json", lambda d: d["weightsManifest"][0]["weights"][0].update(weight))
+    with pytest.raises(UnsupportedModelError, match=r"expected|hold \d+ bytes|JSON"):
+        load(layers)
+
+
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_nor_is_a_scale_without_an_end(layers: Path, token: str) -> None:
+    rule = {"dtype": "uint8", "scale": "TOKEN", "min": 0.0}
+    _edit(layers / "model.json", lambda d: d["weightsManifest"][0]["weights"][0].update(quantization=rule))
+    file = layers / "model.json"
+    file.write_text(file.read_text().replace('"TOKEN"', token))
+    with pytest.raises(UnsupportedModelError, match=r"no number of JSON|expected"):
+        load(layers)
+
+
+def test_a_shard_is_named_once_and_a_long_list_is_cut(layers: Path) -> None:
+    group = json.loads((layers / "model.json").read_text())["weightsManifest"][0]
+    _edit(layers / "model.json", lambda d: d["weightsManifest"][0].update(paths=group["paths"] * 3000))
+    with pytest.raises(UnsupportedModelError, match="twice") as caught:
+        load(layers)
+    assert len(str(caught.value)) < 500
+    names = [f"{i}.bin" for i in range(3000)]
+    for name in names:
+        (layers / name).write_bytes(b"x")
+    _edit(layers / "model.json", lambda d: d["weightsManifest"][0].update(paths=names))
+    with pytest.raises(UnsupportedModelError, match=r"and 29\d\d more") as caught:
+        load(layers)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.timeout(120)
+def test_a_layer_of_many_calls_comes_to_an_end(tmp_path: Path) -> None:
+    x = keras.Input((2,))
+    shared = keras.layers.ReLU(name="again")
+    model = keras.Model(x, shared(shared(x)))
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layer = next(row for row in config["config"]["layers"] if row["class_name"] == "ReLU")
+    first, second = layer["inbound_nodes"]
+    layer["inbound_nodes"] = [first, *[second] * 3000]
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    before = time.process_time()
+    with contextlib.suppress(UnsupportedModelError):
+        convert(tmp_path / "m.keras")
+    assert time.process_time() - before < 30
 
 
 def test_text_has_a_limit(tmp_path: Path) -> None:

@@ -186,6 +186,41 @@ def test_refuses_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "web").read_text() == "mine"
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "nested", "hole", "directory", "link"])
+def test_what_is_no_model_json_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "web" / "model.json"
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "nested":
+        path.write_text("[" * 100_000)
+    elif kind == "hole":
+        with path.open("wb") as file:
+            file.truncate(2**31)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    before = path.lstat()
+    with pytest.raises(SaveError, match=r"is no TF\.js model and would be lost"):
+        _model().save(tmp_path / "web", overwrite=True)
+    assert path.lstat().st_ino == before.st_ino
+
+
+def test_a_name_may_be_as_long_as_the_system_takes_it(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 127)
+    _model().save(target)
+    _model().save(target, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a file system in which nothing can be made")
+def test_a_parent_that_cannot_be_made_is_said() -> None:
+    with pytest.raises(SaveError, match="cannot be created"):
+        _model().save("/proc/nothing/web")
+
+
 @pytest.mark.parametrize(("name", "reason"), [("x" * 300, "too long"), ("a\0b", "null")])
 def test_refuses_a_name_that_no_directory_can_have(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(SaveError, match=f"cannot be written: .*{reason}"):

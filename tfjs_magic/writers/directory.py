@@ -21,6 +21,8 @@ from tfjs_magic.errors import SaveError
 from tfjs_magic.writers.staging import disk_failures, locked, partial, remove_leftovers, staged, synced, writable
 
 _MODEL_JSON = "model.json"
+#: No model.json is longer; a pipe or a device is none at all.
+_MOST_JSON_BYTES = 2**28
 #: How shards are called: by us, and by the official converter, whose older versions leave the suffix out.
 _SHARD = re.compile(r"group\d+-shard\d+of\d+(_\d+)?(\.bin)?")
 #: The shards of the new model and of the one that it replaces, for the case that the process is killed.
@@ -87,11 +89,13 @@ def _check_model_json(path: Path, *, overwrite: bool) -> None:
 def _listed(path: Path) -> list[str] | None:
     """Return the files that a model.json lists; None if it is none of TF.js."""
     try:
+        if not path.is_file() or path.stat().st_size > _MOST_JSON_BYTES:
+            return None
         manifest = json.loads(path.read_bytes())["weightsManifest"]
         names = [name for group in manifest for name in group["paths"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return names if path.is_file() and all(isinstance(name, str) for name in names) else None
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def _write_into(model: Artifacts, target: Path, staging: Path) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ _PARTIAL = ".partial"
 #: What a directory is called that made room for a new one, until that has its place.
 _OLD = ".old"
 _MODEL = "model"
+_LONGEST_PREFIX = 200
 #: What is moved out of a staging directory, for the case that the process is killed.
 _MOVED = "moved.json"
 #: Source: Linux ``rename(2)``.
@@ -87,7 +89,7 @@ def staged(target: Path, *, suffix: str = "", nbytes: int | None = None, replace
             else:
                 place.rename(target)
             synced(target.parent)
-    except PermissionError as error:
+    except OSError as error:
         raise SaveError(f"'{target}' cannot be created: {error.strerror}. Choose another path.") from error
     finally:
         if not target.exists():
@@ -142,7 +144,7 @@ def partial(directory: Path, name: str, take_back: Callable[[Path], None] = lamb
     remove_leftovers(directory, name, take_back)
     with contextlib.ExitStack() as stack:
         while True:
-            made = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_PARTIAL, dir=directory))
+            made = Path(tempfile.mkdtemp(prefix=_prefix(name), suffix=_PARTIAL, dir=directory))
             stack.callback(shutil.rmtree, made, ignore_errors=True)
             stack.enter_context(locked(made, wait=True))
             if made.is_dir():  # else another process took it for a leftover before the lock was held
@@ -153,7 +155,9 @@ def partial(directory: Path, name: str, take_back: Callable[[Path], None] = lamb
 def remove_leftovers(directory: Path, name: str, take_back: Callable[[Path], None] = lambda _: None) -> None:
     """Remove what processes that were killed left where they would have made ``name``; see :func:`partial`."""
     try:
-        found = [path for path in directory.iterdir() if path.name.startswith(f".{name}.") and path.suffix == _PARTIAL]
+        found = [
+            path for path in directory.iterdir() if path.name.startswith(_prefix(name)) and path.suffix == _PARTIAL
+        ]
     except OSError:
         return  # a directory that may be written and not be listed
     for left in found:
@@ -165,6 +169,12 @@ def remove_leftovers(directory: Path, name: str, take_back: Callable[[Path], Non
                     old.rename(directory / name)
                 shutil.rmtree(old, ignore_errors=True)
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _prefix(name: str) -> str:
+    """Return how staging directories for a name begin: it may be as long as the system takes any."""
+    data = os.fsencode(name)
+    return f".{name}." if len(data) <= _LONGEST_PREFIX else f".{hashlib.sha256(data).hexdigest()}."
 
 
 @contextlib.contextmanager
