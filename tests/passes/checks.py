@@ -268,13 +268,15 @@ def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple
     for ref, dtype in dtypes.items():
         watcher = Node(watched.fresh_name("watched"), "Identity", [ref], {"T": DType(dtype)})
         names[watched.add(watcher).name] = ref
-    watched.outputs.update({name: name for name in names})
+    for name in names:
+        watched.set_output(name, name)
     yield watched, _with(case.expected, values, names)
     shown, taken = copied(graph), set(map(node_of, graph.outputs.values()))
     names = {
         ref: ref for ref in dtypes if not port_of(ref) and graph.producer(ref).op not in _DATA and ref not in taken
     }
-    shown.outputs.update(names)
+    for name, ref in names.items():
+        shown.set_output(name, ref)
     if names:
         yield shown, _with(case.expected, values, names)
 
