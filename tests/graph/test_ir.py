@@ -141,7 +141,7 @@ def test_removes(graph: Graph) -> None:
 
 
 def test_removes_what_no_output_needs(graph: Graph) -> None:
-    graph.outputs = {"only": "a"}
+    graph = Graph(graph, inputs=graph.inputs, outputs={"only": ref_of("a")})
     assert graph.remove_unused() == 4
     assert graph_text(graph) == ["a = Neg(x)", "return only=a", "x: float32[3]"]
     assert graph.consumers("a") == []
@@ -155,7 +155,7 @@ def test_keeps_inputs_that_nothing_uses() -> None:
 
 
 def test_keeps_what_an_output_waits_for(graph: Graph) -> None:
-    graph.outputs = {"only": "c"}
+    graph = Graph(graph, inputs=graph.inputs, outputs={"only": ref_of("c")})
     graph.remove_unused()
     assert "b" in graph
 
@@ -205,10 +205,10 @@ def test_sorting_a_deep_graph_needs_no_deep_stack() -> None:
         pytest.param(lambda g: g["a"].controls.append("ghost"), "'a' waits for 'ghost', which", id="dangling-control"),
         pytest.param(lambda g: g["a"].controls.append("axis"), "'a' is not indexed under 'axis'", id="control-index"),
         pytest.param(lambda g: g.inputs.update(z="z"), "input 'z' does not exist", id="input"),
-        pytest.param(lambda g: g.outputs.update(z="z:1"), "output 'z:1' does not exist", id="output"),
+        pytest.param(lambda g: g.set_output("z", "z:1"), "output 'z:1' does not exist", id="output"),
         pytest.param(lambda g: g.set_inputs(g["c"], ["s:3"]), "'c' uses 's:3', which does not exist", id="port"),
         pytest.param(lambda g: g.set_inputs(g["c"], ["a:1"]), "'c' uses 'a:1', which does not exist", id="second-port"),
-        pytest.param(lambda g: g.outputs.update(z="b:1"), "output 'b:1' does not exist", id="output-port"),
+        pytest.param(lambda g: g.set_output("z", "b:1"), "output 'b:1' does not exist", id="output-port"),
     ],
 )
 def test_check_notices(graph: Graph, spoil: object, message: str) -> None:

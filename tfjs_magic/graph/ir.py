@@ -7,6 +7,7 @@ directly.
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Iterable, Iterator, Mapping
 
 from tfjs_magic.artifacts import Array, Dims
@@ -99,7 +100,8 @@ class Graph:
         self._nodes: dict[NodeName, Node] = {}
         self._consumers: dict[NodeName, dict[NodeName, None]] = {}
         self.inputs = dict(inputs)
-        self.outputs: dict[str, Ref] = {}
+        self._outputs: dict[str, Ref] = {}
+        self.outputs: Mapping[str, Ref] = types.MappingProxyType(self._outputs)
         self._public: dict[NodeName, set[str]] = {}
         for name, ref in outputs.items():
             self.set_output(name, ref)
@@ -136,9 +138,9 @@ class Graph:
 
     def set_output(self, name: str, ref: Ref) -> None:
         """Let a public output be this tensor."""
-        if name in self.outputs:
-            self._public[node_of(self.outputs[name])].discard(name)
-        self.outputs[name] = ref
+        if name in self._outputs:
+            self._public[node_of(self._outputs[name])].discard(name)
+        self._outputs[name] = ref
         self._public.setdefault(node_of(ref), set()).add(name)
 
     def only_consumer(self, name: NodeName) -> Node | None:
