@@ -112,7 +112,7 @@ def test_a_lost_gpu_is_called_that_and_the_next_backend_runs(gpu_notebook: Noteb
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("%tfjs_convert web --m", ["--metadata", "--min-time"]),
+        ("%tfjs_convert web --met", ["--metadata", "--metric"]),
         ("b = %tfjs_benchmark web --backend wasm,webg", ["webgl", "webgpu"]),
     ],
 )
