@@ -95,7 +95,7 @@ def _hard_sigmoid() -> Any:
 def test_models_in_memory(tfjs_node: TfjsNode, build: Callable[[], Any]) -> None:
     model = _randomised(build())
     web = convert(model)
-    assert web.format == ("graph-model" if build is _recurrent else "layers-model")
+    assert web.format == "layers-model"
     assert sorted(info.name for info in web.inputs) == sorted(model.input_names)
     assert [info.name for info in web.outputs] == model.output_names
     assert web.reference is not None
