@@ -345,9 +345,11 @@ def _control(x: Any) -> Any:
 def _chosen(x: Any) -> Any:
     """X (5, 4): boxes and scores."""
     boxes = tf.concat([x[:, :2], x[:, :2] + 1], 1)
+    good = tf.boolean_mask(x, x[:, 0] > 0)
     return {
         "where": tf.where(x > 0),
-        "mask": tf.boolean_mask(x, x[:, 0] > 0),
+        "mask": good,
+        "masked again": tf.boolean_mask(good, good[:, 1] > -9),
         "boxes": tf.image.non_max_suppression(boxes, x[:, 2], 3),
         "scores": tf.image.non_max_suppression_with_scores(boxes, x[:, 2], 3, soft_nms_sigma=0.5),
         "classes": tuple(tf.image.combined_non_max_suppression(boxes[None, :, None], x[None, :, 2:], 3, 4))[:3],

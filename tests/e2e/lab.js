@@ -2,7 +2,9 @@
 globalThis.lab = {
   panel: () => jupyterapp.shell.currentWidget,
   kernel: () => lab.panel().sessionContext.session.kernel,
-  command: ([name, args]) => jupyterapp.commands.execute(name, args),
+  async command([name, args]) {
+    await jupyterapp.commands.execute(name, args); // what it gives is JupyterLab's own, too deep to hand on
+  },
 
   isReady({ path, kernel }) {
     const panel = globalThis.jupyterapp?.shell?.currentWidget;
