@@ -82,18 +82,18 @@ it("a task that another page has got is left to it", async () => {
 });
 
 it("a page that is busy takes it when it is free, and who shows no view does not", async () => {
-  const { kernel, session, last, until, close } = await finished({ runs: 50 });
+  const { kernel, session, last, until, close } = await finished({ runs: 400 }); // long enough to be seen running
   session.start(true);
   await until(({ activity }) => activity === "running");
   publish(kernel, last(), WANTED);
   expect(claims(kernel)).toHaveLength(2);
-  await vi.waitFor(() => expect(claims(kernel)).toHaveLength(3), 10_000);
+  await vi.waitFor(() => expect(claims(kernel)).toHaveLength(3), 20_000);
   expect(claims(kernel)[2]).toMatchObject({ task: { kind: WANTED.kind } });
   await vi.waitFor(() => expect(taskReports(kernel).at(-1)?.status).toBe("failed"), 10_000);
   close();
   publish(kernel, last(), { ...WANTED, kind: "profile" });
   expect(claims(kernel)).toHaveLength(3);
-});
+}, 40_000);
 
 it("one that is stopped says so, and the kernel that grants it late is told", async () => {
   const { kernel, session, last, until, close } = await finished();
