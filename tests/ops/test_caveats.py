@@ -83,3 +83,16 @@ def test_files_say_of_backends_what_the_conversion_said(tmp_path: Path) -> None:
         model.save(tmp_path / f"{rank}")
         assert load(tmp_path / f"{rank}").report.backends == model.report.backends
         assert set(model.report.backends["webgpu"]).issuperset(lacks)
+
+
+@pytest.mark.parametrize(("interpolation", "told"), [("nearest", True), ("bilinear", False)])
+def test_pixels_picked_by_a_computed_transform_may_be_their_neighbours(interpolation: str, *, told: bool) -> None:
+    corners = tf.constant([[[0.0, 0], [5, 0], [0, 5], [5, 5]]])
+
+    def moved(x: tf.Tensor) -> tf.Tensor:
+        ends = corners + x[:, 0, 0, :1, None]
+        return keras.ops.image.perspective_transform(x, corners, ends, interpolation=interpolation)
+
+    found = _model(moved, 1, 6, 6, 3).report.caveats
+    said = {name for name, lines in found.items() if any(line.startswith("Half way between two") for line in lines)}
+    assert said == ({"wasm", "webgl"} if told else set())

@@ -122,7 +122,21 @@ def _is_free(graph: Graph, ref: Ref, axis: int) -> bool:
     return shape is not None and len(shape) >= -axis and shape[axis] is None
 
 
-_KINDS: Sequence[Callable[[Graph], _Said]] = (_ties, _large_integers, _written_twice, _nothing)
+def _half_pixels(graph: Graph) -> _Said:
+    """A transform that is computed is rounded otherwise than in TensorFlow: a tie may go to the other side."""
+    nodes = [
+        node
+        for node in graph
+        if node.op.startswith("ImageProjectiveTransform")
+        and node.attrs.get("interpolation") == b"NEAREST"
+        and graph.producer(node.inputs[1]).op not in {"Const", "Placeholder"}
+    ]
+    if nodes:
+        what = "Half way between two pixels, a transform that is computed may pick the other one"
+        yield ("wasm", "webgl"), f"{what} ({_named(nodes)})."
+
+
+_KINDS: Sequence[Callable[[Graph], _Said]] = (_ties, _large_integers, _written_twice, _nothing, _half_pixels)
 
 
 def _named(nodes: Sequence[Node]) -> str:
