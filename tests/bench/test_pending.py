@@ -55,6 +55,17 @@ def test_a_later_cell_reads_it_and_a_benchmark_that_ran_again_has_none() -> None
         _ = pending.result
 
 
+def test_a_result_writes_what_was_found_after_it_but_not_of_later_runs() -> None:
+    bench = finished()
+    result = bench.result
+    answer(bench)
+    assert [profile.runs for profile in result.profiles] == [30]
+    assert [p.runs for p in BenchmarkResult.from_json(result.to_json()).profiles] == [30]
+    assert "time per kernel" in result.to_html()
+    _tell(bench, "claim", again=True, choice=None, task=None)
+    assert result.profiles == ()
+
+
 def test_without_an_answer_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCKED_TIMEOUT_S", 0.1)
     monkeypatch.setattr(module, "NOT_TAKEN_TIMEOUT_S", 0.1)

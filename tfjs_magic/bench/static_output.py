@@ -7,9 +7,8 @@ import html
 import re
 import xml.etree.ElementTree as ET
 
-from tfjs_magic.bench.profile import profile_html
 from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
-from tfjs_magic.bench.result import BenchmarkResult, profiles_of
+from tfjs_magic.bench.result import BenchmarkResult
 
 _SAVED = "Saved result of the benchmark:"
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -53,8 +52,7 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
         image = f'<img alt="Latency of every run" style="max-width:100%" src="data:image/svg+xml;base64,{encoded}">'
     error = snapshot["error"]
     problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
-    profiles = "".join(map(profile_html, profiles_of(snapshot)))
-    return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{profiles}</div>"
+    return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{result.kept.to_html()}</div>"
 
 
 def unfinished(snapshot: Snapshot) -> str:
