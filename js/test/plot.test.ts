@@ -188,6 +188,27 @@ describe("latencyPicture", () => {
     expect(parsed.documentElement.textContent).not.toContain("cpu");
   });
 
+  it("has bars of the medians with their intervals where there are several", () => {
+    const parts = (svg: string, part: string) => [
+      ...new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll(`[data-part="${part}"]`),
+    ];
+    const one = latencyPicture(document, snapshotOf([job("wasm", runs), job("webgl", [])]));
+    expect(parts(one, "median-bar")).toHaveLength(0);
+    const twice = runs.map((ms) => 2 * ms);
+    const svg = latencyPicture(document, snapshotOf([job("wasm", runs), job("cpu", twice), job("webgl", [5])]));
+    const [first, second] = parts(svg, "median-bar").map((bar) => Number(bar.getAttribute("width")));
+    expect((second ?? 0) / (first ?? 1)).toBeCloseTo(2, 3);
+    const ends = parts(svg, "median-interval").map((path) => path.getAttribute("d")?.match(/M([\d.]+) .*H([\d.]+)/));
+    expect(ends).toHaveLength(2);
+    expect(Number(ends[1]?.[2])).toBeCloseTo(716, 1);
+    expect(Number(ends[0]?.[1])).toBeLessThan(20 + (first ?? 0));
+  });
+
+  it("shortens names that a line does not hold", () => {
+    const svg = latencyPicture(document, snapshotOf([job("wasm", runs)], "🙂".repeat(300)));
+    expect(svg.match(/(🙂)+…/gu)).toEqual([`${"🙂".repeat(67)}…`]);
+  });
+
   it("keeps a hostile label as text and carries no script", () => {
     const svg = latencyPicture(document, snapshotOf([job("wasm", runs)], HOSTILE));
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
