@@ -113,6 +113,11 @@ def runs_task(snapshot: Snapshot) -> bool:
     return task is not None and task["status"] == "running"
 
 
+def is_busy(snapshot: Snapshot) -> bool:
+    """Whether a page runs the benchmark or a task."""
+    return snapshot["status"] == "running" or runs_task(snapshot)
+
+
 def with_profile(snapshot: Snapshot, job: Job, profile: Profile) -> Snapshot:
     """Return the state with the profile of a job.
 
