@@ -80,13 +80,13 @@ def test_asked_for_up_front_each_job_has_one_and_python_need_not_wait(notebook: 
 def test_stop_ends_it_and_the_numbers_stay(notebook: Notebook) -> None:
     widget = run_cells(notebook, f"%%tfjs_convert --runs 12 --backend wasm\n{HEAVY}")
     rows = widget.rows
-    widget.press("Profile wasm")
+    widget.press("Profile")
     widget.wait_for_text("profiling")
     widget.press("Stop")
     widget.root.locator(".tm-profiles .tm-error").wait_for()
     assert "The profile was stopped." in widget.notes
     assert (widget.rows, widget.status) == (rows, "finished")
-    widget.press("Profile wasm")
+    widget.press("Profile")
     wait_for_profile(widget)
 
 

@@ -89,6 +89,12 @@ class Widget:
         """Press the button of this name."""
         self.root.get_by_role("button", name=name, exact=True).click()
 
+    def ask(self, button: str, contender: str) -> None:
+        """Choose a contender of several before the button, and press it."""
+        asked = self.root.locator(".tm-ask", has=self.root.page.get_by_role("button", name=button, exact=True))
+        asked.locator("select").select_option(label=contender)
+        asked.get_by_role("button").click()
+
     def is_enabled(self, name: str) -> bool:
         """Whether the button of this name can be pressed."""
         return self.root.get_by_role("button", name=name, exact=True).is_enabled()

@@ -59,9 +59,16 @@ export function toCsv(snapshot: Snapshot): string {
   return [heads, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 }
 
+/**
+ * What begins so is a formula to a spreadsheet, and a name may come from anywhere. As OWASP says (CSV Injection): in
+ * quotes, with an apostrophe before it, which is all that another reader gets beside the name.
+ */
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+
 function csvField(value: string | number): string {
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  if (typeof value === "number") return String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return text !== value || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export function toSvg(document: Document, snapshot: Snapshot): string {
