@@ -95,6 +95,20 @@ describe("latencyPlot", () => {
     expect(boxes([1, 2, 3, 4, 5])).toBe(1);
   });
 
+  it("leaves the labels of medians out where they would stand far from them", () => {
+    const equal = Array.from({ length: 8 }, (_, i) => series({ job: i, runMs: [5, 5.1] }));
+    expect(draw(equal).svg.querySelectorAll('[data-part="median"]')).toHaveLength(0);
+  });
+
+  it("has as many ticks as there is room for", () => {
+    const runs = [series({ runMs: Array.from({ length: 30 }, () => 5), expectedRuns: 30 })];
+    const at = (width: number) => ticks(latencyPlot(document, runs, { width, height: 260 }).svg, "x");
+    expect([at(640), at(280)]).toEqual([
+      [1, 5, 10, 15, 20, 25, 30],
+      [1, 10, 20, 30],
+    ]);
+  });
+
   it("moves labels of equal medians apart", () => {
     const { svg } = draw(["a", "b", "c"].map((label, job) => series({ label, job, runMs: [5, 5] })));
     const labels = [...svg.querySelectorAll('[data-part="median"]')];

@@ -95,7 +95,7 @@ export const STYLES = `
 .tfjs-magic .tm-ask { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin: 6px 0; }
 .tfjs-magic .tm-ask label { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-width: 0; max-width: 100%; color: var(--tm-muted); }
 .tfjs-magic .tm-ask button { padding: 1px 10px; }
-.tfjs-magic select { min-width: 0; max-width: min(100%, 360px); font: inherit; color: var(--tm-fg); background: var(--tm-page); border: 1px solid var(--tm-muted); border-radius: 4px; padding: 1px 4px; text-overflow: ellipsis; }
+.tfjs-magic select { min-width: 0; max-width: 36ch; font: inherit; color: var(--tm-fg); background: var(--tm-page); border: 1px solid var(--tm-muted); border-radius: 4px; padding: 1px 4px; text-overflow: ellipsis; }
 .tfjs-magic .tm-layers p { margin: 8px 0 2px; }
 .tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; }
 .tfjs-magic .tm-tall { max-height: 320px; overflow-y: auto; } .tfjs-magic .tm-named { background: var(--tm-soft); }
