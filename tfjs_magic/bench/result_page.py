@@ -12,7 +12,8 @@ _STYLE = (
     "color:CanvasText;background:Canvas}"
     "h1{font-size:1.5rem}h1,p{overflow-wrap:anywhere}"
     "svg{max-width:100%;height:auto}.table{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}"
-    "th,td{text-align:left;padding:.3rem .7rem;border-bottom:1px solid color-mix(in srgb,CanvasText 25%,Canvas)}"
+    "caption,th,td{text-align:left;padding:.3rem .7rem}caption{font-weight:600}"
+    "th,td{border-bottom:1px solid color-mix(in srgb,CanvasText 25%,Canvas)}"
 )
 
 
