@@ -1,7 +1,7 @@
 /**
  * All message types, both hops. Logic-free; the parse guards stand in guards.ts.
  *
- * Hop 1, kernel ↔ page: anywidget custom messages (twin: tfjs_magic/bench/protocol.py; a test keeps them equal).
+ * Hop 1, kernel ↔ page: anywidget custom messages (twins: tfjs_magic/bench/protocol.py and state.py; a test keeps them equal).
  *   The page asks, the kernel answers with the same id or with `failed`. Nothing else flows but the synced
  *   trait `snapshot`. Binary data rides in the buffers of the message. Names are snake_case, also where the page
  *   reads them: its own state is a Snapshot.

@@ -10,9 +10,9 @@ import pytest
 
 from tests.bench.test_result import ENVIRONMENT, snapshot_with
 from tfjs_magic.bench.noise import noise_lines
-from tfjs_magic.bench.protocol import Snapshot
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.snapshot import new_snapshot
+from tfjs_magic.bench.state import Snapshot
 
 
 def _runs(count: int, *, spread: float = 0.03, drift: float = 1, seed: int = 0) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tfjs_magic.bench.order_statistics import three_digits
-from tfjs_magic.bench.protocol import ENDED
+from tfjs_magic.bench.state import ENDED
 
 RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.

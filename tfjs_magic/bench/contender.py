@@ -11,7 +11,8 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts, LayerTensor, Reference
 from tfjs_magic.bench.feeds import Feed, TimedFeed
-from tfjs_magic.bench.protocol import Parity, ProtocolError
+from tfjs_magic.bench.protocol import ProtocolError
+from tfjs_magic.bench.state import Parity
 from tfjs_magic.bench.trial import Redraw, Trial, find_trial
 from tfjs_magic.bench.verify import compare, may_be_one_dnn, without_one_dnn
 from tfjs_magic.errors import reason_of

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfjs_magic.bench import protocol as wire
+from tfjs_magic.bench import state
 from tfjs_magic.bench.verify import UNBOUNDED
 from tfjs_magic.errors import printable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = (("layer", "layer"), ("layer_class", "class"), ("max_rel_error", "error"), ("added", "added here"))
-_FIELDS = [*wire.LayerRow.__annotations__]
+_FIELDS = [*state.LayerRow.__annotations__]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -45,7 +45,7 @@ class Divergence:
     feed: int
 
     @classmethod
-    def from_wire(cls, model: str, backend: str, divergence: wire.Divergence) -> Divergence:
+    def from_wire(cls, model: str, backend: str, divergence: state.Divergence) -> Divergence:
         """Take it out of the state of a benchmark."""
         rows = tuple(dict(row) for row in divergence["rows"])
         return cls(

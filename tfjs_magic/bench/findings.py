@@ -10,7 +10,7 @@ from typing import Any
 from tfjs_magic.bench.divergence import Divergence, divergence_html
 from tfjs_magic.bench.labels import contender_name
 from tfjs_magic.bench.profile import Profile, profile_html
-from tfjs_magic.bench.protocol import JobState, Snapshot
+from tfjs_magic.bench.state import JobState, Snapshot
 from tfjs_magic.errors import RunError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tfjs_magic.bench.labels import series_name
 from tfjs_magic.bench.order_statistics import median_interval, three_digits
-from tfjs_magic.bench.protocol import JobState, Snapshot
+from tfjs_magic.bench.state import JobState, Snapshot
 from tfjs_magic.errors import printable
 
 #: The middle half of the runs spreads over more than this share of the median. A deviation of 10 % of normal noise,

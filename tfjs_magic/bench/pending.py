@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from IPython.display import publish_display_data
 
-from tfjs_magic.bench.protocol import Job, Snapshot, TaskKind
+from tfjs_magic.bench.state import Job, Snapshot, TaskKind
 from tfjs_magic.bench.tasks import TITLES, Ticket
 from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
 from tfjs_magic.errors import RunError, printable
@@ -39,9 +39,9 @@ class Pending(Generic[T]):
         self,
         ticket: Ticket,
         read: Callable[[], T],
-        *,
         seconds_since_message: Callable[[], float],
-        pages_are_busy: Callable[[], bool],
+        *,
+        pages_are_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ticket = ticket
         self._read = read

@@ -11,11 +11,11 @@ from tfjs_magic.bench.divergence import Divergence
 from tfjs_magic.bench.findings import NOTHING_FOUND, Findings, divergence_of, profile_of
 from tfjs_magic.bench.labels import backend_of, contender_name
 from tfjs_magic.bench.profile import Profile
-from tfjs_magic.bench.protocol import JobState, Parity, Snapshot, TaskKind
 from tfjs_magic.bench.result_file import read_result, result_text, write_text
 from tfjs_magic.bench.result_page import result_page
 from tfjs_magic.bench.result_picture import result_svg
 from tfjs_magic.bench.result_table import table_html, table_text
+from tfjs_magic.bench.state import JobState, Parity, Snapshot, TaskKind
 from tfjs_magic.bench.summary import compare_rounds, summarize, timed_calls
 from tfjs_magic.errors import OptionError, RunError, quoted_list
 

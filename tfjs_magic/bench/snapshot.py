@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfjs_magic.bench.noise import noise_lines
-from tfjs_magic.bench.protocol import (
+from tfjs_magic.bench.protocol import JobReport, Latencies, ProtocolError, Report
+from tfjs_magic.bench.state import (
     CONCLUDED,
     MAX_PROFILE_ROWS,
     Divergence,
     Job,
-    JobReport,
     JobState,
-    Latencies,
     ModelCard,
     Parity,
     Profile,
-    ProtocolError,
-    Report,
     Series,
     Snapshot,
     Task,

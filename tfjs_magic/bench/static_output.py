@@ -7,8 +7,9 @@ import html
 import re
 import xml.etree.ElementTree as ET
 
-from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
+from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.state import ENDED, Snapshot
 
 _SAVED = "Saved result of the benchmark:"
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfjs_magic.bench.labels import backend_of, contender_name
 from tfjs_magic.bench.order_statistics import median_interval, percentile
-from tfjs_magic.bench.protocol import JobState, Memory, Snapshot
+from tfjs_magic.bench.state import JobState, Memory, Snapshot
 
 #: No clock tells so little from nothing, by which one cannot divide.
 _SHORTEST_MS = 1e-9

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.bench.protocol import OutputParity, Parity
+from tfjs_magic.bench.state import OutputParity, Parity
 from tfjs_magic.options import Backend
 
 #: Largest error that passes, relative to the largest reference value of the output, for float32 weights.

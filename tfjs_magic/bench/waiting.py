@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from tfjs_magic.bench.protocol import HEARTBEAT_MS, WireError
+from tfjs_magic.bench.protocol import HEARTBEAT_MS
+from tfjs_magic.bench.state import WireError
 from tfjs_magic.errors import RunError
 
 POLL_S = 0.05

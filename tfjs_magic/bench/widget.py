@@ -20,10 +20,11 @@ from tfjs_magic.bench.contender import Contender
 from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.feeds import Feed, timed_feeds
 from tfjs_magic.bench.pending import Pending
-from tfjs_magic.bench.protocol import CONCLUDED, ENDED, FromKernel, Job, Snapshot, TaskKind
+from tfjs_magic.bench.protocol import FromKernel
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Session
 from tfjs_magic.bench.snapshot import all_failed, is_busy
+from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import static_html, unfinished
 from tfjs_magic.bench.trial import Redraw
 from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
@@ -122,7 +123,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         pending = Pending(
             ticket,
             lambda: read(self.state),
-            seconds_since_message=lambda: self._session.seconds_since_message,
+            lambda: self._session.seconds_since_message,
             pages_are_busy=self._pages_are_busy,
         )
         self._asked.append(pending)
