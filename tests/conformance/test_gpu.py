@@ -384,7 +384,12 @@ def _random(x: Any) -> Any:
 
 
 def _made_for_wasm(x: Any) -> Any:
-    return {"transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 2), (1, 8, 12, 3), 2) + 0.5)}
+    heads = tf.reshape(x, (1, 40, 2, 48))
+    scores = tf.einsum("bqhd,bkhd->bhqk", heads, heads)
+    return {
+        "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
+        "heads": tf.einsum("bhqk,bkhd->bqhd", scores / 48.0, heads),
+    }
 
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
@@ -412,7 +417,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "padded-boxes": (_padded_boxes, (_x(5, 4),)),
     "random": (_random, (_x(3),)),
     "tables": (_Tables(), (_x(3, 4, dtype=N, name="n"),)),
-    "made-for-wasm": (_made_for_wasm, (_x(1, 4, 6, 2),)),
+    "made-for-wasm": (_made_for_wasm, (_x(1, 16, 60, 4),)),
     "sum-of-many": (lambda x: tf.add_n([x * i for i in range(9)]), (_x(2, 3),)),
 }
 
