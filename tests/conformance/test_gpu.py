@@ -117,6 +117,7 @@ def _images(x: Any) -> Any:
         "far": tf.nn.conv2d(x, kernel[:1, :1], 2, "SAME"),
         "own_padding": tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 1], [2, 0], [0, 0]]), kernel, 1, "VALID"),
         "mean": tf.reduce_mean(x, [1, 2]),
+        "mean-of-channels": tf.reduce_mean(x, -1),
         "joined": tf.nn.relu(tf.concat([x, -x], 3) * tf.range(1.0, 9) + tf.range(8.0)),
         "grouped": tf.nn.conv2d(x, _weights(3, 3, 2, 6), 1, "VALID"),
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),

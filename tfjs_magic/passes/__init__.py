@@ -80,6 +80,7 @@ from tfjs_magic.passes import (
     merge_padding,
     merge_transposes,
     merge_views,
+    multiply_means,
     order_list_changes,
     pad_empty_reductions,
     pool_means,
@@ -208,6 +209,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What takes less time in another form, unless a fold took it. Views again, since what is behind them has moved.
     "speed up": _passes(
         add_masks,
+        multiply_means,
         scale_by_convolution,
         split_conv2d_transpose,
         split_products,
