@@ -13,6 +13,7 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions
     ("options", "message"),
     [
         pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
+        pytest.param({"target": "cpu"}, "target is 'cpu'; expected one of auto, wasm, webgl, webgpu", id="target"),
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
         pytest.param(

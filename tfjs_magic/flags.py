@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from tfjs_magic.errors import OptionError
-from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, QUANTIZATION_DTYPES, AutoQuantize
+from tfjs_magic.options import (
+    BACKENDS,
+    DEFAULT_RUNS,
+    DEFAULT_SHARD_SIZE_BYTES,
+    QUANTIZATION_DTYPES,
+    TARGETS,
+    AutoQuantize,
+)
 
 _UNROLL = {"auto": "auto", "all": True, "none": False}
 
@@ -107,6 +114,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\btrust=True\b", "--trust"),
     (r"\bunroll=True\b", "--unroll all"),
     (r"\bunroll=False\b", "--unroll none"),
+    (r"\btarget='(\w+)'", r"--target \1"),
     (r"\bskip_op_check\b", "--skip-op-check"),
     (r"\bsamples=(?=\W|$)", "--samples"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
@@ -270,12 +278,14 @@ BOUND = (
     Flag("labels", "--labels", "the right class of every sample", "EXPR"),
 )
 _LOOPS = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+_TARGET = "what a graph is made fast for: auto (default), which is good on every backend, wasm, webgl or webgpu"
 _CARD = "goes into model.json; several by commas; in a notebook also {a dict}"
 _SHARDS = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
 #: How it is converted.
 RESULT = (
     Flag("skip_op_check", "--skip-op-check", "keep ops that TensorFlow.js lacks"),
     Flag("unroll", "--unroll", _LOOPS, "WHICH", lambda w: _UNROLL[one_of([*_UNROLL])(w)], choices=tuple(_UNROLL)),
+    Flag("target", "--target", _TARGET, "BACKEND", one_of(TARGETS), choices=TARGETS),
     Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
     Flag("metadata", "--metadata", _CARD, "KEY:FILE.json", _metadata),
 )

@@ -13,9 +13,11 @@ from tfjs_magic.errors import OptionError
 Format = Literal["auto", "layers", "graph"]
 QuantizationDtype = Literal["float16", "uint8", "uint16"]
 Backend = Literal["webgpu", "webgl", "wasm", "cpu"]
+Target = Literal["auto", "wasm", "webgl", "webgpu"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 QUANTIZATION_DTYPES: tuple[QuantizationDtype, ...] = get_args(QuantizationDtype)
+TARGETS: tuple[Target, ...] = get_args(Target)
 #: Fastest first: the order in which the browser tries them when none is named.
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
@@ -121,6 +123,7 @@ class ConvertOptions:
     skip_op_check: bool = False
     metadata: Mapping[str, Any] | None = None
     unroll: bool | Literal["auto"] = "auto"
+    target: Target = "auto"
     trust: bool = False
     progress: Progress | None = dataclasses.field(default=None, compare=False)
 
@@ -130,6 +133,8 @@ class ConvertOptions:
             raise OptionError(f"format is '{self.format}'; expected one of {', '.join(FORMATS)}.")
         if self.unroll not in (True, False, "auto"):
             raise OptionError(f"unroll is {self.unroll!r}; expected True, False or 'auto'.")
+        if self.target not in TARGETS:
+            raise OptionError(f"target is '{self.target}'; expected one of {', '.join(TARGETS)}.")
         if self.inputs is not None and not isinstance(self.inputs, Mapping):
             raise OptionError("inputs is no mapping; expected input name → shape, such as {'image': (1, 224, 224, 3)}.")
         if not isinstance(self.weight_shard_size_bytes, int) or self.weight_shard_size_bytes < 1:

@@ -18,7 +18,7 @@ from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
-from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, AutoQuantize, ConvertOptions, Format, Progress
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, AutoQuantize, ConvertOptions, Format, Progress, Target
 from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
@@ -42,6 +42,7 @@ def convert(
     official_codes: bool = False,
     metadata: Mapping[str, Any] | None = None,
     unroll: bool | Literal["auto"] = "auto",
+    target: Target = "auto",
     trust: bool = False,
     progress: Progress | None = None,
 ) -> TfjsModel:
@@ -67,6 +68,8 @@ def convert(
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
         unroll: "auto": loops of known length unless they are long, for ``predict``; True: every loop, or refuse; False.
+        target: What a graph model is made fast for: "auto", good on every backend; "wasm", "webgl" or "webgpu", while
+            the others may take longer.
         trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
         progress: Called with the name of each step that begins.
 
@@ -89,6 +92,7 @@ def convert(
         official_codes=official_codes,
         metadata=metadata,
         unroll=unroll,
+        target=target,
         trust=trust,
         progress=progress,
     )
@@ -197,7 +201,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             trainable=True,
             ops=found.classes,
             backends={**missing_per_backend(), **found.backends},  # in one order for both formats
-            notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows)),
+            notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows), *_no_target_note(options)),
             weights=rows,
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
@@ -279,7 +283,9 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     named = {node.name for node in graph} if source.may_begin_inside else set()
     following = next_layers(graph)
     with clock.stage("passes"):
-        passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
+        passes = tuple(
+            report for group in PIPELINE.values() for report in run_passes(graph, group, target=options.target)
+        )
         graph.sort()
     if not options.skip_op_check:
         check_ops(graph, passes, named=named)
@@ -322,10 +328,11 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
                 *decoded_notes(source.groups, group),
                 *_lossy_notes(entries),
                 *_graph_notes(graph),
+                *_target_note(options),
                 *worthless_note(rows),
             ),
             weights=rows,
-            advice=advise(group, graph=graph, inputs=inputs),
+            advice=advise(group, graph=graph, inputs=inputs, passes=passes),
             seconds=clock.seconds,
         ),
         reference=source.reference,
@@ -347,6 +354,16 @@ def _graph_notes(graph: Graph) -> Iterator[str]:
         yield _ASYNC_NOTE
     if found := random_ops(graph):
         yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
+
+
+def _target_note(options: ConvertOptions) -> Iterator[str]:
+    if options.target != "auto":
+        yield f"The graph is made fast for {options.target}; other backends compute the same, and may take longer."
+
+
+def _no_target_note(options: ConvertOptions) -> Iterator[str]:
+    if options.target != "auto":
+        yield f"target='{options.target}' changes graph models only."
 
 
 _PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."

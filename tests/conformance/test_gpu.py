@@ -117,6 +117,7 @@ def _images(x: Any) -> Any:
         "far": tf.nn.conv2d(x, kernel[:1, :1], 2, "SAME"),
         "own_padding": tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 1], [2, 0], [0, 0]]), kernel, 1, "VALID"),
         "mean": tf.reduce_mean(x, [1, 2]),
+        "mean-of-channels": tf.reduce_mean(x, -1),
         "joined": tf.nn.relu(tf.concat([x, -x], 3) * tf.range(1.0, 9) + tf.range(8.0)),
         "grouped": tf.nn.conv2d(x, _weights(3, 3, 2, 6), 1, "VALID"),
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),
@@ -383,6 +384,15 @@ def _random(x: Any) -> Any:
     return [x * tf.cast(tf.abs(y) < 1, F) for y in drawn] + [x * tf.cast(y < 9, F) for y in whole]
 
 
+def _made_for_wasm(x: Any) -> Any:
+    heads = tf.reshape(x, (1, 40, 2, 48))
+    scores = tf.einsum("bqhd,bkhd->bhqk", heads, heads)
+    return {
+        "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
+        "heads": tf.einsum("bhqk,bkhd->bqhd", scores / 48.0, heads),
+    }
+
+
 CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "unary": (lambda x: _each(tf.math, *UNARY)(tf.sigmoid(x)) | {"acosh": tf.acosh(1 + x * x)}, (_x(2, 3, 6),)),
     "activations": (_activations, (_x(2, 3, 6),)),
@@ -408,8 +418,13 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "padded-boxes": (_padded_boxes, (_x(5, 4),)),
     "random": (_random, (_x(3),)),
     "tables": (_Tables(), (_x(3, 4, dtype=N, name="n"),)),
+    "made-for-wasm": (_made_for_wasm, (_x(1, 16, 60, 4),)),
     "sum-of-many": (lambda x: tf.add_n([x * i for i in range(9)]), (_x(2, 3),)),
 }
+
+
+#: Cases for the passes that only wasm gains by: what they make must be right everywhere.
+FOR_WASM = {"made-for-wasm"}
 
 
 @functools.cache
@@ -417,7 +432,7 @@ def model_of(name: str) -> tuple[TfjsModel, list[dict[str, Array]], list[dict[st
     """Convert a case; return also two feeds, and what Python makes of them."""
     function, specs = CASES[name]
     traced = function.__call__ if isinstance(function, tf.Module) else tf.function(function)
-    model = convert(traced.get_concrete_function(*specs))
+    model = convert(traced.get_concrete_function(*specs), target="wasm" if name in FOR_WASM else "auto")
     rng = np.random.default_rng(0)
     feeds = [
         {

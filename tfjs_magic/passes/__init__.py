@@ -80,6 +80,7 @@ from tfjs_magic.passes import (
     merge_padding,
     merge_transposes,
     merge_views,
+    multiply_means,
     order_list_changes,
     pad_empty_reductions,
     pool_means,
@@ -96,6 +97,8 @@ from tfjs_magic.passes import (
     shape_picked_rows,
     sink_views,
     split_complex,
+    split_conv2d_transpose,
+    split_products,
     split_strided_slice,
     strip_control_inputs,
     swap_offset_and_scale,
@@ -204,7 +207,15 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # After the folds, which see the weights of all groups at once, and may make sizes known.
     "split groups": _passes(lower_free_resize, lower_grouped_conv),
     # What takes less time in another form, unless a fold took it. Views again, since what is behind them has moved.
-    "speed up": _passes(add_masks, scale_by_convolution, merge_views, remove_identities),
+    "speed up": _passes(
+        add_masks,
+        multiply_means,
+        scale_by_convolution,
+        split_conv2d_transpose,
+        split_products,
+        merge_views,
+        remove_identities,
+    ),
     # After what takes reshapes away that change nothing: on wasm these do.
     "shape what is picked": _passes(shape_picked_rows),
     # What webgl and webgpu cannot do as it is. After the folds, which know a bias by its form.
