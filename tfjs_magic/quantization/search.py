@@ -5,7 +5,10 @@ rounded to uint8 alone: what it adds to the outputs' error, per byte that it sav
 different weights add up almost as if they did not know each other, so the dearest are raised first, and bisection over
 the order finds how many must be; at the end each that was raised is tried one level lower. Every candidate is measured
 by running the real graph on the samples, so that the order decides how small the result is, never whether it is right.
-For N kernels that is about 2 N + log N passes over the samples.
+For N kernels that is about 2 N + log N passes over the samples, and 2 N more where a kernel has a bias (in a graph
+model): it takes up by how much the codes shift the mean of each channel, where the outputs then have less error.
+
+Source of that: Nagel and others, Data-Free Quantization (ICCV 2019), section 4.2, with means that are measured.
 """
 
 from __future__ import annotations
@@ -79,16 +82,23 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
                 f"meet {_bound(auto)}.",
                 stage="weights",
             )
-    adds = _adds(kernels, calibration, step)
+    biases = {entry.name: entry.data for entry in entries if entry.codes is None}
+    adds = _adds(kernels, biases, calibration, step)
+    if confirmation is not None:
+        confirmation.biases = calibration.biases
     levels = _search(kernels, adds, calibration, confirmation, step)
-    coded = [_with_codes(entry, kernels, levels) for entry in entries]
+    shifted = calibration.rounded(levels)
+    coded = [_with_codes(entry, kernels, levels, shifted) for entry in entries]
     group = pack_weights(coded, shard_size_bytes=shard_size_bytes)
     proof = [f"{_named(auto, calibration.value(levels))} on {calibration.examples} samples"]
     if confirmation is not None:
         proof.append(f"{_named(auto, confirmation.value(levels))} on {confirmation.examples} that were held back")
+    shifts = len(shifted.keys() - kernels.keys())
+    if shifts:
+        proof.append(f"{shifts} biases take up a shift of the mean")
     note = (
         f"Quantized to {group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB, as far as {_bound(auto)} "
-        f"allows: {', and '.join(proof)}; {calibration.passes} candidates were measured."
+        f"allows: {', and '.join(proof)}; {calibration.passes} passes over the samples."
     )
     return Found(group, weight_rows(group, entries, adds), note)
 
@@ -138,15 +148,39 @@ class _Trial:
     ) -> None:
         self.auto, self._run, self._kernels, self._feeds, self._labels = auto, run, kernels, feeds, labels
         self.passes = 0
+        #: Kernel → its bias, with what its codes as uint8 add to the mean of each channel taken away.
+        self.biases: dict[str, tuple[str, Array]] = {}
         self.expected = self.outputs({})
         self.examples = len(self.expected[0])
 
     def outputs(self, levels: Levels) -> Outputs:
         """Return what the model computes with the kernels at these levels; those that are not named are float32."""
         self.passes += 1
-        rounded = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
+        rounded = self.rounded(levels)
         runs = [self._run(rounded, feed) for feed in self._feeds]
         return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+
+    def rounded(self, levels: Levels) -> dict[str, Array]:
+        """Return what differs from float32: kernels as they are decoded, and the biases of those that are uint8."""
+        kernels = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
+        return kernels | dict(self.biases[name] for name in kernels if name in self.biases and not levels[name])
+
+    def biased(self) -> Mapping[str, str]:
+        """Return kernel → bias, where one may take up the shift that the other causes."""
+        return self._run.biases
+
+    def means(self, names: Sequence[str], levels: Levels) -> list[Array]:
+        """Return the mean of what the op of each kernel computes, per channel, before its bias."""
+        self.passes += 1
+        rounded = self.rounded(levels)
+        runs = [self._run.means(names, rounded, feed) for feed in self._feeds]
+        shares = [len(next(iter(feed.values()))) for feed in self._feeds]
+        return [np.average(parts, axis=0, weights=shares) for parts in zip(*runs, strict=True)]
+
+    def correct(self, name: str, bias: str, value: Array, mean: Array) -> None:
+        """Let the bias of a kernel take up what its codes as uint8 add to the mean of each channel."""
+        (shifted,) = self.means([name], {name: 0})
+        self.biases[name] = (bias, (value + (mean - shifted)).astype(np.float32))
 
     def value(self, levels: Levels) -> float:
         return measure(self.auto, self.expected, self.outputs(levels), self._labels)
@@ -182,11 +216,28 @@ def _fixed_batch(info: TensorInfo) -> int:
     return info.shape[0] or 0 if info.shape else 0
 
 
-def _adds(kernels: Mapping[str, _Kernel], trial: _Trial, step: Progress) -> dict[str, float]:
-    """Return what each kernel adds to the outputs' error if it alone is uint8."""
+def _adds(
+    kernels: Mapping[str, _Kernel], biases: Mapping[str, Array], trial: _Trial, step: Progress
+) -> dict[str, float]:
+    """Return what each kernel adds to the outputs' error if it alone is uint8, its bias corrected where that helps.
+
+    Args:
+        kernels: What is rounded.
+        biases: Weights that may take up a shift.
+        trial: Runs the model; has the corrected biases afterwards.
+        step: Told about the progress.
+    """
     adds, start, told = {}, time.monotonic(), time.monotonic()
+    corrected = {name: bias for name, bias in trial.biased().items() if name in kernels and bias in biases}
+    means = dict(zip(corrected, trial.means([*corrected], {}), strict=True)) if corrected else {}
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
+        if name in corrected:
+            trial.correct(name, corrected[name], biases[corrected[name]], means[name])
+            if (noise := trial.noise({name: 0})) < adds[name]:
+                adds[name] = noise
+            else:
+                del trial.biases[name]
         if (now := time.monotonic()) > told + _TELL_EVERY_S:
             left = (now - start) / done * (2 * len(kernels) - done)
             step(f"quantize: {done} of {len(kernels)} kernels tried, about {math.ceil(left)} s left")
@@ -244,11 +295,13 @@ def _least(holds: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def _with_codes(entry: WeightEntry, kernels: Mapping[str, _Kernel], levels: Levels) -> WeightEntry:
+def _with_codes(
+    entry: WeightEntry, kernels: Mapping[str, _Kernel], levels: Levels, rounded: Mapping[str, Array]
+) -> WeightEntry:
     level = levels.get(entry.name, _FLOAT32)
-    if level == _FLOAT32:
-        return entry
-    return dataclasses.replace(entry, data=kernels[entry.name].decoded(level), codes=kernels[entry.name].codes(level))
+    if level < _FLOAT32:
+        return dataclasses.replace(entry, data=rounded[entry.name], codes=kernels[entry.name].codes(level))
+    return dataclasses.replace(entry, data=rounded[entry.name]) if entry.name in rounded else entry
 
 
 def _bound(auto: AutoQuantize) -> str:
