@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,6 @@ from tfjs_magic.weights.pack import unpack_groups
 
 #: Weight name → array; input name → array: the outputs, one array each, in the model's order.
 _Run = Callable[[Mapping[str, Array], Mapping[str, Array]], list[Array]]
-#: Kernel names; weight name → array; input name → array: of each kernel's op the mean per channel, without the bias.
-_Means = Callable[[Sequence[str], Mapping[str, Array], Mapping[str, Array]], list[Array]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +26,13 @@ class Runner:
     Attributes:
         biases: Name of a kernel → name of the bias that is added to what it computes, and to nothing else. Empty for a
             layers model.
-        means: Of each kernel that ``biases`` names the mean of what its op computes, (channels,), before the bias.
+        means: Of each kernel of ``biases``, in that order, the mean of what its op computes, (channels,), before the
+            bias; of the same arguments.
     """
 
     run: _Run
     biases: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    means: _Means = lambda *_: []
+    means: _Run = lambda *_: []
 
     def __call__(self, changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
         """Run the model."""
@@ -110,20 +108,24 @@ def _graph_runner(model: Artifacts) -> Runner:
     wrapped = tf.compat.v1.wrap_function(imported, [])
     tensor = wrapped.graph.as_graph_element
     feeds = [tensor(f"{name}:0") for name in (*graph.inputs.values(), *weights)]
-    function = wrapped.prune(feeds, [tensor(ref if ":" in ref else f"{ref}:0") for ref in graph.outputs.values()])
-    of_kernel = dict(zip(added, wrapped.outputs, strict=True))
+    specs = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
+
+    def function(fetches: list[Any]) -> _Run:
+        pruned = wrapped.prune(feeds, fetches)
+        # Called as it is, it first writes all arguments into an error message that nobody sees (TensorFlow 2.21).
+        called = tf.function(lambda *given: pruned(*given), input_signature=specs, autograph=False)  # noqa: PLW0108
+
+        def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
+            given = [tf.constant(inputs[name], spec.dtype) for name, spec in zip(graph.inputs, specs, strict=False)]
+            values = [tf.constant(changed[name]) if name in changed else constants[name] for name in weights]
+            return [np.asarray(output) for output in called(*given, *values)]
+
+        return run
+
     constants = {name: tf.constant(value) for name, value in weights.items()}
-
-    def call(function: Any, changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
-        given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in zip(graph.inputs, feeds, strict=False)]
-        values = [tf.constant(changed[name]) if name in changed else constants[name] for name in weights]
-        return [np.asarray(output) for output in function(*given, *values)]
-
-    def means(names: Sequence[str], changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
-        return call(pruned(tuple(names)), changed, inputs)
-
-    pruned = functools.cache(lambda names: wrapped.prune(feeds, [of_kernel[name] for name in names]))
-    return Runner(functools.partial(call, function), {name: bias for name, (_, bias) in added.items()}, means)
+    outputs = [tensor(ref if ":" in ref else f"{ref}:0") for ref in graph.outputs.values()]
+    biases = {name: bias for name, (_, bias) in added.items()}
+    return Runner(function(outputs), biases, function(wrapped.outputs))
 
 
 def _biases(graph: Graph) -> dict[str, tuple[str, str]]:

@@ -169,18 +169,18 @@ class _Trial:
         """Return kernel → bias, where one may take up the shift that the other causes."""
         return self._run.biases
 
-    def means(self, names: Sequence[str], levels: Levels) -> list[Array]:
-        """Return the mean of what the op of each kernel computes, per channel, before its bias."""
+    def means(self, levels: Levels) -> dict[str, Array]:
+        """Return for each kernel with a bias the mean of what its op computes, per channel, before the bias."""
+        if not self._run.biases:
+            return {}
         self.passes += 1
         rounded = self.rounded(levels)
-        runs = [self._run.means(names, rounded, feed) for feed in self._feeds]
+        runs = [self._run.means(rounded, feed) for feed in self._feeds]
         shares = [len(next(iter(feed.values()))) for feed in self._feeds]
-        return [np.average(parts, axis=0, weights=shares) for parts in zip(*runs, strict=True)]
-
-    def correct(self, name: str, bias: str, value: Array, mean: Array) -> None:
-        """Let the bias of a kernel take up what its codes as uint8 add to the mean of each channel."""
-        (shifted,) = self.means([name], {name: 0})
-        self.biases[name] = (bias, (value + (mean - shifted)).astype(np.float32))
+        parts = zip(*runs, strict=True)
+        return {
+            name: np.average(means, axis=0, weights=shares) for name, means in zip(self._run.biases, parts, strict=True)
+        }
 
     def value(self, levels: Levels) -> float:
         return measure(self.auto, self.expected, self.outputs(levels), self._labels)
@@ -229,11 +229,12 @@ def _adds(
     """
     adds, start, told = {}, time.monotonic(), time.monotonic()
     corrected = {name: bias for name, bias in trial.biased().items() if name in kernels and bias in biases}
-    means = dict(zip(corrected, trial.means([*corrected], {}), strict=True)) if corrected else {}
+    means = trial.means({})
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
         if name in corrected:
-            trial.correct(name, corrected[name], biases[corrected[name]], means[name])
+            shift = means[name] - trial.means({name: 0})[name]
+            trial.biases[name] = (corrected[name], (biases[corrected[name]] + shift).astype(np.float32))
             if (noise := trial.noise({name: 0})) < adds[name]:
                 adds[name] = noise
             else:
