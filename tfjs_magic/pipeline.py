@@ -6,12 +6,21 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from tfjs_magic.artifacts import ConversionReport, ManifestGroup, TensorInfo, WeightEntry, WeightRow, model_header
+from tfjs_magic.artifacts import (
+    Array,
+    ConversionReport,
+    ManifestGroup,
+    PassReport,
+    TensorInfo,
+    WeightEntry,
+    WeightRow,
+    model_header,
+)
 from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
@@ -25,6 +34,7 @@ from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
+from tfjs_magic.weights.quantize import quantization_of
 from tfjs_magic.weights.rows import weight_rows, worthless_note
 
 
@@ -282,17 +292,20 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     refuse_missing_ports(graph)
     named = {node.name for node in graph} if source.may_begin_inside else set()
     following = next_layers(graph)
+    codes = {id(entry.data): entry.codes for entry in source.weights}
+    notes: tuple[str, ...] = ()
+    passes: tuple[PassReport, ...] = ()
     with clock.stage("passes"):
-        passes = tuple(
-            report for group in PIPELINE.values() for report in run_passes(graph, group, target=options.target)
-        )
+        for name, members in PIPELINE.items():
+            if name == "fuse":
+                notes = _equalized(graph, codes, options)
+            passes += run_passes(graph, members, target=options.target)
         graph.sort()
     if not options.skip_op_check:
         check_ops(graph, passes, named=named)
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)
-        codes = {id(entry.data): entry.codes for entry in source.weights}
         constants = [row for part in graphs for row in graph_constants(part)]
         entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
         group, rows = _pack(entries, options)
@@ -329,6 +342,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
                 *_lossy_notes(entries),
                 *_graph_notes(graph),
                 *_target_note(options),
+                *notes,
                 *worthless_note(rows),
             ),
             weights=rows,
@@ -338,6 +352,27 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
         reference=source.reference,
         layers=layer_tensors(source.layers, graph, following),
     )
+
+
+def _equalized(graph: Graph, codes: Collection[int], options: ConvertOptions) -> tuple[str, ...]:
+    """Equalise the kernels that get one step each for all their channels; say so.
+
+    Args:
+        graph: Its activations are not fused yet.
+        codes: Identities of the arrays that have their codes already, and keep them.
+        options: Say how weights are quantized.
+    """
+    searched = isinstance(options.quantize, AutoQuantize)
+    if options.official_codes or not (searched or "uint8" in options.patterns):
+        return ()
+    from tfjs_magic.quantization.equalize import equalize  # noqa: PLC0415 - as above
+
+    def is_rounded(name: str, data: Array) -> bool:
+        return id(data) not in codes and (searched or quantization_of(name, data, options.patterns) == "uint8")
+
+    if not (count := equalize(graph, is_rounded)):
+        return ()
+    return (f"{count} kernels and the next one were scaled against each other by powers of two: no output changes.",)
 
 
 def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:

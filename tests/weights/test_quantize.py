@@ -104,7 +104,7 @@ def test_kernels_of_uneven_channels_get_two_bytes_first() -> None:
     }
     assert wider(kernels) == {"depthwise", "first"}
     kernels["dense"] = kernels["dense"][:200]
-    assert wider(kernels) == {"depthwise"}, "0.04 of all bytes do not hold both"
+    assert wider(kernels) == {"depthwise"}, "0.048 of all bytes do not hold both"
 
 
 def test_wider_kernels_are_those_of_the_bare_star_alone() -> None:

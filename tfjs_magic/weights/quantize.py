@@ -22,7 +22,7 @@ from tfjs_magic.options import QuantizationDtype
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 #: What wider codes for the kernels that gain most may add to the bytes of all.
-_WIDER_SHARE = 0.04
+_WIDER_SHARE = 0.048
 #: A value that lies nearer to its code than this share of a step is not rounded the other way.
 _NEAR_A_HALF = 0.25
 #: Enough values to find the range by; what is found is then measured on all.

@@ -134,12 +134,12 @@ def _quantization_text(model: Artifacts) -> str:
     stored = "".join(f", {count} as {dtype}" for dtype, count in sorted(dtypes.items()))
     decoded = sum(math.prod(spec.shape) * 4 for group in model.groups for spec in group.specs)
     return (
-        f"{stored}; about {size_text(_gzipped(model))} where the server compresses, {size_text(decoded)} in the "
+        f"{stored}; about {size_text(gzipped_bytes(model))} where the server compresses, {size_text(decoded)} in the "
         "browser's memory. TF.js computes in float32: it is no faster."
     )
 
 
-def _gzipped(model: Artifacts) -> int:
+def gzipped_bytes(model: Artifacts) -> int:
     """Estimate the length under gzip from pieces that are spread over the weights."""
     pieces = max(1, min(_MOST_PIECES, model.nbytes // _PIECE_BYTES))
     plain = compressed = 0
