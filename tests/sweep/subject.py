@@ -195,6 +195,11 @@ def _small(array: Array) -> Array:
     return np.where(np.abs(array) < 2**24, array, array % 97) if array.dtype.kind in "iu" else array
 
 
+def _tiny(array: Array) -> Array:
+    """Return integers of which products and powers, too, are such as float32 holds."""
+    return np.sign(array) * (np.abs(array) % 7) if array.dtype.kind in "iu" else array
+
+
 def _unequal(array: Array) -> Array:
     """Return numbers of which no two are equal, integers within the same range."""
     places = np.arange(array.size).reshape(array.shape)
@@ -204,7 +209,7 @@ def _unequal(array: Array) -> Array:
 
 
 #: What makes values of which a report's caveats say nothing.
-_TAMES = (_small, _unequal)
+_TAMES = (_small, _tiny, _unequal)
 
 
 def _results(model: TfjsModel, feeds: list[dict[str, Array]], node: TfjsNode, backend: Backend) -> list[NodeResult]:
