@@ -323,6 +323,22 @@ def _loops(x: Any) -> Any:
     return table.stack(), grown.stack(), scan, tf.map_fn(lambda row: tf.reduce_sum(row) * row, x)
 
 
+class _Steps(tf.Module):
+    """A recurrent net, step by step; x (4, 1, 3). TensorFlow itself would move a bias that is no variable."""
+
+    def __init__(self) -> None:
+        self.weights = [tf.Variable(_weights(*shape)) for shape in ((3, 6), (2, 6), (6,))]
+
+    @tf.function
+    def __call__(self, x: Any) -> Any:
+        (w, u, b), state = self.weights, tf.zeros([1, 2])
+        for row in tf.unstack(x):
+            gates = tf.nn.bias_add(tf.nn.bias_add(row @ w, tf.squeeze(state @ u)), b)
+            share = tf.sigmoid(gates[:, :2])
+            state = share * state + (1 - share) * tf.tanh(gates[:, 2:4] * gates[:, 4:])
+        return state
+
+
 def _control(x: Any) -> Any:
     """X (4, 3)."""
     table = tf.TensorArray(F, size=4, element_shape=(3,))
@@ -413,6 +429,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "any-spectra": (_any_spectra, (_x(None, None),)),
     "permuted-integers": (_permuted_integers, (_x(3, 4, dtype=N, name="n"),)),
     "loops": (_loops, (_x(None, 3),)),
+    "steps": (_Steps(), (_x(4, 1, 3),)),
     "control": (_control, (_x(4, 3),)),
     "chosen": (_chosen, (_x(5, 4),)),
     "padded-boxes": (_padded_boxes, (_x(5, 4),)),
