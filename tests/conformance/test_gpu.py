@@ -387,11 +387,12 @@ def _random(x: Any) -> Any:
 
 
 def _made_for_wasm(x: Any) -> Any:
-    heads = tf.reshape(x, (1, 40, 2, 48))
-    scores = tf.einsum("bqhd,bkhd->bhqk", heads, heads)
+    heads = tf.reshape(tf.reshape(x, (40, 96)) @ _weights(96, 96), (1, 40, 2, 48))
+    queries = tf.reshape(tf.reshape(x, (40, 96)) @ _weights(96, 96, seed=1), (1, 40, 2, 48))
+    scores = tf.einsum("bqhd,bkhd->bhqk", queries, heads)
     return {
         "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
-        "heads": tf.einsum("bhqk,bkhd->bqhd", scores / 48.0, heads),
+        "heads": tf.einsum("bhqk,bkhd->bqhd", scores * 0.1, heads),
     }
 
 
