@@ -111,6 +111,7 @@ def _images(x: Any) -> Any:
     normal, *_ = tf.compat.v1.nn.fused_batch_norm(
         tf.nn.avg_pool2d(x, 2, 1, "SAME"), [1.0, 2, 3, 4], [0.0, 1, 2, 3], [0.5] * 4, [1.0, 2, 1, 2], is_training=False
     )
+    mean, variance = tf.nn.moments(x, -1, keepdims=True)
     return {
         "conv": tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME") + 0.1 * tf.range(4.0)),
         "scaled": tf.nn.relu(scaled * [1.0, 2, 3, 4] + 0.5),
@@ -118,6 +119,7 @@ def _images(x: Any) -> Any:
         "own_padding": tf.nn.conv2d(tf.pad(x, [[0, 0], [0, 1], [2, 0], [0, 0]]), kernel, 1, "VALID"),
         "mean": tf.reduce_mean(x, [1, 2]),
         "mean-of-channels": tf.reduce_mean(x, -1),
+        "normalised": tf.nn.conv2d((x - mean) * tf.math.rsqrt(variance + 1) + 0.5, kernel, 1, "VALID"),
         "joined": tf.nn.relu(tf.concat([x, -x], 3) * tf.range(1.0, 9) + tf.range(8.0)),
         "grouped": tf.nn.conv2d(x, _weights(3, 3, 2, 6), 1, "VALID"),
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),
@@ -401,11 +403,12 @@ def _random(x: Any) -> Any:
 
 
 def _made_for_wasm(x: Any) -> Any:
-    heads = tf.reshape(x, (1, 40, 2, 48))
-    scores = tf.einsum("bqhd,bkhd->bhqk", heads, heads)
+    heads = tf.reshape(tf.reshape(x, (40, 96)) @ _weights(96, 96), (1, 40, 2, 48))
+    queries = tf.reshape(tf.reshape(x, (40, 96)) @ _weights(96, 96, seed=1), (1, 40, 2, 48))
+    scores = tf.einsum("bqhd,bkhd->bhqk", queries, heads)
     return {
         "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
-        "heads": tf.einsum("bhqk,bkhd->bqhd", scores / 48.0, heads),
+        "heads": tf.einsum("bhqk,bkhd->bqhd", scores * 0.1, heads),
     }
 
 
