@@ -115,6 +115,8 @@ def test_readers() -> None:
         ("Pass inputs={name: tf.TensorSpec(shape, dtype)}, or", "Pass --input NAME=SHAPE, or"),
         ("name it in inputs=.", "name it in --input."),
         ("unroll=True out.", "--unroll all out."),
+        ("batch is 0; expected", "--batch is 0; expected"),
+        ("batch needs a model whose batch is free", "--batch needs a model whose batch is free"),
         ("The inputs and outputs of model.h5", "The inputs and outputs of model.h5"),
     ],
 )
