@@ -117,6 +117,8 @@ def test_readers() -> None:
         ("name it in inputs=.", "name it in --input."),
         ("unroll=True out.", "--unroll all out."),
         ("target='wasm' would.", "--target wasm would."),
+        ("batch is 0; expected", "--batch is 0; expected"),
+        ("batch needs a model whose batch is free", "--batch needs a model whose batch is free"),
         ("The inputs and outputs of model.h5", "The inputs and outputs of model.h5"),
     ],
 )

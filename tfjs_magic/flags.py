@@ -118,7 +118,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bskip_op_check\b", "--skip-op-check"),
     (r"\bsamples=(?=\W|$)", "--samples"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance|labels|metric) (is|are) (?=\S)", r"--\1 \2 "),
+    (r"^(runs|warmup|tolerance|labels|metric|batch) (is|are|needs) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
     (r"\bmax_error=", "--max-error "),

@@ -220,7 +220,7 @@ describe("latencyPicture", () => {
 
   it("shortens names that a line does not hold", () => {
     const svg = latencyPicture(document, snapshotOf([job("wasm", runs)], "🙂".repeat(300)));
-    expect(svg.match(/(🙂)+…/gu)).toEqual([`${"🙂".repeat(67)}…`]);
+    expect(svg.match(/(🙂)+…/gu)).toEqual([`${"🙂".repeat(57)}…`]);
   });
 
   it("keeps a hostile label as text and carries no script", () => {

@@ -157,7 +157,7 @@ describe("files", () => {
       "TensorFlow.js 4.22.0 · in a worker · 2 cores · clock step 100 µs · Chrome (headless) 156",
       "",
     ]);
-    expect(toMarkdown(hostile)).toContain('| a\\|b,"\\<c\\> | wasm |');
+    expect(toMarkdown(hostile)).toContain('| a\\|b,"\\<c\\>\\\\n | wasm |');
   });
 });
 

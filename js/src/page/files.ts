@@ -52,7 +52,8 @@ function cell(text: string): string {
 export function toCsv(snapshot: Snapshot): string {
   const rows = snapshot.jobs.flatMap((job) => {
     const phases = { first: job.first_ms === null ? [] : [job.first_ms], warmup: job.warmup_ms, run: job.run_ms };
-    const names = [modelLabel(snapshot, job), job.actual ?? job.job.backend ?? "auto", job.series.label];
+    const label = snapshot.models[job.job.model]?.label ?? "";
+    const names = [label, job.actual ?? job.job.backend ?? "auto", job.series.label];
     return Object.entries(phases).flatMap(([phase, times]) => times.map((ms, index) => [...names, phase, index, ms]));
   });
   const heads = ["model", "backend", "series", "phase", "index", "latency_ms"];

@@ -1,5 +1,5 @@
 /** The DOM of one view. Redrawn from the whole state, at most once per frame. */
-import { formatBytes } from "../format";
+import { formatBytes, printable } from "../format";
 import { latencyPlot } from "../plot/latencyPlot";
 import { seriesOf } from "../plot/series";
 import type { Snapshot } from "../protocol";
@@ -166,7 +166,7 @@ function showProgress(bar: HTMLProgressElement, share: number | null | undefined
 
 function modelItem(make: Make, model: Snapshot["models"][number]): HTMLElement {
   const size = `${model.format}, ${formatBytes(model.nbytes)} of weights`;
-  return make("li", {}, make("strong", {}, model.label), " ", make("span", {}, size));
+  return make("li", {}, make("strong", {}, printable(model.label)), " ", make("span", {}, size));
 }
 
 function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {

@@ -1,5 +1,5 @@
 /** The plot as a file: with title and legend, and the medians as bars where there are several. */
-import { formatMs } from "../format";
+import { formatMs, printable } from "../format";
 import type { Snapshot } from "../protocol";
 import { summarize } from "../stats";
 import { latencyPlot } from "./latencyPlot";
@@ -13,7 +13,7 @@ const PLOT_HEIGHT = 280;
 const LINE = 18;
 const BAR = { left: 20, width: WIDTH - 24, height: 6, line: 11 };
 /** In characters: what fits into a line, at 7 pixels for one. */
-const MAX_TITLE = 100;
+const MAX_TITLE = 90;
 const MAX_LABEL = 60;
 const NEUTRAL = "#777";
 /** Attributes that hold coordinates; a hundredth of a pixel is enough in a saved notebook. */
@@ -40,7 +40,7 @@ export function latencyPicture(
   root.setAttribute("fill", ink);
   root.setAttribute("color", ink);
   if (paper) root.append(background(document, paper));
-  const names = snapshot.models.map((model) => model.label).join(", ");
+  const names = printable(snapshot.models.map((model) => model.label).join(", "));
   const title = shortened(`Latency per run in the browser: ${names}`, MAX_TITLE);
   root.append(text(document, title, 4, LINE - 4, "600"));
   for (const [i, one] of series.entries()) {
