@@ -36,6 +36,7 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "quantization": {"bench", "graph", "layers", "sources", "weights"},
     "pipeline": {"graph", "layers", "model", "ops", "passes", "quantization", "sources", "weights"},
     "benchmarking": {"bench", "model", "pipeline", "sources"},
+    "quantizing": {"bench", "model", "pipeline", "quantization", "writers"},
     "notebook": {"flags"},
     "magics": None,
     "cli": None,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tfjs_magic.model import TfjsModel, load
     from tfjs_magic.options import AutoQuantize
     from tfjs_magic.pipeline import convert
+    from tfjs_magic.quantizing import QuantizationReport, quantization_report
 
 __all__ = [
     "AutoQuantize",
@@ -41,6 +42,7 @@ __all__ = [
     "Difference",
     "OptionError",
     "PassError",
+    "QuantizationReport",
     "RunError",
     "SaveError",
     "TfjsMagicError",
@@ -53,6 +55,7 @@ __all__ = [
     "compare",
     "convert",
     "load",
+    "quantization_report",
 ]
 
 _HOMES = {
@@ -60,11 +63,13 @@ _HOMES = {
     "Benchmark": "tfjs_magic.bench.widget",
     "BenchmarkResult": "tfjs_magic.bench.result",
     "Difference": "tfjs_magic.bench.difference",
+    "QuantizationReport": "tfjs_magic.quantizing",
     "TfjsModel": "tfjs_magic.model",
     "benchmark": "tfjs_magic.benchmarking",
     "compare": "tfjs_magic.bench.difference",
     "convert": "tfjs_magic.pipeline",
     "load": "tfjs_magic.model",
+    "quantization_report": "tfjs_magic.quantizing",
 }
 
 

@@ -17,23 +17,20 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, TensorInfo, WeightEntry, WeightRow
-from tfjs_magic.bench.feeds import Feed, all_samples
-from tfjs_magic.errors import ConversionError, OptionError, WeightError
+from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, WeightEntry, WeightRow
+from tfjs_magic.errors import ConversionError, WeightError
 from tfjs_magic.options import AutoQuantize, Progress
-from tfjs_magic.quantization.loss import Outputs, measure, meets, noise
+from tfjs_magic.quantization.loss import Outputs, bound_text, check_outputs, measure, meets, noise
 from tfjs_magic.quantization.runner import Runner, runner
+from tfjs_magic.quantization.samples import Part, split_samples
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
-from tfjs_magic.weights.quantize import dequantize, quantize, squared_error
+from tfjs_magic.weights.quantize import dequantize, quantize, squared_error, wider
 from tfjs_magic.weights.rows import weight_rows
 
-#: Examples that run at once, where the model leaves their number free.
-BATCH = 32
 #: How often the search is repeated with half of the margin, where the samples that were held back miss the bound.
 _TIGHTER = 4
 _TELL_EVERY_S = 1.0
@@ -74,12 +71,19 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     """
     entries = [*unpack_groups(model.groups)]
     kernels = {entry.name: _Kernel(entry) for entry in entries if _may_be_rounded(entry)}
-    calibration, confirmation = _trials(model, auto, kernels)
+    if not kernels:
+        kept = sum(entry.codes is not None for entry in entries)
+        why = f"{kept} of its weights have their codes already" if kept else "it has no float32 kernel that is finite"
+        raise ConversionError(f"Nothing of {model.report.source} can be quantized: {why}.", stage="weights")
+    parts = split_samples(model, auto.samples, auto.labels, auto.held_back)
+    run = runner(model)
+    calibration, confirmation = (None if part is None else _Trial(run, auto, kernels, part) for part in parts)
+    assert calibration is not None
     for trial in filter(None, (calibration, confirmation)):
         if not meets(auto, value := trial.value({})):
             raise ConversionError(
                 f"In float32 the model has {_named(auto, value)} on {trial.examples} samples: no quantization can "
-                f"meet {_bound(auto)}.",
+                f"meet {bound_text(auto)}.",
                 stage="weights",
             )
     biases = {entry.name: entry.data for entry in entries if entry.codes is None}
@@ -96,9 +100,10 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     shifts = len(shifted.keys() - kernels.keys())
     if shifts:
         proof.append(f"{shifts} biases take up a shift of the mean")
+    sizes = f"{group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB"
     note = (
-        f"Quantized to {group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB, as far as {_bound(auto)} "
-        f"allows: {', and '.join(proof)}; {calibration.passes} passes over the samples."
+        f"Quantized to {sizes}, as far as {bound_text(auto)} allows: {', and '.join(proof)}; "
+        f"{calibration.passes} passes over the samples."
     )
     return Found(group, weight_rows(group, entries, adds), note)
 
@@ -107,7 +112,7 @@ class _Kernel:
     """A weight with its codes per level."""
 
     def __init__(self, entry: WeightEntry) -> None:
-        self.size = entry.data.size
+        self.data = entry.data
         self._codes = [quantize(entry.name, entry.data, "uint8"), _two_bytes(entry)]
 
     def decoded(self, level: int) -> Array:
@@ -143,77 +148,38 @@ def _may_be_rounded(entry: WeightEntry) -> bool:
 class _Trial:
     """Runs the model with rounded kernels on some samples."""
 
-    def __init__(
-        self, run: Runner, auto: AutoQuantize, kernels: Mapping[str, _Kernel], feeds: Sequence[Feed], labels: Any
-    ) -> None:
-        self.auto, self._run, self._kernels, self._feeds, self._labels = auto, run, kernels, feeds, labels
+    def __init__(self, run: Runner, auto: AutoQuantize, kernels: Mapping[str, _Kernel], part: Part) -> None:
+        self.auto, self.run, self.examples = auto, run, part.examples
+        self._kernels, self._part = kernels, part
         self.passes = 0
         #: Kernel → its bias, with what its codes as uint8 add to the mean of each channel taken away.
         self.biases: dict[str, tuple[str, Array]] = {}
         self.expected = self.outputs({})
-        self.examples = len(self.expected[0])
+        check_outputs(auto, self.expected, part.labels)
 
     def outputs(self, levels: Levels) -> Outputs:
         """Return what the model computes with the kernels at these levels; those that are not named are float32."""
         self.passes += 1
-        rounded = self.rounded(levels)
-        runs = [self._run(rounded, feed) for feed in self._feeds]
-        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+        return self._part.outputs(self.run, self.rounded(levels))
 
     def rounded(self, levels: Levels) -> dict[str, Array]:
         """Return what differs from float32: kernels as they are decoded, and the biases of those that are uint8."""
         kernels = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
         return kernels | dict(self.biases[name] for name in kernels if name in self.biases and not levels[name])
 
-    def biased(self) -> Mapping[str, str]:
-        """Return kernel → bias, where one may take up the shift that the other causes."""
-        return self._run.biases
-
     def means(self, levels: Levels) -> dict[str, Array]:
         """Return for each kernel with a bias the mean of what its op computes, per channel, before the bias."""
-        if not self._run.biases:
-            return {}
-        self.passes += 1
-        rounded = self.rounded(levels)
-        runs = [self._run.means(rounded, feed) for feed in self._feeds]
-        shares = [len(next(iter(feed.values()))) for feed in self._feeds]
-        parts = zip(*runs, strict=True)
-        return {
-            name: np.average(means, axis=0, weights=shares) for name, means in zip(self._run.biases, parts, strict=True)
-        }
+        self.passes += bool(self.run.biases)
+        return self._part.means(self.run, self.rounded(levels))
 
     def value(self, levels: Levels) -> float:
-        return measure(self.auto, self.expected, self.outputs(levels), self._labels)
+        return measure(self.auto, self.expected, self.outputs(levels), self._part.labels)
 
     def meets(self, levels: Levels, margin: float) -> bool:
         return meets(self.auto, self.value(levels), margin=margin)
 
     def noise(self, levels: Levels) -> float:
         return noise(self.expected, self.outputs(levels))
-
-
-def _trials(model: Artifacts, auto: AutoQuantize, kernels: Mapping[str, _Kernel]) -> tuple[_Trial, _Trial | None]:
-    samples = all_samples(auto.samples, model.inputs)
-    fixed = max(_fixed_batch(info) for info in model.inputs)
-    examples = len(samples[model.inputs[0].name])
-    labels = None if auto.labels is None else np.asarray(auto.labels)
-    if labels is not None and len(labels) != examples:
-        raise OptionError(f"labels are {len(labels)} for {examples} samples; expected one for each.")
-    batch = fixed or BATCH
-    step = fixed or 1
-    border = max(examples - round(examples * auto.held_back / step) * step, step)
-    run = runner(model)
-
-    def trial(start: int, end: int) -> _Trial:
-        cuts = [(at, min(at + batch, end)) for at in range(start, end, batch)]
-        feeds = [{name: array[a:b] for name, array in samples.items()} for a, b in cuts]
-        return _Trial(run, auto, kernels, feeds, None if labels is None else labels[start:end])
-
-    return trial(0, border), trial(border, examples) if border < examples else None
-
-
-def _fixed_batch(info: TensorInfo) -> int:
-    return info.shape[0] or 0 if info.shape else 0
 
 
 def _adds(
@@ -228,7 +194,7 @@ def _adds(
         step: Told about the progress.
     """
     adds, start, told = {}, time.monotonic(), time.monotonic()
-    corrected = {name: bias for name, bias in trial.biased().items() if name in kernels and bias in biases}
+    corrected = {name: bias for name, bias in trial.run.biases.items() if name in kernels and bias in biases}
     means = trial.means({})
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
@@ -263,8 +229,8 @@ def _search(
             return levels
     nearest = (confirmation or calibration).value(dict.fromkeys(kernels, 1))
     raise ConversionError(
-        f"No quantization meets {_bound(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. Loosen "
-        "the bound, or leave quantize out.",
+        f"No quantization meets {bound_text(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. "
+        "Loosen the bound, or leave quantize out.",
         stage="weights",
     )
 
@@ -272,8 +238,8 @@ def _search(
 def _smallest(
     kernels: Mapping[str, _Kernel], adds: Mapping[str, float], meets_bound: Callable[[Levels], bool]
 ) -> Levels:
-    """Raise as few as bisection finds enough, then lower again what need not be raised."""
-    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].size, reverse=True)
+    """Raise as few as bisection finds enough, or what plain uint8 would, then lower again what need not be raised."""
+    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].data.size, reverse=True)
 
     def raised(count: int, low: int) -> dict[str, int]:
         return {name: low + (place < count) for place, name in enumerate(dearest_first)}
@@ -281,10 +247,18 @@ def _smallest(
     low = 0 if meets_bound(raised(len(kernels), 0)) else 1
     count = _least(lambda count: meets_bound(raised(count, low)), len(kernels))
     levels = raised(count, low)
-    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].size, reverse=True):
+    wide = wider({name: kernel.data for name, kernel in kernels.items()})
+    plain = {name: int(name in wide) for name in kernels}  # as quantize="uint8" would have it
+    if _nbytes(kernels, plain) < _nbytes(kernels, levels) and meets_bound(plain):
+        levels = plain
+    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].data.size, reverse=True):
         if meets_bound(lower := {**levels, name: levels[name] - 1}):
             levels = lower
     return levels
+
+
+def _nbytes(kernels: Mapping[str, _Kernel], levels: Levels) -> int:
+    return sum(kernels[name].data.size << level for name, level in levels.items())
 
 
 def _least(holds: Callable[[int], bool], most: int) -> int:
@@ -303,10 +277,6 @@ def _with_codes(
     if level < _FLOAT32:
         return dataclasses.replace(entry, data=rounded[entry.name], codes=kernels[entry.name].codes(level))
     return dataclasses.replace(entry, data=rounded[entry.name]) if entry.name in rounded else entry
-
-
-def _bound(auto: AutoQuantize) -> str:
-    return f"{auto.bound}={getattr(auto, auto.bound):g}"
 
 
 def _named(auto: AutoQuantize, value: float) -> str:
