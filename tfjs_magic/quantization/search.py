@@ -97,6 +97,8 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     proof = [f"{_named(auto, calibration.value(levels))} on {calibration.examples} samples"]
     if confirmation is not None:
         proof.append(f"{_named(auto, confirmation.value(levels))} on {confirmation.examples} that were held back")
+    if calibration.examples > 1 and all((output == output[:1]).all() for output in calibration.expected):
+        proof.append("all samples give the same outputs, so that they prove little")
     shifts = len(shifted.keys() - kernels.keys())
     if shifts:
         proof.append(f"{shifts} biases take up a shift of the mean")
@@ -199,7 +201,8 @@ def _adds(
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
         if name in corrected:
-            shift = means[name] - trial.means({name: 0})[name]
+            with np.errstate(invalid="ignore"):  # means beyond float32's range
+                shift = means[name] - trial.means({name: 0})[name]
             trial.biases[name] = (corrected[name], (biases[corrected[name]] + shift).astype(np.float32))
             if (noise := trial.noise({name: 0})) < adds[name]:
                 adds[name] = noise
