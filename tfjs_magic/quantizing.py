@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError, printable
+from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError, printable, quoted_list
 from tfjs_magic.model import TfjsModel
-from tfjs_magic.options import AutoQuantize, BenchmarkOptions, Format, Progress
+from tfjs_magic.options import BOUNDS, AutoQuantize, BenchmarkOptions, Format, Progress
 from tfjs_magic.pipeline import convert
 from tfjs_magic.quantization.loss import (
     Outputs,
@@ -110,10 +110,10 @@ class QuantizationReport:
             f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in rest)}</tr>"
             for row, (first, *rest) in zip(self.rows, cells, strict=True)
         )
-        lines = "".join(f"<p>{html.escape(printable(line))}</p>" for line in (self._sentence(), *self.notes))
+        first, *others = (f"<p>{html.escape(printable(line))}</p>" for line in (self._sentence(), *self.notes))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        scrolled = f'<div style="overflow-x:auto">{table}</div>'
-        return f'<div class="tfjs-magic-quantization">{self.to_svg()}{scrolled}{lines}</div>'
+        scrolled = f'<div style="overflow-x:auto;white-space:nowrap">{table}</div>'
+        return f'<div class="tfjs-magic-quantization">{first}{self.to_svg()}{scrolled}{"".join(others)}</div>'
 
     def __repr__(self) -> str:
         columns, cells = self._table()
@@ -178,6 +178,8 @@ def quantization_report(
         bounds = (*first, *_BOUNDS)
     if not bounds:
         raise OptionError("bounds is empty; expected at least one, such as {'max_error': 0.01}.")
+    if unknown := {name for bound in bounds for name in bound} - {*BOUNDS, "metric"}:
+        raise OptionError(f"bounds name {quoted_list(unknown)}; expected one of {', '.join(BOUNDS)} in each.")
     autos = [AutoQuantize(samples=samples, labels=labels, held_back=held_back, **bound) for bound in bounds]
     ways: dict[str, Any] = {dtype: dtype for dtype in ("float16", "uint16", "uint8")}
     ways |= {f"auto, {bound_text(auto)}": auto for auto in autos}

@@ -35,6 +35,7 @@ _MOST_ROUNDS = 20
 #: Share of the expected noise that must be left at most.
 _WORTHWHILE = 0.5
 _MOST_POWERS = 12
+_LARGEST = 2.0**60
 
 #: Whether a weight, by name and values, gets one step for all its channels.
 IsRounded = Callable[[str, Array], bool]
@@ -156,9 +157,9 @@ def _times(values: Array, factor: NDArray[np.float64]) -> Array:
 
 
 def _exact(values: Array) -> bool:
-    """Whether all are finite, and none so small that it has lost bits."""
+    """Whether all are far from the ends of float32's range, where bits are lost, and so what is made of them."""
     sizes = np.abs(values)
-    return bool(np.isfinite(values).all() and not ((sizes > 0) & (sizes < np.finfo(np.float32).tiny)).any())
+    return bool((sizes < _LARGEST).all() and not ((sizes > 0) & (sizes < 1 / _LARGEST)).any())
 
 
 def _out_of(op: Linear) -> _Channels:

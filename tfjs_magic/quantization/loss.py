@@ -6,7 +6,7 @@ Outputs are lists: one array per output of the model, its first axis the example
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,10 @@ def check_outputs(auto: AutoQuantize, outputs: Outputs, labels: Any) -> None:
                 f"{output.shape}; expected at least {fewest} there. Use max_error, or metric and min_metric."
             )
     if auto.bound == "min_accuracy" and class_numbers(labels, outputs[0]) is None:
+        each, wanted = np.shape(labels)[1:], outputs[0].shape[1:-1]
         raise OptionError(
-            f"labels have shape {np.shape(labels)} and dtype {np.asarray(labels).dtype}; expected numbers of classes, "
-            f"{outputs[0].shape[:-1]}. Of one-hot rows take labels.argmax(-1)."
+            f"labels are {np.asarray(labels).dtype} of shape {each} for each example; expected the number of a class, "
+            f"of shape {wanted}. Of one-hot rows take labels.argmax(-1)."
         )
 
 
@@ -74,7 +75,7 @@ def measure(auto: AutoQuantize, expected: Outputs, actual: Outputs, labels: Any)
         case "max_error":
             return largest_error(expected, actual)
         case "min_cosine":
-            return min(map(_cosine, expected, actual))
+            return _worst(np.min, _cosine, expected, actual)
         case "min_top1":
             return agreement(expected, actual) or 0.0
         case "min_top5":
@@ -104,12 +105,12 @@ def noise(expected: Outputs, actual: Outputs) -> float:
 
     It grows with every weight that is rounded, where a share of right answers stays the same for long.
     """
-    return max(map(_relative_rms, expected, actual))
+    return _worst(np.max, _relative_rms, expected, actual)
 
 
 def largest_error(expected: Outputs, actual: Outputs) -> float:
     """Return the largest error of any output, relative to the largest value of that output."""
-    return max(map(_max_error, expected, actual))
+    return _worst(np.max, _max_error, expected, actual)
 
 
 def agreement(expected: Outputs, actual: Outputs) -> float | None:
@@ -133,20 +134,39 @@ def _number(value: Any) -> float:
         raise OptionError(f"metric returned {value!r:.80}; expected a number.") from error
 
 
+def _worst(
+    extreme: Callable[[list[float]], Any], loss: Callable[[Array, Array], float], expected: Outputs, actual: Outputs
+) -> float:
+    """Return the loss of the worst output; NaN if one is, which Python's own max and min may pass over."""
+    return float(extreme([loss(want, have) for want, have in zip(expected, actual, strict=True)]))
+
+
 def _relative_rms(want: Array, have: Array) -> float:
-    if want.shape != have.shape:
-        return math.inf
-    size = float(np.linalg.norm(np.ravel(want).astype(np.float64)))
-    error = float(np.linalg.norm(np.ravel(have).astype(np.float64) - np.ravel(want)))
+    size = float(np.linalg.norm(_finite(want)))
+    error = float(np.linalg.norm(_difference(want, have)))
     return error / size if size else error
 
 
 def _max_error(want: Array, have: Array) -> float:
-    if want.shape != have.shape:
-        return math.inf
-    largest = float(np.max(np.abs(want), initial=0))
-    error = float(np.max(np.abs(have.astype(np.float64) - want), initial=0))
+    largest = float(np.max(np.abs(_finite(want)), initial=0))
+    error = float(np.max(np.abs(_difference(want, have)), initial=0))
     return error / largest if largest else error
+
+
+def _finite(values: Array) -> Array:
+    flat = np.ravel(values).astype(np.float64)
+    return flat[np.isfinite(flat)]
+
+
+def _difference(want: Array, have: Array) -> Array:
+    """Return the difference, 0 also of the same infinities; infinite where the shapes differ."""
+    if want.shape != have.shape:
+        return np.array([math.inf])
+    found: Array = np.ravel(have).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        found -= np.ravel(want)
+    found[np.ravel(have == want)] = 0
+    return found
 
 
 def _cosine(want: Array, have: Array) -> float:
@@ -161,5 +181,5 @@ def _share_in_top(wanted: Array, outputs: Array, count: int) -> float:
     if wanted.shape != outputs.shape[:-1]:
         return 0.0
     count = min(count, outputs.shape[-1])
-    top = np.argpartition(-outputs, count - 1, axis=-1)[..., :count] if count > 1 else np.argmax(outputs, -1)[..., None]
+    top = np.argpartition(outputs, -count, axis=-1)[..., -count:] if count > 1 else np.argmax(outputs, -1)[..., None]
     return float(np.mean(np.any(top == wanted[..., None], axis=-1)))

@@ -16,7 +16,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 26, 34
 #: The foot of the plot, for what has no error: it has no logarithm.
 _ZERO = 22
 _LINE = 13
-_LETTER = 5.8
+_LETTER, _BOLD_LETTER = 5.8, 6.6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,25 +84,26 @@ def _axes(scale: _Scale) -> str:
 def _points(scale: _Scale, points: Sequence[Point]) -> list[str]:
     """Draw each point with its name beside it; names that would lie on each other move down."""
     parts: list[str] = []
+    marks: list[str] = []
     taken: list[tuple[float, float, float]] = []  # left, right and foot of each name
-    for point in sorted(points, key=lambda point: scale.y(point.error)):
+    for point in sorted(points, key=lambda point: (scale.y(point.error), not point.chosen)):
         x, y = scale.x(point.nbytes), scale.y(point.error)
         color = _CHOSEN if point.chosen else _COLOR
-        name = f"{point.name} (chosen)" if point.chosen else point.name
-        length = _LETTER * len(name)
+        name = f"{point.name} ✓" if point.chosen else point.name
+        length = (_BOLD_LETTER if point.chosen else _LETTER) * len(name)
         left = x + 11 if x + 11 + length < _WIDTH else max(x - 11 - length, 0)
         foot = y + 4
         while any(left < right and start < left + length and abs(foot - at) < _LINE for start, right, at in taken):
             foot += 1
         taken.append((left, left + length, foot))
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}"/>')
-        if point.chosen:
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="none" stroke="{color}" stroke-width="2"/>')
+        dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}"/>'
+        ring = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="none" stroke="{color}" stroke-width="2"/>'
+        marks.append(dot + ring if point.chosen else dot)
         if abs(foot - y - 4) > 1:
             edge = left - 2 if left > x else left + length + 2
             parts.append(f'<path d="M{x:.1f} {y:.1f}L{edge:.1f} {foot - 4:.1f}" stroke="{color}" stroke-opacity=".6"/>')
         parts.append(_text(left, foot, name, bold=point.chosen))
-    return parts
+    return [*parts, *reversed(marks)]  # the chosen one above others at its place
 
 
 def _text(x: float, y: float, content: str, *, anchor: str = "start", bold: bool = False) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts, TensorInfo
 from tfjs_magic.bench.feeds import Feed, all_samples
-from tfjs_magic.errors import OptionError
+from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.quantization.loss import Outputs
 from tfjs_magic.quantization.runner import Runner
 
@@ -34,8 +34,17 @@ class Part:
     examples: int
 
     def outputs(self, run: Runner, changed: Mapping[str, Array]) -> Outputs:
-        """Return the outputs for all examples with the weights that have changed."""
-        runs = [run(changed, feed) for feed in self.feeds]
+        """Return the outputs for all examples with the weights that have changed.
+
+        Raises:
+            OptionError: The model does not even run as it is.
+        """
+        try:
+            runs = [run(changed, feed) for feed in self.feeds]
+        except Exception as error:  # whatever Keras or TensorFlow raises
+            if changed:
+                raise
+            raise OptionError(f"The model does not run on these samples: {reason_of(error)}") from error
         return [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*runs, strict=True)]
 
     def means(self, run: Runner, changed: Mapping[str, Array]) -> dict[str, Array]:
@@ -63,6 +72,9 @@ def split_samples(model: Artifacts, samples: Any, labels: Any, held_back: float)
     sizes = {info.name: len(arrays[info.name]) for info in model.inputs if arrays[info.name].ndim}
     if not sizes or not min(sizes.values()):
         raise OptionError("samples hold no example; expected some, the first axis of each array.")
+    for name, array in arrays.items():
+        if array.dtype.kind in "fc" and np.isnan(array).any():
+            raise OptionError(f"samples for '{name}' hold NaN; expected real data, on which outputs can be compared.")
     examples = min(sizes.values())
     known = None if labels is None else _labels(labels, examples)
     fixed = max(_fixed_batch(info) for info in model.inputs)

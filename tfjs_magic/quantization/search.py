@@ -28,7 +28,7 @@ from tfjs_magic.quantization.loss import Outputs, bound_text, check_outputs, mea
 from tfjs_magic.quantization.runner import Runner, runner
 from tfjs_magic.quantization.samples import Part, split_samples
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
-from tfjs_magic.weights.quantize import dequantize, quantize, squared_error
+from tfjs_magic.weights.quantize import dequantize, quantize, squared_error, wider
 from tfjs_magic.weights.rows import weight_rows
 
 #: How often the search is repeated with half of the margin, where the samples that were held back miss the bound.
@@ -97,6 +97,8 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     proof = [f"{_named(auto, calibration.value(levels))} on {calibration.examples} samples"]
     if confirmation is not None:
         proof.append(f"{_named(auto, confirmation.value(levels))} on {confirmation.examples} that were held back")
+    if calibration.examples > 1 and all((output == output[:1]).all() for output in calibration.expected):
+        proof.append("all samples give the same outputs, so that they prove little")
     shifts = len(shifted.keys() - kernels.keys())
     if shifts:
         proof.append(f"{shifts} biases take up a shift of the mean")
@@ -112,7 +114,7 @@ class _Kernel:
     """A weight with its codes per level."""
 
     def __init__(self, entry: WeightEntry) -> None:
-        self.size = entry.data.size
+        self.data = entry.data
         self._codes = [quantize(entry.name, entry.data, "uint8"), _two_bytes(entry)]
 
     def decoded(self, level: int) -> Array:
@@ -199,7 +201,8 @@ def _adds(
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
         if name in corrected:
-            shift = means[name] - trial.means({name: 0})[name]
+            with np.errstate(invalid="ignore"):  # means beyond float32's range
+                shift = means[name] - trial.means({name: 0})[name]
             trial.biases[name] = (corrected[name], (biases[corrected[name]] + shift).astype(np.float32))
             if (noise := trial.noise({name: 0})) < adds[name]:
                 adds[name] = noise
@@ -238,8 +241,8 @@ def _search(
 def _smallest(
     kernels: Mapping[str, _Kernel], adds: Mapping[str, float], meets_bound: Callable[[Levels], bool]
 ) -> Levels:
-    """Raise as few as bisection finds enough, then lower again what need not be raised."""
-    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].size, reverse=True)
+    """Raise as few as bisection finds enough, or what plain uint8 would, then lower again what need not be raised."""
+    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].data.size, reverse=True)
 
     def raised(count: int, low: int) -> dict[str, int]:
         return {name: low + (place < count) for place, name in enumerate(dearest_first)}
@@ -247,10 +250,18 @@ def _smallest(
     low = 0 if meets_bound(raised(len(kernels), 0)) else 1
     count = _least(lambda count: meets_bound(raised(count, low)), len(kernels))
     levels = raised(count, low)
-    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].size, reverse=True):
+    wide = wider({name: kernel.data for name, kernel in kernels.items()})
+    plain = {name: int(name in wide) for name in kernels}  # as quantize="uint8" would have it
+    if _nbytes(kernels, plain) < _nbytes(kernels, levels) and meets_bound(plain):
+        levels = plain
+    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].data.size, reverse=True):
         if meets_bound(lower := {**levels, name: levels[name] - 1}):
             levels = lower
     return levels
+
+
+def _nbytes(kernels: Mapping[str, _Kernel], levels: Levels) -> int:
+    return sum(kernels[name].data.size << level for name, level in levels.items())
 
 
 def _least(holds: Callable[[int], bool], most: int) -> int:
