@@ -21,6 +21,9 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 #: Fastest first: the order in which the browser tries them when none is named.
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
+#: What ``browser=`` may name, beside the URL of a Selenium Grid.
+BROWSERS = ("chrome", "firefox", "edge", "safari")
+
 #: TF.js's own default (tfjs-core ``io_utils.ts``): a shard that browsers cache.
 DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
 DEFAULT_RUNS = 50

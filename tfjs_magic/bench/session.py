@@ -154,6 +154,19 @@ class Session:
             if self._unpublished:
                 self._set_state(self._snapshot)
 
+    def lose_page(self, why: str) -> None:
+        """Note that the page is gone and will not come back; what it had measured stays.
+
+        Args:
+            why: A sentence.
+        """
+        error: WireError = {"name": "Error", "message": why, "stack": ""}
+        with self._lock:
+            snapshot = self._desk.lose(self._snapshot, why)
+            if snapshot["status"] not in CONCLUDED:
+                snapshot = states.lose(snapshot, error)
+            self._set_state(snapshot, at_once=True)
+
     def close(self) -> None:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
         with self._lock:
