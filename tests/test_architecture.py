@@ -38,6 +38,7 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "headless": {"bench"},
     "benchmarking": {"bench", "headless", "model", "pipeline", "sources"},
     "quantizing": {"bench", "model", "pipeline", "quantization", "writers"},
+    "commands": {"bench", "benchmarking", "flags", "headless"},
     "notebook": {"flags"},
     "magics": None,
     "cli": None,

@@ -70,6 +70,7 @@ def benchmark(
         seed=seed,
         profile=profile,
         batch=(batch,) if isinstance(batch, int) else batch,
+        browser=browser,
     )
     target = None if browser is None else read_target(browser)
     if target is not None:

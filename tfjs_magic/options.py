@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -194,6 +195,7 @@ class BenchmarkOptions:
     seed: int = 0
     batch: Sequence[int] = ()
     profile: bool = False
+    browser: str | None = None
 
     def __post_init__(self) -> None:
         _set(self, backends=_names(self.backends), batch=tuple(self.batch))
@@ -211,6 +213,19 @@ class BenchmarkOptions:
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
+        if self.browser is not None and self.browser not in BROWSERS and not _is_url(self.browser):
+            raise OptionError(
+                f"browser is '{self.browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, "
+                "such as http://localhost:4444?browserName=firefox."
+            )
+
+
+def _is_url(browser: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(browser)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def _names(given: Sequence[str] | None) -> Any:

@@ -25,7 +25,18 @@ from tfjs_magic.bench.node_layers import with_layers
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, ModelCard, Parity, Series, Snapshot, TaskKind, TaskName
+from tfjs_magic.bench.state import (
+    CONCLUDED,
+    ENDED,
+    Job,
+    ModelCard,
+    Parity,
+    Series,
+    Snapshot,
+    TaskKind,
+    TaskName,
+    WireError,
+)
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
 from tfjs_magic.bench.trial import Trial

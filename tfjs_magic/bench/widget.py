@@ -171,7 +171,8 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             self._ipython_display_()
         nobody = (
             f"no browser opened the widget within {NOT_TAKEN_TIMEOUT_S:.0f} s. It runs in the page that shows "
-            "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill."
+            "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill: there, "
+            "browser='chrome' (--browser chrome) opens one."
         )
         await wait_until(
             lambda: self._ended,
@@ -243,7 +244,10 @@ def _what_to_do(status: str, *, closed: bool) -> str:
     if closed:
         return "it was closed before it ended; run its cell again."
     if status == "pending":
-        return "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished."
+        return (
+            "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished; "
+            "without a notebook's page, browser='chrome' (--browser chrome) opens one."
+        )
     if status == "running":
         return "`await` it (ipykernel 7), or read result in a later cell once the widget has finished."
     return "the page that ran it was closed or reloaded; press Run again in the widget."

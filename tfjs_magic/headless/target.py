@@ -8,7 +8,6 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tfjs_magic.errors import OptionError
 from tfjs_magic.options import BROWSERS
 
 _TITLES = {"chrome": "Chrome", "firefox": "Firefox", "edge": "Edge", "safari": "Safari"}
@@ -53,26 +52,14 @@ Target = Local | Grid
 
 
 def read_target(browser: str) -> Target:
-    """Read what ``browser=`` names: ``"firefox"``, or a URL whose query holds capabilities.
+    """Read what ``browser=`` names, which :class:`BenchmarkOptions` has checked.
 
-    In ``http://grid:4444?browserName=firefox&platformName=Linux`` each value is JSON where it can be read as such, and
-    text else: ``goog:chromeOptions={"args":["--headless=new"]}``.
-
-    Raises:
-        OptionError: It is neither.
+    A URL's query holds capabilities. In ``http://grid:4444?browserName=firefox&platformName=Linux`` each value is JSON
+    where it can be read as such, and text else: ``goog:chromeOptions={"args":["--headless=new"]}``.
     """
     if browser in BROWSERS:
         return Local(browser)
     parts = urllib.parse.urlsplit(browser)
-    try:
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number
-        valid = False
-    if not valid:
-        raise OptionError(
-            f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
-            "http://localhost:4444?browserName=firefox."
-        )
     asked = {name: _value(text) for name, text in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)}
     return Grid(parts._replace(query="", fragment="").geturl(), {"browserName": "chrome", **asked})
 
