@@ -39,7 +39,7 @@ from tfjs_magic.flags import (
     sentence,
     with_bound,
 )
-from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.options import FORMATS, NODE, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
@@ -487,9 +487,10 @@ def _convert_parser() -> _Parser:
         "--verify",
         nargs="?",
         const="browser",
-        type=one_of(("browser",)),
+        type=one_of(("browser", NODE)),
         metavar="WHERE",
-        help="compare it with Python in a browser, on seeded samples or --samples, and write nothing if it differs",
+        help="compare it with Python on seeded samples or --samples, and write nothing if it differs: in a browser, or "
+        "--verify=node in Node, on wasm and cpu",
     )
     for row in (BROWSER, *(row for row in BENCHMARK if row.argument in {"backends", "tolerance"})):
         row.add_to(check)

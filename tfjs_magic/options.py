@@ -24,6 +24,10 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 #: What ``browser=`` may name, beside the URL of a Selenium Grid.
 BROWSERS = ("chrome", "firefox", "edge", "safari")
+#: Stands for a browser where a model is verified, not measured.
+NODE = "node"
+#: What runs there.
+NODE_BACKENDS: tuple[Backend, ...] = ("wasm", "cpu")
 
 #: TF.js's own default (tfjs-core ``io_utils.ts``): a shard that browsers cache.
 DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
@@ -213,7 +217,9 @@ class BenchmarkOptions:
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
-        if self.browser is not None and self.browser not in BROWSERS and not _is_url(self.browser):
+        if self.browser == NODE and self.profile:
+            raise OptionError("profile needs a browser; Node only verifies.")
+        if self.browser is not None and self.browser not in (*BROWSERS, NODE) and not _is_url(self.browser):
             raise OptionError(
                 f"browser is '{self.browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, "
                 "such as http://localhost:4444?browserName=firefox."

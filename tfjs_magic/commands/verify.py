@@ -13,7 +13,7 @@ from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import OptionError, RunError, printable
 from tfjs_magic.headless.driver import check_target
 from tfjs_magic.headless.target import read_target
-from tfjs_magic.options import BenchmarkOptions
+from tfjs_magic.options import NODE, NODE_BACKENDS, BenchmarkOptions
 
 #: Where it runs if nothing is named.
 DEFAULT_BROWSER = "chrome"
@@ -32,6 +32,12 @@ def verify_options(arguments: argparse.Namespace) -> dict[str, Any] | None:
         if given:
             raise OptionError(f"{_FLAGS[next(iter(given))]} belongs to --verify, which is not given.")
         return None
+    if arguments.verify == NODE:
+        if "browser" in given:
+            raise OptionError("--verify=node runs in no browser; leave --browser out.")
+        given = {"browser": NODE, "backends": NODE_BACKENDS, **given}
+        if missing := {*given["backends"]} - {*NODE_BACKENDS}:
+            raise OptionError(f"--verify=node has no {min(missing)}; expected one of {', '.join(NODE_BACKENDS)}.")
     options = {"browser": DEFAULT_BROWSER, **given, "runs": 1, "warmup": 0, "samples": arguments.samples}
     BenchmarkOptions(**options)
     check_target(read_target(options["browser"]))

@@ -23,11 +23,11 @@ from tfjs_magic.bench.session import Answer, Session
 from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.state import CONCLUDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
-from tfjs_magic.bench.tasks import Ticket
+from tfjs_magic.bench.tasks import TITLES, Ticket
 from tfjs_magic.errors import RunError, TfjsMagicError
 from tfjs_magic.headless.channel import Channel
-from tfjs_magic.headless.driver import BrowserLostError, losses_named, opened
-from tfjs_magic.headless.target import Target
+from tfjs_magic.headless.driver import BrowserLostError, opened
+from tfjs_magic.headless.target import Node, Target
 from tfjs_magic.options import BenchmarkOptions
 
 #: The plot comes right behind the last number; a result without it is one, too.
@@ -115,12 +115,15 @@ class HeadlessBenchmark:
 
     def ask(self, kind: TaskKind, job: Job, read: Callable[[Snapshot], T]) -> Pending[T]:
         """Ask for more about a job: the browser is opened again for it; ``read`` takes the answer out of the state."""
+        if isinstance(self._target, Node):
+            raise RunError(f"{TITLES[kind]} needs a browser; Node only verifies.")
         ticket = self._session.want(kind, job)
 
         def run(stop: threading.Event | None) -> None:
             with self._running:
-                if ticket.status in {"wanted", "running"}:
-                    self._drive(lambda: ticket.status in {"done", "failed"}, stop)
+                lost = self._drive(lambda: ticket.status in {"done", "failed"}, stop)
+                if lost is not None and ticket.status == "wanted":
+                    raise lost
 
         return _HeadlessPending(ticket, lambda: read(self.state), run)
 
@@ -172,16 +175,18 @@ class HeadlessBenchmark:
     def _keep(self, snapshot: Snapshot) -> None:
         self._unseen = snapshot
 
-    def _drive(self, ended: Callable[[], bool], stop: threading.Event | None) -> None:
-        """Open the browser and answer its page until nothing more is wanted of it."""
+    def _drive(self, ended: Callable[[], bool], stop: threading.Event | None) -> BrowserLostError | None:
+        """Open the browser and answer its page until nothing more is wanted; return how it was lost, if it was."""
+        if ended():
+            return None
         session = self._session
         self._answers.clear()
         self._unseen = None
         assets = {name: asset.sha256 for name, asset in self._assets.items()}
         traits = {"assets": assets, "snapshot": session.snapshot, "widget_id": ""}
         try:
-            with opened(self._target) as driver, losses_named(self._target):
-                channel = Channel(driver, traits)
+            with opened(self._target) as page:
+                channel = Channel(page, traits)
                 while not ended():
                     if stop is not None and stop.is_set():
                         raise RunError("the benchmark was stopped.")
@@ -192,8 +197,8 @@ class HeadlessBenchmark:
                         session.receive(content, buffers)
         except BrowserLostError as error:
             session.lose_page(str(error))
-            if not ended():
-                raise
+            return error
+        return None
 
     def _fresh_traits(self) -> dict[str, object]:
         snapshot, self._unseen = self._unseen, None
@@ -211,7 +216,7 @@ class HeadlessBenchmark:
             since.append(time.monotonic())
             measured = any(state["run_ms"] for state in snapshot["jobs"])
             late = since[-1] - since[0] > _PICTURE_TIMEOUT_S
-            return not measured or self._session.picture is not None or late
+            return not measured or isinstance(self._target, Node) or self._session.picture is not None or late
 
         return complete
 

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.errors import RunError, reason_of
+from tfjs_magic.headless.channel import Page
+from tfjs_magic.headless.node import find_node, opened_node
 from tfjs_magic.headless.programs import Programs, find_programs, install_hint
-from tfjs_magic.headless.target import Grid, Local, Target
+from tfjs_magic.headless.target import Grid, Local, Node, Target
+from tfjs_magic.headless.web_page import WebPage
 
 if TYPE_CHECKING:
     from selenium.webdriver.common.options import ArgOptions
@@ -56,11 +59,14 @@ class BrowserLostError(RunError):
 
 
 def check_target(target: Target) -> None:
-    """Look for what a benchmark in this browser needs, before anything is converted for it.
+    """Look for what a benchmark there needs, before anything is converted for it.
 
     Raises:
-        RunError: Selenium, the browser or its driver is missing.
+        RunError: Selenium, the browser or its driver is missing, or Node.
     """
+    if isinstance(target, Node):
+        find_node()
+        return
     if importlib.util.find_spec("selenium") is None:
         raise RunError("browser= needs Selenium: pip install 'tfjs-magic[headless]'")
     if isinstance(target, Local):
@@ -68,7 +74,23 @@ def check_target(target: Target) -> None:
 
 
 @contextlib.contextmanager
-def opened(target: Target) -> Iterator[WebDriver]:
+def opened(target: Target) -> Iterator[Page]:
+    """Open a page; at the end nothing of it is left.
+
+    Raises:
+        RunError: It does not start.
+        BrowserLostError: It started, and does not answer any more.
+    """
+    if isinstance(target, Node):
+        with opened_node() as page:
+            yield page
+    else:
+        with opened_browser(target) as driver, losses_named(target):
+            yield WebPage(driver)
+
+
+@contextlib.contextmanager
+def opened_browser(target: Local | Grid) -> Iterator[WebDriver]:
     """Open a browser; at the end it is closed, and its driver's processes are ended.
 
     Raises:
@@ -91,7 +113,7 @@ def opened(target: Target) -> Iterator[WebDriver]:
 
 
 @contextlib.contextmanager
-def losses_named(target: Target) -> Iterator[None]:
+def losses_named(target: Local | Grid) -> Iterator[None]:
     """Raise what WebDriver raises as a :class:`BrowserLostError`."""
     try:
         yield
@@ -112,14 +134,14 @@ def _reason(error: Exception) -> str:
     return reason_of(Exception(text.partition("\n")[0] or type(error).__name__))
 
 
-def _started(target: Target, service: Service | None) -> WebDriver:
+def _started(target: Local | Grid, service: Service | None) -> WebDriver:
     try:
         return _remote(target) if isinstance(target, Grid) else _local(target, service)
     except _failures() as error:
         raise RunError(_why_not(target, service, error)) from error
 
 
-def _why_not(target: Target, service: Service | None, error: Exception) -> str:
+def _why_not(target: Local | Grid, service: Service | None, error: Exception) -> str:
     reason = _reason(error)
     if isinstance(target, Grid):
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above

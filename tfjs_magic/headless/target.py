@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tfjs_magic.options import BROWSERS
+from tfjs_magic.options import BROWSERS, NODE
 
 _TITLES = {"chrome": "Chrome", "firefox": "Firefox", "edge": "Edge", "safari": "Safari"}
 
@@ -48,7 +48,14 @@ class Grid:
         return f"the Grid at {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
 
 
-Target = Local | Grid
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """No browser: the page's code in Node, on cpu and wasm."""
+
+    title = "Node"
+
+
+Target = Local | Grid | Node
 
 
 def read_target(browser: str) -> Target:
@@ -57,6 +64,8 @@ def read_target(browser: str) -> Target:
     A URL's query holds capabilities. In ``http://grid:4444?browserName=firefox&platformName=Linux`` each value is JSON
     where it can be read as such, and text else: ``goog:chromeOptions={"args":["--headless=new"]}``.
     """
+    if browser == NODE:
+        return Node()
     if browser in BROWSERS:
         return Local(browser)
     parts = urllib.parse.urlsplit(browser)
