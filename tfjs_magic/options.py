@@ -217,13 +217,17 @@ class BenchmarkOptions:
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
-        if self.browser == NODE and self.profile:
-            raise OptionError("profile needs a browser; Node only verifies.")
-        if self.browser is not None and self.browser not in (*BROWSERS, NODE) and not _is_url(self.browser):
-            raise OptionError(
-                f"browser is '{self.browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, "
-                "such as http://localhost:4444?browserName=firefox."
-            )
+        _check_browser(self.browser, profile=self.profile)
+
+
+def _check_browser(browser: str | None, *, profile: bool) -> None:
+    if browser == NODE and profile:
+        raise OptionError("profile needs a browser; Node only verifies.")
+    if browser is not None and browser not in (*BROWSERS, NODE) and not _is_url(browser):
+        raise OptionError(
+            f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
+            "http://localhost:4444?browserName=firefox."
+        )
 
 
 def _is_url(browser: str) -> bool:

@@ -220,6 +220,7 @@ def _remote(target: Grid) -> WebDriver:
     from selenium import webdriver  # noqa: PLC0415 - an extra
     from selenium.webdriver.common.options import ArgOptions  # noqa: PLC0415
     from selenium.webdriver.remote.client_config import ClientConfig  # noqa: PLC0415
+    from selenium.webdriver.remote.remote_connection import RemoteConnection  # noqa: PLC0415
     from urllib3 import Timeout  # noqa: PLC0415
 
     class _Asked(ArgOptions):  # type: ignore[misc] # Any, where the extra is missing
@@ -233,7 +234,7 @@ def _remote(target: Grid) -> WebDriver:
     config = ClientConfig(target.url)
     timeout = Timeout(connect=_CONNECT_TIMEOUT_S, read=_ANSWER_TIMEOUT_S)
     config.init_args_for_pool_manager = {"init_args_for_pool_manager": {"timeout": timeout, "retries": False}}
-    return webdriver.Remote(target.url, options=options, client_config=config)
+    return webdriver.Remote(RemoteConnection(client_config=config), options=options)
 
 
 def _end(service: Service) -> None:
