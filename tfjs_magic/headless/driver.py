@@ -129,9 +129,9 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line: stack and build of the driver follow."""
-    text = str(getattr(error, "msg", None) or error).strip()
-    return reason_of(Exception(text.partition("\n")[0] or type(error).__name__))
+    """Return the first line: stack and build of the driver follow, and where Selenium documents the error."""
+    text = str(getattr(error, "msg", None) or error).strip().partition("\n")[0].partition("; For documentation")[0]
+    return reason_of(Exception(text or type(error).__name__))
 
 
 def _started(target: Local | Grid, service: Service | None) -> WebDriver:
