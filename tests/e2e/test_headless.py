@@ -116,13 +116,22 @@ def test_many_contenders_and_inputs() -> None:
     assert [row["parity"] for row in result.summary] == ["passed"] * 12
 
 
-def test_large_tensors_go_both_ways_in_pieces() -> None:
-    """15 MB of weights, 9 MB of samples and 36 MB of output."""
+@pytest.mark.parametrize("whole", [True, False])
+def test_large_tensors_go_both_ways(monkeypatch: pytest.MonkeyPatch, *, whole: bool) -> None:
+    """15 MB of weights, 9 MB of samples and 15 MB of output; as files in memory, or in pieces as for a Grid."""
+    from tfjs_magic.headless import web_page
+
+    put_whole, answers = web_page.WebPage.put_whole, []
+    monkeypatch.setattr(
+        web_page.WebPage, "put_whole", lambda *a: answers.append(whole and put_whole(*a)) or answers[-1]
+    )
     x = keras.Input((1500,), name="x")
     wide = tfjs_magic.convert(keras.Model(x, keras.layers.Dense(2500)(x)))
     samples = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
     result = tfjs_magic.benchmark(wide, backends="wasm", runs=1, warmup=0, samples=samples, browser="chrome").result
     assert result.summary[0]["parity"] == "passed"
+    assert answers
+    assert set(answers) == {whole and sys.platform == "linux"}
 
 
 def test_a_browser_that_is_killed_leaves_what_it_measured(web: tfjs_magic.TfjsModel) -> None:

@@ -23,6 +23,10 @@ class _Page:
     def put(self, base64: str, *, last: bool) -> None:
         self.told.append((base64, last))
 
+    def put_whole(self, buffer: memoryview) -> bool:
+        self.told.append(bytes(buffer))
+        return True
+
     def exchange(self, brought: str, wait_ms: int) -> str:
         self.told.append((json.loads(brought), wait_ms))
         return json.dumps(self.sends)
@@ -59,3 +63,12 @@ def test_what_the_page_sends_is_unpacked() -> None:
     channel = Channel(page, {})
     page.sends = [{"content": {"kind": "claim"}, "buffers": [_text(b"\0\xff")]}]
     assert channel.exchange({}, []) == [({"kind": "claim"}, [b"\0\xff"])]
+
+
+def test_large_buffers_go_whole(monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "_LARGE_BYTES", 3)
+    page = _Page()
+    channel = Channel(page, {})
+    page.told.clear()
+    channel.exchange({}, [(ACK, [b"ab", b"abc"])])
+    assert page.told[:-1] == [(_text(b"ab"), True), b"abc"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.order_statistics import three_digits
-from tfjs_magic.bench.protocol import Parity
+from tfjs_magic.bench.state import Parity
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import OptionError, RunError, printable
 from tfjs_magic.headless.driver import check_target

@@ -11,6 +11,8 @@ from tfjs_magic.bench.session import Answer
 
 #: Bytes in one script.
 _PIECE_BYTES = 4 * 2**20
+#: From here on a faster way is tried.
+_LARGE_BYTES = 2**18
 #: The page answers at the latest after this time.
 WAIT_MS = 500
 
@@ -23,6 +25,9 @@ class Page(Protocol):
 
     def put(self, base64: str, *, last: bool) -> None:
         """Hand over a piece of a buffer of the next answers; the last one ends the buffer."""
+
+    def put_whole(self, buffer: memoryview) -> bool:
+        """Hand over a large buffer in a faster way; False if there is none, and nothing was handed over."""
 
     def exchange(self, brought: str, wait_ms: int) -> str:
         """Hand over traits and answers as JSON, and return what the page has sent."""
@@ -52,7 +57,10 @@ class Channel:
         return self._call(traits, answers, wait_ms=WAIT_MS)
 
     def _put(self, buffer: bytes) -> None:
-        for piece, last in _pieces(buffer):
+        view = memoryview(buffer).cast("B")
+        if len(view) >= _LARGE_BYTES and self._page.put_whole(view):
+            return
+        for piece, last in _pieces(view):
             self._page.put(base64.b64encode(piece).decode("ascii"), last=last)
 
     def _call(self, traits: Mapping[str, object], answers: Sequence[Answer], *, wait_ms: int) -> list[Received]:
@@ -62,7 +70,6 @@ class Channel:
         return [(one["content"], [base64.b64decode(buffer) for buffer in one["buffers"]]) for one in sent]
 
 
-def _pieces(buffer: bytes) -> Iterator[tuple[memoryview, bool]]:
-    view = memoryview(buffer).cast("B")
+def _pieces(view: memoryview) -> Iterator[tuple[memoryview, bool]]:
     for offset in range(0, max(len(view), 1), _PIECE_BYTES):
         yield view[offset : offset + _PIECE_BYTES], offset + _PIECE_BYTES >= len(view)

@@ -86,7 +86,7 @@ def opened(target: Target) -> Iterator[Page]:
             yield page
     else:
         with opened_browser(target) as driver, losses_named(target):
-            yield WebPage(driver)
+            yield WebPage(driver, local=isinstance(target, Local))
 
 
 @contextlib.contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from tfjs_magic.bench.assets import load_headless
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
 
 #: Pages that every browser has: a file's is secure, which WebGPU needs; where none may be opened, an empty one.
 _PAGES = ("file:///", "about:blank")
@@ -23,6 +25,16 @@ _EXCHANGE = (
     " else window.tfjsMagic.exchange(arguments[0], arguments[1])"
     ".then(text => done([text, '']), error => done(['', String(error)]));"
 )
+_ADD_INPUT = (
+    "const input = document.createElement('input'); input.type = 'file'; input.hidden = true;"
+    " document.body.append(input); return input;"
+)
+#: A file of another length is one that the browser could not read.
+_TAKE_FILE = (
+    "const done = arguments[arguments.length - 1]; const [input, length] = arguments;"
+    " if (input.files[0]?.size !== length) done(false);"
+    " else window.tfjsMagic.takeFile(input).then(() => done(true), () => done(false));"
+)
 _SHOW = "window.tfjsMagic.show();"
 
 
@@ -35,12 +47,15 @@ class WebPage:
 
     Args:
         driver: The browser.
+        local: Whether it runs on this machine, so that it can read what this process holds.
     """
 
-    def __init__(self, driver: WebDriver) -> None:
+    def __init__(self, driver: WebDriver, *, local: bool) -> None:
         from selenium.common.exceptions import WebDriverException  # noqa: PLC0415 - an extra
 
         self._driver = driver
+        self._shares_memory = local and hasattr(os, "memfd_create")
+        self._input: WebElement | None = None
         script = load_headless()
         for page in _PAGES:
             last = page == _PAGES[-1]
@@ -52,6 +67,26 @@ class WebPage:
     def put(self, base64: str, *, last: bool) -> None:
         """Hand over a piece of a buffer."""
         self._driver.execute_script(_PUT, base64, last)
+
+    def put_whole(self, buffer: memoryview) -> bool:
+        """Let the page read a buffer as a file that lies in memory, through a file input; Linux has such files."""
+        from selenium.common.exceptions import WebDriverException  # noqa: PLC0415 - an extra
+
+        if not self._shares_memory:
+            return False
+        self._input = self._input or self._driver.execute_script(_ADD_INPUT)
+        descriptor = os.memfd_create("tfjs_magic")
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(buffer)
+            with contextlib.suppress(WebDriverException):
+                self._input.send_keys(f"/proc/{os.getpid()}/fd/{descriptor}")
+                if self._driver.execute_async_script(_TAKE_FILE, self._input, len(buffer)):
+                    return True
+        finally:
+            os.close(descriptor)
+        self._shares_memory = False
+        return False
 
     def exchange(self, brought: str, wait_ms: int) -> str:
         """Hand over traits and answers, and return what the page has sent.

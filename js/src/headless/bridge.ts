@@ -44,6 +44,11 @@ export class Bridge implements Model {
     this.#pieces = [];
   }
 
+  /** Takes a whole buffer of the next replies. */
+  take(bytes: Uint8Array): void {
+    this.#buffers.push(bytes);
+  }
+
   /** Takes traits and replies (a `Brought`), and gives what was sent; if nothing was, it waits so long for it. */
   async exchange(brought: string, waitMs: number): Promise<string> {
     const { traits, replies }: Brought = JSON.parse(brought);
