@@ -1,4 +1,4 @@
-"""``tfjs-magic convert`` and ``tfjs-magic inspect``: the notebook's conversion from a shell.
+"""``tfjs-magic convert``, ``inspect`` and ``benchmark``: what the notebook does, from a shell.
 
 ``convert`` takes the flags of ``tensorflowjs_converter`` 4.22 with their meaning, in its spelling or with hyphens, and
 needs no ``--input_format``. Source of the flags: tfjs-converter ``python/tensorflowjs/converters/converter.py``.
@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError, printable
 from tfjs_magic.flags import (
+    BENCHMARK,
     BOUND,
+    BROWSER,
     QUANTIZE,
     RESULT,
     SOURCE,
@@ -32,11 +34,12 @@ from tfjs_magic.flags import (
     in_flags,
     merged,
     names,
+    number,
     one_of,
     sentence,
     with_bound,
 )
-from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.options import FORMATS, NODE, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ _EXAMPLES = """examples:
   tfjs-magic convert --quantize_float16 --output_format tfjs_graph_model model.keras web_model
   tfjs-magic convert --input image=1,224,224,3 saved_model/ web_model
   tfjs-magic convert --dry-run --json model.keras
+  tfjs-magic convert --verify --samples x_test.npz model.keras web_model
   tfjs-magic convert --output_format keras_keras web_model/model.json model.keras
 """
 
@@ -161,8 +165,10 @@ def _convert(arguments: argparse.Namespace) -> None:
 
         check_target(arguments.output_path, overwrite=arguments.overwrite)
     options = _options(arguments)
+    from tfjs_magic.commands.verify import verify, verify_options  # noqa: PLC0415 - imports numpy
     from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
 
+    verification = verify_options(arguments)
     model = convert(
         arguments.input_path,
         format=wanted,
@@ -173,6 +179,8 @@ def _convert(arguments: argparse.Namespace) -> None:
         from tfjs_magic.weights.pack import split_by_layer  # noqa: PLC0415 - imports numpy
 
         model = dataclasses.replace(model, groups=split_by_layer(model.groups))
+    for note in () if verification is None else verify(model, verification):
+        _say(f"note: {note}")
     target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
     _print_report(model, target, as_json=arguments.json)
 
@@ -219,6 +227,12 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from tfjs_magic.model import load  # noqa: PLC0415 - imports numpy
 
     _print_report(load(arguments.directory), None, as_json=arguments.json)
+
+
+def _benchmark(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.benchmark import run_benchmark  # noqa: PLC0415 - imports numpy
+
+    run_benchmark(arguments, lambda text: _write(text, sys.stdout))
 
 
 def _show_step(name: str) -> None:
@@ -355,10 +369,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         return _parse_convert(parser, [hyphenated(word) for word in words], argv[len(words) + 2 :])
     if argv[:1] == ["inspect"]:
         return _inspect_parser().parse_args(argv[1:])
+    if argv[:1] == ["benchmark"]:
+        return _benchmark_parser().parse_intermixed_args(argv[1:])
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
     parser.add_argument("--version", "-v", action="version", version=_VERSION)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("convert", help="convert a model; takes the flags of tensorflowjs_converter")
+    commands.add_parser("benchmark", help="measure models in a browser, and hold them to bounds")
     commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
     return parser.parse_args(argv)
 
@@ -370,6 +387,8 @@ def _parse_convert(parser: _Parser, words: list[str], places: Sequence[str]) -> 
         following = words[i + 1] if i + 1 < len(words) else ""
         if word in _BOOLEANS and following.lower() not in _TRUTH:
             words[i] = f"{word}=true"
+        elif word == "--verify":  # nor must it
+            words[i] = f"{word}=browser"
         # A bare --quantize-uint8 must not take the path that follows for its patterns.
         elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
             words[i] = f"{word}={_BARE}"
@@ -397,6 +416,27 @@ def _inspect_parser() -> argparse.ArgumentParser:
     parser = _Parser("tfjs-magic inspect", description=about, allow_abbrev=False)
     parser.set_defaults(run=_inspect)
     parser.add_argument("directory", metavar="DIR", help="the directory of a model.json, or the file itself")
+    _add_output(parser)
+    return parser
+
+
+def _benchmark_parser() -> argparse.ArgumentParser:
+    about = "Measure models side by side in a browser that is opened for it, and compare their outputs with Python's."
+    parser = _Parser("tfjs-magic benchmark", description=about, allow_abbrev=False)
+    parser.set_defaults(run=_benchmark)
+    parser.add_argument(
+        "models", nargs="+", metavar="DIR", help="a TensorFlow.js model, or anything that convert takes"
+    )
+    how = parser.add_argument_group("how it is measured").add_argument
+    for row in BENCHMARK:
+        row.add_to(how, read={"samples": _arrays}.get(row.argument))
+    bounds = parser.add_argument_group(
+        "bounds; the exit status is 1 where an interval of 95 % lies beyond"
+    ).add_argument
+    bounds("--max-median-ms", type=number(float), metavar="MS", help="largest median of any model and backend")
+    bounds("--max-ratio-to", metavar="FILE.json", help="an earlier result, written by --json, that is the measure")
+    bounds("--max-ratio", type=number(float), metavar="X", help="times as long as it that is allowed (default 1)")
+    parser.add_argument("--html", metavar="FILE", help="write table and plot as a page")
     _add_output(parser)
     return parser
 
@@ -442,6 +482,18 @@ def _convert_parser() -> _Parser:
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
     _add_output(parser)
+    check = parser.add_argument_group("verification").add_argument
+    check(
+        "--verify",
+        nargs="?",
+        const="browser",
+        type=one_of(("browser", NODE)),
+        metavar="WHERE",
+        help="compare it with Python on seeded samples or --samples, and write nothing if it differs: in a browser, or "
+        "--verify=node in Node, on wasm and cpu",
+    )
+    for row in (BROWSER, *(row for row in BENCHMARK if row.argument in {"backends", "tolerance"})):
+        row.add_to(check)
     bound = parser.add_argument_group("bound of --quantize auto").add_argument
     bound("--samples", metavar="FILE", type=_arrays, help="inputs: .npz by their names, or one array as .npy")
     for row in BOUND:

@@ -19,6 +19,7 @@ from typing import Any
 from tfjs_magic.errors import OptionError
 from tfjs_magic.options import (
     BACKENDS,
+    BROWSERS,
     DEFAULT_RUNS,
     DEFAULT_SHARD_SIZE_BYTES,
     QUANTIZATION_DTYPES,
@@ -118,7 +119,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bskip_op_check\b", "--skip-op-check"),
     (r"\bsamples=(?=\W|$)", "--samples"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance|labels|metric|batch) (is|are|needs) (?=\S)", r"--\1 \2 "),
+    (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
     (r"\bmax_error=", "--max-error "),
@@ -289,6 +290,8 @@ RESULT = (
     Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
     Flag("metadata", "--metadata", _CARD, "KEY:FILE.json", _metadata),
 )
+_OPENED = f"open one for it, without a window: {', '.join(BROWSERS)}, or the URL of a Selenium Grid"
+BROWSER = Flag("browser", "--browser", _OPENED, "BROWSER", choices=BROWSERS)
 _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
 #: How it is run. Samples are an expression in a notebook.
 BENCHMARK = (
@@ -299,6 +302,7 @@ BENCHMARK = (
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
     Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
+    BROWSER,
     Flag("profile", "--profile", "show where the time goes, kernel by kernel, once all have run"),
     Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

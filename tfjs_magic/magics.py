@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
     from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.headless.benchmark import HeadlessBenchmark
     from tfjs_magic.model import TfjsModel
+
+    AnyBenchmark = Benchmark | HeadlessBenchmark
 
 #: What binds names that do not stand in the body.
 _BINDS_UNSEEN = re.compile(r"^\s*[%!]|\bimport\s*\*|\b(exec|eval|globals|setattr)\b", re.MULTILINE)
@@ -86,6 +89,7 @@ SOURCE is a converted model (%tfjs_convert model -o web), the directory of a Ten
 
 Examples
     %tfjs_benchmark web
+    %tfjs_benchmark web --browser chrome
     %tfjs_benchmark float32 quantized ./old_model --backend wasm,webgl --runs 100 --min-time 5
     bench = %tfjs_benchmark web
 """
@@ -97,7 +101,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._live: dict[str, tuple[object, list[Benchmark]]] = {}
+        self._live: dict[str, tuple[object, list[AnyBenchmark]]] = {}
         self._measured: dict[str, list[BenchmarkResult | None]] = {}
         self._saved: set[tuple[str, _Stamp | None]] = set()
 
@@ -105,7 +109,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     @line_cell_magic  # type: ignore[untyped-decorator]
     def tfjs_convert(  # noqa: D102 - below
         self, line: str, cell: str | None = None
-    ) -> Benchmark | Coroutine[Any, Any, Benchmark | None] | None:
+    ) -> AnyBenchmark | Coroutine[Any, Any, AnyBenchmark | None] | None:
         with _one_line_errors():
             arguments = _CONVERT.parse(line)
             if arguments.help:
@@ -130,7 +134,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
-    def tfjs_benchmark(self, line: str) -> Benchmark | None:  # noqa: D102 - below
+    def tfjs_benchmark(self, line: str) -> AnyBenchmark | None:  # noqa: D102 - below
         with _one_line_errors():
             arguments = _BENCHMARK.parse(line)
             if arguments.help:
@@ -148,11 +152,11 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     tfjs_convert.__doc__ = _CONVERT_HELP
     tfjs_benchmark.__doc__ = _BENCHMARK_HELP
 
-    async def _convert_after(self, body: Body, arguments: Namespace, line: str) -> Benchmark | None:
+    async def _convert_after(self, body: Body, arguments: Namespace, line: str) -> AnyBenchmark | None:
         await body.run_async()
         return self._convert(arguments, line, body)
 
-    def _convert(self, arguments: Namespace, line: str, body: Body | None) -> Benchmark | None:
+    def _convert(self, arguments: Namespace, line: str, body: Body | None) -> AnyBenchmark | None:
         from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy and more; the extension loads without
 
         with _one_line_errors():
@@ -185,7 +189,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     def _use(
         self, label: str, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
-    ) -> Benchmark | None:
+    ) -> AnyBenchmark | None:
         save = _resolved(arguments.save, self.shell.user_ns)
         if save is not None:
             target = model.save(save, overwrite=self._may_overwrite(save, arguments))
@@ -235,10 +239,15 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         """Read them before the conversion: a mistake in ``--samples`` should not cost one."""
         return _given(arguments, BENCHMARK_ARGUMENTS, self.shell.user_ns)
 
-    def _benchmark(self, models: Iterable[tuple[str, object]], options: Mapping[str, Any], line: str) -> Benchmark:
+    def _benchmark(self, models: Iterable[tuple[str, object]], options: Mapping[str, Any], line: str) -> AnyBenchmark:
         from tfjs_magic.benchmarking import benchmark, told_apart  # noqa: PLC0415 - imports anywidget
+        from tfjs_magic.headless.benchmark import HeadlessBenchmark  # noqa: PLC0415 - imports numpy
 
         bench = benchmark(told_apart(models), **options)
+        if isinstance(bench, HeadlessBenchmark):
+            with _Status("Running in {} …") as status:
+                status.step(options["browser"])
+                bench.run()
         key, execution = self._cell(line)
         live = self._live.setdefault(key, (execution, []))[1]
         bench.earlier = dict(enumerate(self._measured.get(key, ()))).get(len(live))
@@ -275,9 +284,10 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
 
 class _Status:
-    """Names the step of a conversion that takes long, and leaves nothing behind."""
+    """Names the step that takes long, of a conversion by default, and leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, sentence: str = "Converting: {} …") -> None:
+        self._sentence = sentence
         self._display_id = ""
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -305,7 +315,7 @@ class _Status:
             self._timer.cancel()
 
     def _show(self, name: str) -> None:
-        text = f"Converting: {name} …"
+        text = self._sentence.format(name)
         with self._lock:
             if self._over:
                 return
@@ -350,7 +360,12 @@ def _check_options(arguments: Namespace) -> None:
         if _is_later(getattr(arguments, flag.argument, None)):
             conversion[flag.argument] = len
     ConvertOptions(**with_bound(conversion, getattr(arguments, "samples", None)))
-    BenchmarkOptions(**known(BENCHMARK_ARGUMENTS))
+    measuring = BenchmarkOptions(**known(BENCHMARK_ARGUMENTS))
+    if measuring.browser is not None:
+        from tfjs_magic.headless.driver import check_target  # noqa: PLC0415 - few want it
+        from tfjs_magic.headless.target import read_target  # noqa: PLC0415
+
+        check_target(read_target(measuring.browser))
 
 
 def _is_later(value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,13 @@ QUANTIZATION_DTYPES: tuple[QuantizationDtype, ...] = get_args(QuantizationDtype)
 TARGETS: tuple[Target, ...] = get_args(Target)
 #: Fastest first: the order in which the browser tries them when none is named.
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+
+#: What ``browser=`` may name, beside the URL of a Selenium Grid.
+BROWSERS = ("chrome", "firefox", "edge", "safari")
+#: Stands for a browser where a model is verified, not measured.
+NODE = "node"
+#: What runs there.
+NODE_BACKENDS: tuple[Backend, ...] = ("wasm", "cpu")
 
 #: TF.js's own default (tfjs-core ``io_utils.ts``): a shard that browsers cache.
 DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
@@ -191,6 +199,7 @@ class BenchmarkOptions:
     seed: int = 0
     batch: Sequence[int] = ()
     profile: bool = False
+    browser: str | None = None
 
     def __post_init__(self) -> None:
         _set(self, backends=_names(self.backends), batch=tuple(self.batch))
@@ -208,6 +217,25 @@ class BenchmarkOptions:
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
+        _check_browser(self.browser, profile=self.profile)
+
+
+def _check_browser(browser: str | None, *, profile: bool) -> None:
+    if browser == NODE and profile:
+        raise OptionError("profile needs a browser; Node only verifies.")
+    if browser is not None and browser not in (*BROWSERS, NODE) and not _is_url(browser):
+        raise OptionError(
+            f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
+            "http://localhost:4444?browserName=firefox."
+        )
+
+
+def _is_url(browser: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(browser)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def _names(given: Sequence[str] | None) -> Any:

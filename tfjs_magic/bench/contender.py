@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts, LayerTensor, Reference
-from tfjs_magic.bench.feeds import Feed, TimedFeed
+from tfjs_magic.bench.feeds import Feed, TimedFeed, timed_feeds
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.state import Parity
 from tfjs_magic.bench.trial import Redraw, Trial, find_trial
 from tfjs_magic.bench.verify import compare, may_be_one_dnn, without_one_dnn
 from tfjs_magic.errors import reason_of
-from tfjs_magic.options import Backend
+from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: Models with more bytes of weights are not compiled only to look at oneDNN.
 MOST_BYTES_FOR_XLA = 2**26
@@ -160,3 +160,25 @@ def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
     with contextlib.suppress(Exception):  # what XLA cannot compile is no news to the reader
         return [{name: np.asarray(value) for name, value in reference.by_xla(feed).items()} for feed in feeds]
     return None
+
+
+def contenders_of(models: Mapping[str, Artifacts], options: BenchmarkOptions) -> list[Contender]:
+    """Return the contenders of a benchmark: models by label, with the samples that the options name or seed.
+
+    Raises:
+        ValueError: The samples do not fit a model, or none can be drawn for it.
+    """
+    contenders = []
+    for label, model in models.items():
+        feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
+        redraw = _redraw(model, options) if options.samples is None else None
+        contenders.append(Contender(label, model, feeds, timed, redraw))
+    return contenders
+
+
+def _redraw(model: Artifacts, options: BenchmarkOptions) -> Redraw:
+    def drawn(attempt: int, amplitude: float) -> list[Feed]:
+        seed = options.seed + attempt
+        return timed_feeds(model.inputs, None, seed=seed, batches=options.batch, amplitude=amplitude)[0]
+
+    return drawn

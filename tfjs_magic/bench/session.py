@@ -25,7 +25,18 @@ from tfjs_magic.bench.node_layers import with_layers
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
 from tfjs_magic.bench.protocol import MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
-from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, ModelCard, Parity, Series, Snapshot, TaskKind, TaskName
+from tfjs_magic.bench.state import (
+    CONCLUDED,
+    ENDED,
+    Job,
+    ModelCard,
+    Parity,
+    Series,
+    Snapshot,
+    TaskKind,
+    TaskName,
+    WireError,
+)
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
 from tfjs_magic.bench.trial import Trial
@@ -153,6 +164,19 @@ class Session:
             self._notice_silence()
             if self._unpublished:
                 self._set_state(self._snapshot)
+
+    def lose_page(self, why: str) -> None:
+        """Note that the page is gone and will not come back; what it had measured stays.
+
+        Args:
+            why: A sentence.
+        """
+        error: WireError = {"name": "Error", "message": why, "stack": ""}
+        with self._lock:
+            snapshot = self._desk.lose(self._snapshot, why)
+            if snapshot["status"] not in CONCLUDED:
+                snapshot = states.lose(snapshot, error)
+            self._set_state(snapshot, at_once=True)
 
     def close(self) -> None:
         """Let go of models, feeds and outputs; the state and its numbers stay."""

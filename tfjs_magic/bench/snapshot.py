@@ -62,6 +62,16 @@ def interrupt(snapshot: Snapshot) -> Snapshot:
     return {**snapshot, "status": "interrupted"}
 
 
+def lose(snapshot: Snapshot, error: WireError) -> Snapshot:
+    """Return the state after the page that ran it was lost for good: jobs that had not ended say why."""
+    jobs: list[JobState] = [
+        state if state["status"] in {"done", "failed"} else {**state, "status": "failed", "error": error}
+        for state in snapshot["jobs"]
+    ]
+    lost: Snapshot = {**snapshot, "status": "failed", "jobs": jobs}
+    return {**lost, "warnings": noise_lines(lost)}
+
+
 def resume(snapshot: Snapshot) -> Snapshot:
     """Return the state after a page that was thought gone reported again."""
     return {**snapshot, "status": "running"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import re
 import xml.etree.ElementTree as ET
 
+from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.state import ENDED, Snapshot
@@ -54,6 +56,15 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
     error = snapshot["error"]
     problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
     return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{result.kept.to_html()}</div>"
+
+
+def difference_bundle(now: BenchmarkResult | None, earlier: BenchmarkResult | None) -> dict[str, str]:
+    """Return what stands below a result about the one before; empty where one of them is missing."""
+    if now is None or earlier is None:
+        return {"text/html": "", "text/plain": ""}
+    found = compare(dataclasses.replace(now, warnings=()), earlier)  # its own stand above
+    text = f"<details open><summary>Against the run before</summary>{found._repr_html_()}</details>"
+    return {"text/html": text, "text/plain": repr(found)}
 
 
 def unfinished(snapshot: Snapshot) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import uuid
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,17 +15,14 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
-from tfjs_magic.bench.contender import Contender
-from tfjs_magic.bench.difference import compare
-from tfjs_magic.bench.feeds import Feed, timed_feeds
+from tfjs_magic.bench.contender import Contender, contenders_of
 from tfjs_magic.bench.pending import Pending
 from tfjs_magic.bench.protocol import FromKernel
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Session
 from tfjs_magic.bench.snapshot import all_failed, is_busy
 from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, Snapshot, TaskKind
-from tfjs_magic.bench.static_output import static_html, unfinished
-from tfjs_magic.bench.trial import Redraw
+from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
 from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
 from tfjs_magic.errors import RunError
 from tfjs_magic.options import BenchmarkOptions
@@ -83,12 +79,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             ValueError: The samples do not fit a model, or none can be drawn for it.
         """
-        contenders = []
-        for label, model in models.items():
-            feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
-            redraw = _redraw(model, options) if options.samples is None else None
-            contenders.append(Contender(label, model, feeds, timed, redraw))
-        return cls(contenders, options)
+        return cls(contenders_of(models, options), options)
 
     @property
     def status(self) -> str:
@@ -180,7 +171,8 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             self._ipython_display_()
         nobody = (
             f"no browser opened the widget within {NOT_TAKEN_TIMEOUT_S:.0f} s. It runs in the page that shows "
-            "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill."
+            "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill: there, "
+            "browser='chrome' (--browser chrome) opens one."
         )
         await wait_until(
             lambda: self._ended,
@@ -231,11 +223,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         return {"text/html": static_html(self.widget_id, snapshot, self._session.picture), "text/plain": text}
 
     def _difference_bundle(self) -> dict[str, str]:
-        if self.earlier is None or (now := self.measured) is None:
-            return {"text/html": "", "text/plain": ""}
-        found = compare(dataclasses.replace(now, warnings=()), self.earlier)  # its own stand above
-        text = f"<details open><summary>Against the run before</summary>{found._repr_html_()}</details>"
-        return {"text/html": text, "text/plain": repr(found)}
+        return difference_bundle(self.measured, self.earlier)
 
     def _tick_on_kernel_loop(self) -> None:
         """Tick once a second on the kernel's loop, whose lateness tells that a cell kept messages waiting."""
@@ -252,19 +240,14 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
 
 
-def _redraw(model: Artifacts, options: BenchmarkOptions) -> Redraw:
-    def drawn(attempt: int, amplitude: float) -> list[Feed]:
-        seed = options.seed + attempt
-        return timed_feeds(model.inputs, None, seed=seed, batches=options.batch, amplitude=amplitude)[0]
-
-    return drawn
-
-
 def _what_to_do(status: str, *, closed: bool) -> str:
     if closed:
         return "it was closed before it ended; run its cell again."
     if status == "pending":
-        return "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished."
+        return (
+            "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished; "
+            "without a notebook's page, browser='chrome' (--browser chrome) opens one."
+        )
     if status == "running":
         return "`await` it (ipykernel 7), or read result in a later cell once the widget has finished."
     return "the page that ran it was closed or reloaded; press Run again in the widget."
