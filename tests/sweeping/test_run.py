@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfjs_magic import OptionError, SaveError, sweep
+from tfjs_magic import OptionError, RunError, SaveError, TfjsModel, convert, sweep
 from tfjs_magic.sweeping import task
 
 
@@ -41,7 +42,9 @@ def test_each_source_with_each_set_is_a_row(models: dict[str, Any], threads: Exe
         ["flip", "layers"],
         ["flip", "graph"],
     ]
-    assert table["status"].tolist() == ["converted", "converted", "refused", "converted"]
+    assert table["status"].tolist() == ["verified", "verified", "refused", "verified"]
+    assert table["wasm verdict"].tolist()[:2] == table["cpu verdict"].tolist()[:2] == ["passed"] * 2
+    assert table["wasm error"][1] < 1e-5
     assert table["model_format"].tolist()[:2] == ["layers-model", "graph-model"]
     assert table["nbytes"][0] == 4 * (3 * 3 * 2 + 2)
     assert "layers model" in table["note"][2]
@@ -50,11 +53,40 @@ def test_each_source_with_each_set_is_a_row(models: dict[str, Any], threads: Exe
     assert ", about " in lines[0]
 
 
+def test_without_node_nothing_is_compared(
+    models: dict[str, Any], threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> str:
+        raise RunError("there is no Node")
+
+    monkeypatch.setattr(task, "find_node", missing)
+    table = sweep(models, executor=threads, progress=None)
+    assert table["status"].tolist() == ["converted"] * 2
+    assert table["note"][0] == "Not compared: there is no Node."
+
+
+def test_a_model_that_computes_something_else_is_wrong(
+    models: dict[str, Any], threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(source: object, **options: Any) -> TfjsModel:
+        model = convert(source, **options)
+        noise = np.frombuffer(model.groups[0].parts[0], np.float32) + 1
+        groups = (
+            dataclasses.replace(model.groups[0], parts=(memoryview(noise.tobytes()), *model.groups[0].parts[1:])),
+        )
+        return dataclasses.replace(model, groups=groups)
+
+    monkeypatch.setattr(task, "convert", planted)
+    table = sweep({"conv": models["conv"]}, executor=threads, progress=None)
+    assert table["status"].tolist() == ["wrong"]
+    assert table["wasm verdict"].tolist() == ["failed"]
+
+
 def test_a_failing_row_stops_no_other(tmp_path: Path, models: dict[str, Any], threads: Executor) -> None:
     (tmp_path / "broken.keras").write_bytes(b"no archive")
     sources = {"absent": tmp_path / "absent.keras", "broken": tmp_path / "broken.keras", **models}
     table = sweep(sources, executor=threads, progress=None)
-    assert table["status"].tolist() == ["refused", "refused", "converted", "converted"]
+    assert table["status"].tolist() == ["refused", "refused", "verified", "verified"]
     assert "does not exist" in table["note"][0]
 
 
@@ -110,7 +142,7 @@ def test_mistakes_are_found_before_anything_begins(tmp_path: Path) -> None:
 def test_processes_of_their_own(models: dict[str, Any]) -> None:
     local = {"lambda": lambda x: x}
     table = sweep({**models, **local}, workers=2, progress=None)
-    assert table["status"].tolist() == ["converted", "converted", "failed"]
+    assert table["status"].tolist() == ["verified", "verified", "failed"]
     assert "A worker gets the source pickled: save it and give its path" in table["note"][2]
 
 
@@ -122,7 +154,7 @@ def test_dask(models: dict[str, Any]) -> None:
         distributed.Client(cluster) as client,
     ):
         table = sweep(models, {"quantize": [None, "uint8"]}, executor=client.get_executor(), progress=None)
-    assert table["status"].tolist() == ["converted"] * 4
+    assert table["status"].tolist() == ["verified"] * 4
 
 
 @pytest.mark.slow
@@ -131,7 +163,7 @@ def test_ipyparallel(models: dict[str, Any]) -> None:
     with ipyparallel.Cluster(n=2) as cluster:
         executor = cluster.executor()
         table = sweep(models, {"quantize": [None, "uint8"]}, executor=executor, progress=None)
-    assert table["status"].tolist() == ["converted"] * 4
+    assert table["status"].tolist() == ["verified"] * 4
 
 
 def test_weights_of_a_row_come_from_its_own_options(models: dict[str, Any], threads: Executor) -> None:

@@ -29,7 +29,7 @@ def run_sweep(
         raise RunError("sweep needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
     table = sweep(**read_config(arguments.config, read_samples), progress=say)
     write(table.to_json(orient="records", indent=2) if arguments.json else table.to_string(index=False))
-    failed = table[~table["status"].isin(["measured", "converted"])]
+    failed = table[~table["status"].isin(["measured", "verified", "converted"])]
     if len(failed):
         counts = ", ".join(f"{count} {status}" for status, count in failed["status"].value_counts().items())
         raise RunError(f"{counts} of {len(table)} rows.")

@@ -56,8 +56,8 @@ def sweep(
             pickled, as Keras models and paths can be.
         options: Option of ``convert`` → list of values, of which every combination is tried; or a list of sets.
         backends: As ``benchmark`` takes them, and so are the next ones.
-        browser: Where it is measured, one model at a time, while no worker of this machine converts; without one it is
-            converted only.
+        browser: Where it is measured, one model at a time, while no worker of this machine converts; without one
+            each is only compared, in Node, if that is installed.
         runs: Timed runs per backend.
         min_time: Seconds spent in them.
         samples: The same for every source.
@@ -69,10 +69,10 @@ def sweep(
         progress: Called with a line for each row that is done.
 
     Returns:
-        One row per source and set, in their order: source, the options, status ("measured", "converted", "refused",
-        "wrong", "failed"), note (why, in a sentence), browser, format, nodes, nbytes (of the weights), convert_s, and
-        for each backend verdict, error (the largest, relative to the largest value of its output), and in milliseconds
-        median, median_low and median_high (95 %), first and load: "wasm median_ms".
+        One row per source and set, in their order: source, the options, status ("measured", "verified", "converted",
+        "refused", "wrong", "failed"), note (why, in a sentence), browser, model_format, nodes, nbytes (of the weights),
+        convert_s, and for each backend verdict, error (the largest, relative to the largest value of its output), and
+        in milliseconds median, median_low and median_high (95 %), first and load: "wasm median_ms".
 
     Raises:
         ModuleNotFoundError: pandas is not installed (``pip install 'tfjs-magic[dataframe]'``).
@@ -188,10 +188,9 @@ class _Log:
 
 def outcome(row: Mapping[str, Any]) -> str:
     """Return what became of a row, in a line."""
-    if row["status"] not in {"measured", "converted", "wrong"}:
+    if row["status"] not in {"measured", "verified", "converted"}:
         return f"{row['status']}: {row['note']}"
     size = f"{row['nbytes'] / 1e6:.2f} MB"
-    medians = [
-        f"{found['median']:.3g} ms on {name}" for name, found in row.get("backends", {}).items() if found["median"]
-    ]
+    backends = row.get("backends", {}).items()
+    medians = [f"{found['median']:.3g} ms on {name}" for name, found in backends if found.get("median")]
     return ", ".join([row["status"], row["model_format"], size, *medians])
