@@ -24,14 +24,14 @@ def converting(browser: str | None) -> Iterator[None]:
     if browser not in BROWSERS:
         yield
         return
-    with _lock(browser).read_lock():
+    with contextlib.closing(_lock(browser)) as lock, lock.read_lock():
         yield
 
 
 @contextlib.contextmanager
 def measuring(browser: str) -> Iterator[None]:
     """Measure while nobody else does with this browser, or with another one of this machine."""
-    with _lock(browser).write_lock():
+    with contextlib.closing(_lock(browser)) as lock, lock.write_lock():
         yield
 
 
@@ -46,4 +46,5 @@ def _lock(browser: str) -> ReadWriteLock:
 
     where = "here" if browser in BROWSERS else browser
     digest = hashlib.sha256(f"{getpass.getuser()} {where}".encode()).hexdigest()[:16]
-    return ReadWriteLock(Path(tempfile.gettempdir()) / f"tfjs-magic-{digest}.lock")
+    # Not a singleton: threads keep turns among each other, too.
+    return ReadWriteLock(Path(tempfile.gettempdir()) / f"tfjs-magic-{digest}.lock", is_singleton=False)
