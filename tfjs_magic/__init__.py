@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tfjs_magic.options import AutoQuantize
     from tfjs_magic.pipeline import convert
     from tfjs_magic.quantizing import QuantizationReport, quantization_report
+    from tfjs_magic.sweeping.run import sweep
 
 __all__ = [
     "AutoQuantize",
@@ -56,6 +57,7 @@ __all__ = [
     "convert",
     "load",
     "quantization_report",
+    "sweep",
 ]
 
 _HOMES = {
@@ -70,6 +72,7 @@ _HOMES = {
     "convert": "tfjs_magic.pipeline",
     "load": "tfjs_magic.model",
     "quantization_report": "tfjs_magic.quantizing",
+    "sweep": "tfjs_magic.sweeping.run",
 }
 
 

@@ -75,19 +75,24 @@ def benchmark(
     target = None if browser is None else read_target(browser)
     if target is not None:
         check_target(target)
-    converted = {label: _converted(model) for label, model in _labelled(models).items()}
+    converted = {label: _converted(model) for label, model in labelled(models).items()}
     return Benchmark.of(converted, options) if target is None else HeadlessBenchmark.of(converted, options, target)
 
 
-def _labelled(models: object) -> dict[str, object]:
+def labelled(models: object) -> dict[str, object]:
+    """Return label → model of one, of a list, or of a mapping that has labels already.
+
+    Raises:
+        OptionError: There is none.
+    """
     if isinstance(models, Mapping):
-        labelled = {str(label): model for label, model in models.items()}
+        found = {str(label): model for label, model in models.items()}
     else:
         sequence = models if isinstance(models, (list, tuple)) else [models]
-        labelled = told_apart((_label(model), model) for model in sequence)
-    if not labelled:
+        found = told_apart((_label(model), model) for model in sequence)
+    if not found:
         raise OptionError("models is empty; expected at least one model.")
-    return labelled
+    return found
 
 
 def told_apart(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

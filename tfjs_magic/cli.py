@@ -85,6 +85,22 @@ _EXAMPLES = """examples:
   tfjs-magic convert --output_format keras_keras web_model/model.json model.keras
 """
 
+_SWEEP_EXAMPLE = """the exit status is 1 if a row has no model or wrong numbers. Paths start from the file's directory:
+  browser = "chrome"               # without one, nothing is measured
+  backends = ["wasm", "webgl"]
+  runs = 50
+  samples = "x_test.npz"
+  directory = "rows"               # finished rows, from which a sweep that was stopped goes on
+
+  [sources]
+  small = "small.keras"
+  large = "large_saved_model"
+
+  [options]                        # every combination; "none" leaves an option out
+  format = ["layers", "graph"]
+  quantize = ["none", "uint8"]
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -235,6 +251,14 @@ def _benchmark(arguments: argparse.Namespace) -> None:
     run_benchmark(arguments, lambda text: _write(text, sys.stdout))
 
 
+def _sweep(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.sweep import run_sweep  # noqa: PLC0415 - imports numpy
+
+    run_sweep(
+        arguments, lambda text: _write(text, sys.stdout), lambda line: _write(line, sys.stderr), read_samples=_arrays_of
+    )
+
+
 def _show_step(name: str) -> None:
     _write(f"Converting: {name} …", sys.stderr)
 
@@ -371,11 +395,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         return _inspect_parser().parse_args(argv[1:])
     if argv[:1] == ["benchmark"]:
         return _benchmark_parser().parse_intermixed_args(argv[1:])
+    if argv[:1] == ["sweep"]:
+        return _sweep_parser().parse_args(argv[1:])
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
     parser.add_argument("--version", "-v", action="version", version=_VERSION)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("convert", help="convert a model; takes the flags of tensorflowjs_converter")
     commands.add_parser("benchmark", help="measure models in a browser, and hold them to bounds")
+    commands.add_parser("sweep", help="convert and measure many models in many variants")
     commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
     return parser.parse_args(argv)
 
@@ -437,6 +464,20 @@ def _benchmark_parser() -> argparse.ArgumentParser:
     bounds("--max-ratio-to", metavar="FILE.json", help="an earlier result, written by --json, that is the measure")
     bounds("--max-ratio", type=number(float), metavar="X", help="times as long as it that is allowed (default 1)")
     parser.add_argument("--html", metavar="FILE", help="write table and plot as a page")
+    _add_output(parser)
+    return parser
+
+
+def _sweep_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "tfjs-magic sweep",
+        description="Convert every source with every set of options, compare each with Python and measure it.",
+        epilog=_SWEEP_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_sweep)
+    parser.add_argument("config", metavar="CONFIG.toml", help="the arguments of tfjs_magic.sweep; see below")
     _add_output(parser)
     return parser
 
@@ -512,6 +553,14 @@ def _convert_parser() -> _Parser:
 def _patterns(word: str) -> tuple[str, ...]:
     """Read patterns; '*' takes everything, as the official converter does, where a bare flag takes kernels."""
     return ("*",) if word == _BARE else tuple("**" if name == "*" else name for name in names(word))
+
+
+def _arrays_of(path: str) -> Any:
+    """Read a file that no flag names."""
+    try:
+        return _arrays(path)
+    except argparse.ArgumentTypeError as error:
+        raise OptionError(f"samples: {error}.") from None
 
 
 def _arrays(word: str) -> Any:
