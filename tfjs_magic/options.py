@@ -132,13 +132,7 @@ class ConvertOptions:
 
     def __post_init__(self) -> None:
         _set(self, tags=_names(self.tags), outputs=_names(self.outputs), quantize=_quantize_patterns(self.quantize))
-        if self.format == BOTH:
-            raise OptionError(
-                "format is 'both', but convert returns one model; call it with 'layers' and with 'graph', and compare "
-                "them by benchmark({'layers': a, 'graph': b})."
-            )
-        if self.format not in FORMATS:
-            raise OptionError(f"format is '{self.format}'; expected one of {', '.join(FORMATS)}.")
+        _check_format(self.format)
         if self.unroll not in (True, False, "auto"):
             raise OptionError(f"unroll is {self.unroll!r}; expected True, False or 'auto'.")
         if self.target not in TARGETS:
@@ -168,6 +162,16 @@ class ConvertOptions:
         """Tell the caller's progress callback that a step begins."""
         if self.progress is not None:
             self.progress(name)
+
+
+def _check_format(form: str) -> None:
+    if form == BOTH:
+        raise OptionError(
+            "format is 'both', but convert returns one model; call it with 'layers' and with 'graph', and compare them "
+            "by benchmark({'layers': a, 'graph': b})."
+        )
+    if form not in FORMATS:
+        raise OptionError(f"format is '{form}'; expected one of {', '.join(FORMATS)}.")
 
 
 def _quantize_patterns(quantize: Any) -> AutoQuantize | dict[Any, tuple[str, ...]]:

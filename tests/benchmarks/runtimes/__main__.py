@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -53,14 +54,15 @@ NETWORKS = {
 }
 CONTENDERS = {
     "graph": "ours",
-    "wasm": "ours, target=wasm",
-    "layers": "ours, layers",
-    "layers, inference": "ours, layers, inference",
+    "wasm": "ours (target=wasm)",
+    "layers": "ours (layers)",
+    "inference": "ours (layers, inference)",
     "official": "official converter",
     "onnx": "onnxruntime-web",
     "litert": "LiteRT.js",
 }
 WRONG = 1e-4
+MOST_WORDS = 300
 SHORTEST_MS = 8.0
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
@@ -148,9 +150,8 @@ def convert(home: Path, name: str, contender: str, *, reuse: bool) -> str:
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    errors = [line for line in said if "Error" in line or "error:" in line]
-    return f"refused: {(errors or said or ['no word'])[-1].partition('Error: ')[2] or said[-1]}"
+    found = re.findall(r"^[\w.]*(?:Error|Exception): (.*)", done.stderr, re.MULTILINE | re.DOTALL)
+    return f"refused: {' '.join((found or [done.stderr])[-1].split())[:MOST_WORDS]}"
 
 
 # ---------------------------------------------------------------------- in the browser

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import json
 import sys
 import tempfile
@@ -107,11 +106,9 @@ CONVERTERS: dict[str, Callable[[Any, Path], list[str]]] = {
     "layers": ours(format="layers"),
     "onnx": onnx,
     "litert": litert,
+    "wasm": ours(format="graph", target="wasm"),
+    "inference": ours(format="layers", inference=True),
 }
-if "target" in inspect.signature(tfjs_magic.convert).parameters:
-    CONVERTERS["wasm"] = ours(format="graph", target="wasm")
-if "inference" in inspect.signature(tfjs_magic.convert).parameters:
-    CONVERTERS["layers, inference"] = ours(format="layers", inference=True)
 
 
 def main() -> None:
