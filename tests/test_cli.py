@@ -164,6 +164,23 @@ def test_json_report_of_a_dry_run(keras_file: Path, tmp_path: Path, capsys: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+def test_both_formats_are_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["convert", "--output-format", "both", "--json", str(keras_file), str(tmp_path / "web")]
+    assert main(words) == 0
+    reports: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert {name: report["format"] for name, report in reports.items()} == {
+        "layers": "layers-model",
+        "graph": "graph-model",
+    }
+    for name, report in reports.items():
+        assert report["directory"] == str((tmp_path / "web" / name).resolve())
+        assert (tmp_path / "web" / name / "model.json").is_file()
+    assert main(words) == 1
+    assert "holds a model.json" in capsys.readouterr().err
+    assert main(["convert", "--output-format", "both", "--dry-run", str(keras_file)]) == 0
+    assert capsys.readouterr().out.count("load in JavaScript") == 2
+
+
 def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for form, ops in (("layers", {"Dense": 2}), ("graph", None)):
         target = tmp_path / form

@@ -205,6 +205,26 @@ def test_labels_are_the_users_words(shell: Shell, cell: str, labels: list[str]) 
     assert [card["label"] for card in bench.snapshot["models"]] == labels
 
 
+def test_both_formats_run_side_by_side(shell: Shell, tmp_path: Path) -> None:
+    cell = f"%tfjs_convert net --format both --save {tmp_path / 'web'}"
+    bench = shell.succeed(f"net = make()\n{cell} -o web")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["web_layers", "web_graph"]
+    assert [shell.ns[name].format for name in ("web_layers", "web_graph")] == ["layers-model", "graph-model"]
+    assert "web" not in shell.ns
+    assert sorted(path.parent.name for path in tmp_path.rglob("model.json")) == ["graph", "layers"]
+    assert "layers' holds a model.json" in shell.mistake(f"%%tfjs_convert --format both --save {tmp_path / 'web'}\nnet")
+    bench = shell.succeed("%tfjs_convert net --format both")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["net layers", "net graph"]
+
+
+def test_both_formats_of_what_has_only_one_are_refused_with_the_reason(shell: Shell) -> None:
+    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])")
+    message = shell.mistake("%tfjs_convert net --format both -o web")
+    assert "cannot become a layers model" in message
+    assert message.endswith("Convert the model with --format graph.")
+    assert not {"web", "web_layers", "web_graph"} & {*shell.ns}
+
+
 def test_a_path_is_called_by_its_last_part(shell: Shell, tmp_path: Path) -> None:
     shell.succeed(f"net = make()\n%tfjs_convert net --no-benchmark --save {tmp_path / 'web_net'}")
     bench = shell.succeed(f"%tfjs_benchmark {tmp_path / 'web_net'}")

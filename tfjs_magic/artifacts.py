@@ -203,6 +203,7 @@ class ConversionReport:
         passes: What each graph pass did.
         notes: Lossy or unusual things that the user should know, once each.
         weights: What quantization costs each weight; none where nothing is quantized.
+        speed: Of a layers model: how long its layers take as a graph model, as far as measured; "" where nothing is.
         advice: What would make it smaller or faster, with the numbers; at most four sentences.
         seconds: Stage → wall-clock seconds.
     """
@@ -216,6 +217,7 @@ class ConversionReport:
     passes: tuple[PassReport, ...] = ()
     notes: tuple[str, ...] = ()
     weights: tuple[WeightRow, ...] = ()
+    speed: str = ""
     advice: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 

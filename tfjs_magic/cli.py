@@ -39,7 +39,7 @@ from tfjs_magic.flags import (
     sentence,
     with_bound,
 )
-from tfjs_magic.options import FORMATS, NODE, QUANTIZATION_DTYPES
+from tfjs_magic.options import BOTH, FORMATS, NODE, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ _PAIRS: Mapping[str, tuple[str, ...]] = {
     "tfjs_layers_model": ("keras", "keras_keras", "keras_saved_model", "tfjs_layers_model", "tfjs_graph_model"),
 }
 _FORMATS = {"tfjs_layers_model": "layers", "tfjs_graph_model": "graph"}
+#: What ``--output-format both`` writes.
+_BOTH = ("layers", "graph")
 _OUTPUT_FORMATS = (*_FORMATS, "keras", "keras_keras", "keras_saved_model")
 #: What a path holds → the official formats that mean it.
 _KINDS: Mapping[Kind, tuple[str, ...]] = {
@@ -169,36 +171,53 @@ def _convert(arguments: argparse.Namespace) -> None:
     if wanted is None:
         _convert_back(arguments)
         return
-    if wanted == "layers" and kind_of(arguments.input_path) == "SavedModel" and not holds_layers(arguments.input_path):
+    if (
+        wanted in {"layers", BOTH}
+        and kind_of(arguments.input_path) == "SavedModel"
+        and not holds_layers(arguments.input_path)
+    ):
         raise TfjsMagicError(
             f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
             "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."
         )
     for note in _without_effect(arguments):
         _say(f"note: {note}")
+    output = arguments.output_path
+    wanted_at = {name: str(Path(output or "") / name) for name in _BOTH} if wanted == BOTH else {wanted: output}
     if not arguments.dry_run:
         from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
-        check_target(arguments.output_path, overwrite=arguments.overwrite)
+        for directory in wanted_at.values():
+            check_target(directory, overwrite=arguments.overwrite)
     options = _options(arguments)
     from tfjs_magic.commands.verify import verify, verify_options  # noqa: PLC0415 - imports numpy
-    from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
 
     verification = verify_options(arguments)
-    model = convert(
-        arguments.input_path,
-        format=wanted,
-        progress=_show_step if sys.stderr is not None and sys.stderr.isatty() else None,
-        **options,
-    )
+    models = {name: _converted(arguments, name, options) for name in wanted_at}
+    for name, model in models.items() if verification is not None else ():
+        for note in verify(model, verification):
+            _say(f"note: {f'{name}: ' if wanted == BOTH else ''}{note}")
+    targets = {
+        name: None if arguments.dry_run else model.save(wanted_at[name], overwrite=arguments.overwrite)
+        for name, model in models.items()
+    }
+    if arguments.json and wanted == BOTH:
+        _write(json.dumps({name: _report(one, targets[name]) for name, one in models.items()}, indent=2), sys.stdout)
+        return
+    for name, model in models.items():
+        _print_report(model, targets[name], as_json=arguments.json)
+
+
+def _converted(arguments: argparse.Namespace, wanted: Any, options: Mapping[str, Any]) -> TfjsModel:
+    from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
+
+    progress = _show_step if sys.stderr is not None and sys.stderr.isatty() else None
+    model = convert(arguments.input_path, format=wanted, progress=progress, **options)
     if arguments.split_weights_by_layer and model.format == "layers-model":
         from tfjs_magic.weights.pack import split_by_layer  # noqa: PLC0415 - imports numpy
 
         model = dataclasses.replace(model, groups=split_by_layer(model.groups))
-    for note in () if verification is None else verify(model, verification):
-        _say(f"note: {note}")
-    target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
-    _print_report(model, target, as_json=arguments.json)
+    return model
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -336,7 +355,7 @@ def _check_flags(arguments: argparse.Namespace) -> None:
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
     """Return ``convert``'s format."""
-    if arguments.output_format in FORMATS:
+    if arguments.output_format in {*FORMATS, BOTH}:
         return arguments.output_format
     if arguments.output_format is None:
         if arguments.input_format is None:
@@ -509,9 +528,9 @@ def _convert_parser() -> _Parser:
     result = parser.add_argument_group("result").add_argument
     formats = (
         f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph; of a "
-        "TensorFlow.js layers model also keras, keras_keras, keras_saved_model"
+        "TensorFlow.js layers model also keras, keras_keras, keras_saved_model; both: OUTPUT/layers and OUTPUT/graph"
     )
-    result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS)), metavar="FORMAT", help=formats)
+    result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS, BOTH)), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights; with '*': all"
         result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_patterns, help=some)

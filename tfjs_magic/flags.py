@@ -117,6 +117,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bunroll=False\b", "--unroll none"),
     (r"\btarget='(\w+)'", r"--target \1"),
     (r"\bskip_op_check\b", "--skip-op-check"),
+    (r"\binference=True\b", "--inference"),
     (r"\bsamples=(?=\W|$)", "--samples"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
     (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs) (?=\S)", r"--\1 \2 "),
@@ -287,6 +288,7 @@ RESULT = (
     Flag("skip_op_check", "--skip-op-check", "keep ops that TensorFlow.js lacks"),
     Flag("unroll", "--unroll", _LOOPS, "WHICH", lambda w: _UNROLL[one_of([*_UNROLL])(w)], choices=tuple(_UNROLL)),
     Flag("target", "--target", _TARGET, "BACKEND", one_of(TARGETS), choices=TARGETS),
+    Flag("inference", "--inference", "fold batch norms in a layers model, too: faster, but fine-tuning then differs"),
     Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
     Flag("metadata", "--metadata", _CARD, "KEY:FILE.json", _metadata),
 )

@@ -34,7 +34,7 @@ from tfjs_magic.notebook.line import (
 )
 from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in, unknown_root
 from tfjs_magic.notebook.native_stderr import native_stderr_silenced
-from tfjs_magic.options import BenchmarkOptions, ConvertOptions
+from tfjs_magic.options import BOTH, BenchmarkOptions, ConvertOptions, Format
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -167,16 +167,21 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             options = with_bound(options, benchmarking.get("samples"))
             self._check_target(arguments)
             with _Status() as status, native_stderr_silenced():
-                model = convert(found, progress=status.step, **options)
-            if note:
-                report = dataclasses.replace(model.report, notes=(note, *model.report.notes))
-                model = dataclasses.replace(model, report=report)
-            if arguments.bind and not arguments.dry_run:
-                self.shell.user_ns[arguments.bind] = model
-            self._check_samples(model, arguments, benchmarking)
-            display(model)
-            label = arguments.bind or name or model.report.name
-            return None if arguments.dry_run else self._use(label, model, arguments, line, benchmarking)
+                models = {
+                    form: convert(found, progress=status.step, **options | given)
+                    for form, given in _forms(arguments).items()
+                }
+            labelled = {}
+            for form, made in models.items():
+                notes = (note, *made.report.notes) if note else made.report.notes
+                model = dataclasses.replace(made, report=dataclasses.replace(made.report, notes=notes))
+                bind = f"{arguments.bind}_{form}" if arguments.bind and form else arguments.bind
+                if bind and not arguments.dry_run:
+                    self.shell.user_ns[bind] = model
+                self._check_samples(model, arguments, benchmarking)
+                display(model)
+                labelled[form] = (bind or f"{name or model.report.name} {form}".strip(), model)
+            return None if arguments.dry_run else self._use(labelled, arguments, line, benchmarking)
 
     def _source(self, word: str | None, body: Body | None) -> tuple[object, str, str]:
         """Return what is to be converted, its name (may be ""), and a sentence about where it was found."""
@@ -188,22 +193,29 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         return find_source(word, self.shell.user_ns), label_of(word), ""
 
     def _use(
-        self, label: str, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
+        self,
+        labelled: Mapping[str, tuple[str, TfjsModel]],
+        arguments: Namespace,
+        line: str,
+        benchmarking: Mapping[str, Any],
     ) -> AnyBenchmark | None:
         save = _resolved(arguments.save, self.shell.user_ns)
-        if save is not None:
-            target = model.save(save, overwrite=self._may_overwrite(save, arguments))
+        for form, (_, model) in labelled.items() if save is not None else ():
+            directory = str(Path(save) / form) if form else save
+            target = model.save(directory, overwrite=self._may_overwrite(directory, arguments))
             self._saved.add((self._cell_id(), _stamp(target)))
         if arguments.no_benchmark:
             return None
-        return self._benchmark([(label, model)], benchmarking, line)
+        return self._benchmark(labelled.values(), benchmarking, line)
 
     def _check_target(self, arguments: Namespace) -> None:
         """Refuse a ``--save`` that cannot be written before the body trains for an hour."""
         if isinstance(arguments.save, str) and not arguments.dry_run:
             from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
-            check_target(arguments.save, overwrite=self._may_overwrite(arguments.save, arguments))
+            for form in _forms(arguments):
+                target = str(Path(arguments.save) / form) if form else arguments.save
+                check_target(target, overwrite=self._may_overwrite(target, arguments))
 
     def _check_names(self, arguments: Namespace, cell: str) -> None:
         """Refuse what reads a name that neither is there nor stands anywhere in the body, before that runs."""
@@ -346,6 +358,12 @@ def _show(text: str) -> None:
     display({"text/plain": text}, raw=True)
 
 
+def _forms(arguments: Namespace) -> dict[str, dict[str, Any]]:
+    """Return what tells the models apart → what ``convert`` is asked for it; one model without a word unless both."""
+    both: tuple[Format, ...] = ("layers", "graph")
+    return {form: {"format": form} for form in both} if getattr(arguments, "format", None) == BOTH else {"": {}}
+
+
 def _check_options(arguments: Namespace) -> None:
     """Refuse values that are known already, before the body trains for an hour."""
 
@@ -355,7 +373,7 @@ def _check_options(arguments: Namespace) -> None:
             name: _resolved(value, {}) for name, value in given.items() if value is not None and not _is_later(value)
         }
 
-    conversion = known(CONVERT_ARGUMENTS)
+    conversion = known(CONVERT_ARGUMENTS) | next(iter(_forms(arguments).values()))
     for flag in BOUND:  # an expression may turn out as anything that fits
         if _is_later(getattr(arguments, flag.argument, None)):
             conversion[flag.argument] = len

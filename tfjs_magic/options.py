@@ -17,6 +17,8 @@ Backend = Literal["webgpu", "webgl", "wasm", "cpu"]
 Target = Literal["auto", "wasm", "webgl", "webgpu"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: What the magic and the command line take beside them: two models.
+BOTH = "both"
 QUANTIZATION_DTYPES: tuple[QuantizationDtype, ...] = get_args(QuantizationDtype)
 TARGETS: tuple[Target, ...] = get_args(Target)
 #: Fastest first: the order in which the browser tries them when none is named.
@@ -132,13 +134,13 @@ class ConvertOptions:
     metadata: Mapping[str, Any] | None = None
     unroll: bool | Literal["auto"] = "auto"
     target: Target = "auto"
+    inference: bool = False
     trust: bool = False
     progress: Progress | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _set(self, tags=_names(self.tags), outputs=_names(self.outputs), quantize=_quantize_patterns(self.quantize))
-        if self.format not in FORMATS:
-            raise OptionError(f"format is '{self.format}'; expected one of {', '.join(FORMATS)}.")
+        _check_format(self.format)
         if self.unroll not in (True, False, "auto"):
             raise OptionError(f"unroll is {self.unroll!r}; expected True, False or 'auto'.")
         if self.target not in TARGETS:
@@ -168,6 +170,16 @@ class ConvertOptions:
         """Tell the caller's progress callback that a step begins."""
         if self.progress is not None:
             self.progress(name)
+
+
+def _check_format(form: str) -> None:
+    if form == BOTH:
+        raise OptionError(
+            "format is 'both', but convert returns one model; call it with 'layers' and with 'graph', and compare them "
+            "by benchmark({'layers': a, 'graph': b})."
+        )
+    if form not in FORMATS:
+        raise OptionError(f"format is '{form}'; expected one of {', '.join(FORMATS)}.")
 
 
 def _quantize_patterns(quantize: Any) -> AutoQuantize | dict[Any, tuple[str, ...]]:

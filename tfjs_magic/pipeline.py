@@ -53,6 +53,7 @@ def convert(
     metadata: Mapping[str, Any] | None = None,
     unroll: bool | Literal["auto"] = "auto",
     target: Target = "auto",
+    inference: bool = False,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> TfjsModel:
@@ -62,8 +63,9 @@ def convert(
         source: A Keras 3 model, a ``tf.function``, a concrete function, a ``tf.Module`` or a loaded SavedModel in
             memory; a ``.keras`` or ``.h5`` file; a SavedModel directory; a TF.js model in memory, its ``model.json``
             or the directory with it, whose weights are packed again and whose graph is optimised again.
-        format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (usually faster);
-            "auto" takes layers where every layer of a Keras model is exact there, else graph.
+        format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (faster for
+            most layers, not for LSTM: ``report.speed``); "auto" takes layers where every layer of a Keras model is
+            exact there, else graph. To compare both: ``benchmark({"layers": a, "graph": b})``.
         signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
         tags: Tags of the SavedModel's meta graph.
         inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
@@ -80,6 +82,8 @@ def convert(
         unroll: "auto": loops of known length unless they are long, for ``predict``; True: every loop, or refuse; False.
         target: What a graph model is made fast for: "auto", good on every backend; "wasm", "webgl" or "webgpu", while
             the others may take longer.
+        inference: Fold batch norms into the layers before them in a layers model, too, which then runs faster; it can
+            be trained further, but not as the Keras model can. A graph model has them folded in any case.
         trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
         progress: Called with the name of each step that begins.
 
@@ -103,6 +107,7 @@ def convert(
         metadata=metadata,
         unroll=unroll,
         target=target,
+        inference=inference,
         trust=trust,
         progress=progress,
     )
@@ -188,7 +193,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
     from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - graph models need none of it
 
     with clock.stage("layers"):
-        found = layers_topology(source.model)
+        found = layers_topology(source.model, inference=options.inference)
     if isinstance(found, Refused):
         return found.refusals
     with clock.stage("pack"):
@@ -213,6 +218,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             backends={**missing_per_backend(), **found.backends},  # in one order for both formats
             notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows), *_no_target_note(options)),
             weights=rows,
+            speed=found.speed,
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
         ),

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from IPython.core.error import UsageError
 
 from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, Flag, hyphenated, one_of, python_name, sentence
-from tfjs_magic.options import FORMATS
+from tfjs_magic.options import BOTH, FORMATS
 
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -263,7 +263,15 @@ class MagicLine:
         return found
 
 
-_FORMAT = Flag("format", "--format", "auto (default), layers or graph", "FORMAT", one_of(FORMATS), choices=FORMATS)
+_WHICH = (*FORMATS, BOTH)
+_FORMAT = Flag(
+    "format",
+    "--format",
+    "auto (default), layers, graph, or both: converted both ways and run side by side (DIR/layers, NAME_layers, …)",
+    "FORMAT",
+    one_of(_WHICH),
+    choices=_WHICH,
+)
 
 
 _CONVERSION = (_FORMAT, *SOURCE, QUANTIZE, *RESULT, *BOUND)

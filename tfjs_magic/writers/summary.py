@@ -70,7 +70,7 @@ def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
     yield (
         "training",
         (
-            "trainable in TF.js. A graph model (format='graph') is usually faster."
+            f"trainable in TF.js. {report.speed}".strip()
             if report.trainable
             else "inference only; a layers model would be trainable."
         ),
