@@ -194,8 +194,8 @@ def _convert(arguments: argparse.Namespace) -> None:
 
     verification = verify_options(arguments)
     models = {name: _converted(arguments, name, options) for name in wanted_at}
-    for name, model in models.items() if verification is not None else ():
-        for note in verify(model, verification):
+    for name, model in models.items():
+        for note in () if verification is None else verify(model, verification):
             _say(f"note: {f'{name}: ' if wanted == BOTH else ''}{note}")
     targets = {
         name: None if arguments.dry_run else model.save(wanted_at[name], overwrite=arguments.overwrite)
