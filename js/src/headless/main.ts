@@ -31,7 +31,8 @@ Object.assign(globalThis, {
   tfjsMagic: {
     put: (base64: string, last: boolean) => model.put(base64, last),
     /** The file that was chosen holds a buffer. */
-    takeFile: async ({ files }: HTMLInputElement) => model.take(new Uint8Array((await files?.[0]?.arrayBuffer()) ?? new ArrayBuffer(0))),
+    takeFile: async ({ files }: HTMLInputElement) =>
+      model.take(new Uint8Array((await files?.[0]?.arrayBuffer()) ?? new ArrayBuffer(0))),
     exchange: (brought: string, waitMs: number) => model.exchange(brought, waitMs),
     /** To be called once the first exchange has brought the traits. */
     show: () => {
