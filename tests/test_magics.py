@@ -270,7 +270,7 @@ def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
         ("%tfjs_convert model --formt graph", "has no option '--formt'. Did you mean '--format'?"),
         (
             "%tfjs_convert model --format graf",
-            "--format is 'graf'; expected one of auto, layers, graph. Did you mean",
+            "--format is 'graf'; expected one of auto, layers, graph, both. Did you mean",
         ),
         ("%tfjs_convert model --quantize int8", "--quantize is 'int8'; expected one of float16"),
         ("%tfjs_convert model --backend wasm,cuda", "--backend is 'cuda'; expected one of webgpu"),
@@ -444,7 +444,7 @@ OFFERED = {
     "x = 1\nbench = %tfjs_benchmark my_model --mi": ["--min-time"],
     "%tfjs_convert m --skip_op": ["--skip-op-check"],
     "%tfjs_benchmark --q": ["--q"],  # nothing that it has; nor anything else
-    "%tfjs_convert m --format ": ["auto", "layers", "graph"],
+    "%tfjs_convert m --format ": ["auto", "layers", "graph", "both"],
     "%tfjs_convert m --format=g": ["--format=graph"],
     "%tfjs_convert m --quantize=u": ["--quantize=uint8", "--quantize=uint16"],
     "%tfjs_convert m --backend wasm,we": ["wasm,webgpu", "wasm,webgl"],
