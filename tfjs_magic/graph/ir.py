@@ -92,8 +92,6 @@ class Graph:
         inputs: The user's input name → name of its ``Placeholder``.
         outputs: The user's output name → tensor ref; changed by :meth:`set_output` and :meth:`replace_uses` alone.
         tables: Name of a ``HashTableV2`` → what it holds.
-        layers: Label of a layer of the source → ref of the tensor that is its output; kept current by
-            :meth:`replace_uses`, and without those that no node holds any more.
     """
 
     def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, NodeName], outputs: Mapping[str, Ref]) -> None:
@@ -106,7 +104,7 @@ class Graph:
         for name, ref in outputs.items():
             self.set_output(name, ref)
         self.tables: dict[NodeName, Table] = {}
-        self.layers: dict[str, Ref] = {}
+        self._layers: dict[NodeName, dict[str, Ref]] = {}
         for node in nodes:
             self.add(node)
 
@@ -121,6 +119,20 @@ class Graph:
 
     def __getitem__(self, name: NodeName) -> Node:
         return self._nodes[name]
+
+    @property
+    def layers(self) -> dict[str, Ref]:
+        """Label of a layer of the source → ref of the tensor that is its output, a copy.
+
+        Kept current by :meth:`replace_uses`, and without those that no node holds any more.
+        """
+        return {label: ref for held in self._layers.values() for label, ref in held.items()}
+
+    @layers.setter
+    def layers(self, layers: Mapping[str, Ref]) -> None:
+        self._layers = {}
+        for label, ref in layers.items():
+            self._layers.setdefault(node_of(ref), {})[label] = ref
 
     # ------------------------------------------------------------------ questions
 
@@ -204,8 +216,8 @@ class Graph:
 
     def forget_layers(self, *names: NodeName) -> None:
         """Say that these nodes do not compute any more what layers of the source do; their values are others now."""
-        gone = set(names)
-        self.layers = {label: ref for label, ref in self.layers.items() if node_of(ref) not in gone}
+        for name in names:
+            self._layers.pop(name, None)
 
     def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
@@ -226,7 +238,10 @@ class Graph:
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
         for name in [name for name in self._public.get(node_of(old), ()) if self.outputs[name] == old]:
             self.set_output(name, new)
-        self.layers = {label: new if ref == old else ref for label, ref in self.layers.items()}
+        held = self._layers.get(node_of(old), {})
+        for label in [label for label, ref in held.items() if ref == old]:
+            del held[label]
+            self._layers.setdefault(node_of(new), {})[label] = new
 
     def replace_node(self, name: NodeName, node: Node) -> None:
         """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""
