@@ -92,6 +92,8 @@ class Graph:
         inputs: The user's input name → name of its ``Placeholder``.
         outputs: The user's output name → tensor ref; changed by :meth:`set_output` and :meth:`replace_uses` alone.
         tables: Name of a ``HashTableV2`` → what it holds.
+        layers: Label of a layer of the source → ref of the tensor that is its output; kept current by
+            :meth:`replace_uses`, and without those that no node holds any more.
     """
 
     def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, NodeName], outputs: Mapping[str, Ref]) -> None:
@@ -104,7 +106,9 @@ class Graph:
         for name, ref in outputs.items():
             self.set_output(name, ref)
         self.tables: dict[NodeName, Table] = {}
-        self._layers: dict[NodeName, dict[str, Ref]] = {}
+        self._layers: dict[str, Ref] = {}
+        self.layers: Mapping[str, Ref] = types.MappingProxyType(self._layers)
+        self._labels: dict[NodeName, set[str]] = {}
         for node in nodes:
             self.add(node)
 
@@ -119,20 +123,6 @@ class Graph:
 
     def __getitem__(self, name: NodeName) -> Node:
         return self._nodes[name]
-
-    @property
-    def layers(self) -> dict[str, Ref]:
-        """Label of a layer of the source → ref of the tensor that is its output, a copy.
-
-        Kept current by :meth:`replace_uses`, and without those that no node holds any more.
-        """
-        return {label: ref for held in self._layers.values() for label, ref in held.items()}
-
-    @layers.setter
-    def layers(self, layers: Mapping[str, Ref]) -> None:
-        self._layers = {}
-        for label, ref in layers.items():
-            self._layers.setdefault(node_of(ref), {})[label] = ref
 
     # ------------------------------------------------------------------ questions
 
@@ -154,6 +144,13 @@ class Graph:
             self._public[node_of(self._outputs[name])].discard(name)
         self._outputs[name] = ref
         self._public.setdefault(node_of(ref), set()).add(name)
+
+    def set_layer(self, label: str, ref: Ref) -> None:
+        """Say that a tensor is the output of a layer of the source."""
+        if label in self._layers:
+            self._labels[node_of(self._layers[label])].discard(label)
+        self._layers[label] = ref
+        self._labels.setdefault(node_of(ref), set()).add(label)
 
     def only_consumer(self, name: NodeName) -> Node | None:
         """Return the one node that uses ``name`` once, if there is just one use and it is no public output."""
@@ -217,7 +214,8 @@ class Graph:
     def forget_layers(self, *names: NodeName) -> None:
         """Say that these nodes do not compute any more what layers of the source do; their values are others now."""
         for name in names:
-            self._layers.pop(name, None)
+            for label in self._labels.pop(name, ()):
+                del self._layers[label]
 
     def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
@@ -238,10 +236,8 @@ class Graph:
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
         for name in [name for name in self._public.get(node_of(old), ()) if self.outputs[name] == old]:
             self.set_output(name, new)
-        held = self._layers.get(node_of(old), {})
-        for label in [label for label, ref in held.items() if ref == old]:
-            del held[label]
-            self._layers.setdefault(node_of(new), {})[label] = new
+        for label in [label for label in self._labels.get(node_of(old), ()) if self._layers[label] == old]:
+            self.set_layer(label, new)
 
     def replace_node(self, name: NodeName, node: Node) -> None:
         """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""
