@@ -26,7 +26,7 @@ class _Body:
     """One round as a graph.
 
     Attributes:
-        nodes: In order, without arguments and results.
+        nodes: In order, without arguments.
         results: Refs of what the round returns, also of arguments.
         shared: Names of the nodes that are the same in every round.
     """
@@ -96,19 +96,23 @@ def _body(graph_def: Any, loop: Any) -> _Body:
 
 def _without_waiting(one: Any, count: int) -> _Body:
     nodes = {node.name: node for node in _in_order(one)}
+    branches = any(node.op in _BRANCHING for node in nodes.values())
     for node in nodes.values():
         node.attr.pop("_class", None)  # a place beside a node that has another name now
-        if not any(other.op in _BRANCHING for other in nodes.values()):
+        if not branches:
             node.input[:] = _data(node)
-    results = [f"{_RESULT}{i}" for i in range(count)]
-    passed = {ref: nodes[ref].input[0] if nodes[ref].op == "Identity" else ref for ref in results}
-    fixed = {f"{_ARGUMENT}{i}" for i, ref in enumerate(results) if passed[ref] == f"{_ARGUMENT}{i}"}
+    arguments, results = ([f"{end}{i}" for i in range(count)] for end in (_ARGUMENT, _RESULT))
+    same = {
+        result: argument
+        for argument, result in zip(arguments, results, strict=True)
+        if nodes[result].op == "Identity" and nodes[result].input[0] == argument
+    }
     shared: set[str] = set()
     for node in nodes.values():
-        if node.op in _SHARED and all(node_of(ref) in fixed | shared for ref in node.input):
+        if node.op in _SHARED and all(ref in same.values() or node_of(ref) in shared for ref in node.input):
             shared.add(node.name)
-    ends = {name for name in nodes if name.startswith(_ARGUMENT)} | {ref for ref in results if passed[ref] != ref}
-    return _Body([node for name, node in nodes.items() if name not in ends], [*passed.values()], shared)
+    rest = [node for name, node in nodes.items() if name not in arguments]
+    return _Body(rest, [same.get(ref, ref) for ref in results], shared)
 
 
 def _data(node: Any) -> list[str]:
