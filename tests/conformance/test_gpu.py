@@ -285,6 +285,7 @@ def _sizes(x: Any) -> Any:
         "area": tf.image.resize(x, (3, 3), "area"),
         "patches": tf.image.extract_patches(x, (1, 2, 2, 1), (1, 1, 2, 1), (1, 1, 1, 1), "SAME"),
         "diagonal": tf.linalg.diag_part(tf.concat([x, x], 3)[0], k=1),
+        "product": tf.tensordot(x, _weights(2, 3), [[3], [0]]),
         "bias": tf.nn.bias_add(x, [1.0, 2.0]) + tf.nn.bias_add(-x, [2.0, 1.0]),
     }
 

@@ -54,7 +54,7 @@ def note_layers(graph: Graph, layers: Iterable[TracedLayer]) -> None:
     for layer in layers:
         for ref in layer.refs:
             if node_of(ref) in fed and port_of(ref) < graph[node_of(ref)].outputs:
-                graph.layers[layer.label] = ref
+                graph.set_layer(layer.label, ref)
                 break
 
 
