@@ -226,16 +226,18 @@ def test_the_shell(keras_file: Path, tmp_path: Path) -> None:
     assert "allowed is 0.001" in done.stderr
     assert done.stdout.startswith("model ")
     _shell(*measure, "--max-median-ms", "1e6", "--max-ratio-to", earlier, "--max-ratio", "1e3", wanted=0)
+    assert "kernel" in _shell(*measure, "--profile", wanted=0).stdout
 
 
-def test_ctrl_c_in_the_shell(keras_file: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
     while len(programs := _programs(process.pid)) < 4 and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)
+    os.kill(process.pid, how)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told
