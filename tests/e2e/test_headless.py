@@ -170,6 +170,25 @@ def test_a_window_that_is_closed_before_any_number_is_an_error(
         _ = tfjs_magic.benchmark(web, backends="wasm", browser="chrome").result
 
 
+def test_a_page_that_does_not_work_is_an_error(web: tfjs_magic.TfjsModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tfjs_magic.headless import benchmark, web_page
+
+    monkeypatch.setattr(benchmark, "_SILENT_EXCHANGES", 2)
+    broken = "document.body.textContent = 'This browser lacks gzip.'"
+    monkeypatch.setattr(web_page, "_SHOW", broken)
+    with pytest.raises(RunError, match=r"Chrome does not run the page. This browser lacks gzip."):
+        _ = tfjs_magic.benchmark(web, backends="wasm", browser="chrome").result
+
+
+def test_what_is_closed_cannot_be_asked(web: tfjs_magic.TfjsModel) -> None:
+    bench = tfjs_magic.benchmark(web, backends="wasm", runs=6, browser="chrome")
+    result = bench.result
+    bench.close()
+    assert bench.result == result
+    with pytest.raises(RunError, match="the benchmark was closed"):
+        result.profile()
+
+
 def test_an_exception_closes_the_browser(web: tfjs_magic.TfjsModel, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = tfjs_magic.benchmark(web, backends="wasm", runs=6, browser="chrome")
     with monkeypatch.context() as patch:

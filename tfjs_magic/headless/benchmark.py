@@ -25,11 +25,13 @@ from tfjs_magic.bench.state import CONCLUDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
 from tfjs_magic.bench.tasks import TITLES, Ticket
 from tfjs_magic.errors import RunError, TfjsMagicError
-from tfjs_magic.headless.channel import Channel
+from tfjs_magic.headless.channel import WAIT_MS, Channel
 from tfjs_magic.headless.driver import BrowserLostError, opened
 from tfjs_magic.headless.target import Node, Target
 from tfjs_magic.options import BenchmarkOptions
 
+#: A page that works says so every two seconds; after so many times without a word it never will.
+_SILENT_EXCHANGES = 60_000 // WAIT_MS
 #: The plot comes right behind the last number; a result without it is one, too.
 _PICTURE_TIMEOUT_S = 5.0
 
@@ -117,6 +119,8 @@ class HeadlessBenchmark:
         """Ask for more about a job: the browser is opened again for it; ``read`` takes the answer out of the state."""
         if isinstance(self._target, Node):
             raise RunError(f"{TITLES[kind]} needs a browser; Node only verifies.")
+        if not self._contenders:
+            raise RunError("the benchmark was closed; run its cell again.")
         ticket = self._session.want(kind, job)
 
         def run(stop: threading.Event | None) -> None:
@@ -187,13 +191,18 @@ class HeadlessBenchmark:
         try:
             with opened(self._target) as page:
                 channel = Channel(page, traits)
+                silent = 0
                 while not ended():
+                    if silent > _SILENT_EXCHANGES:
+                        raise BrowserLostError(f"{self._target.title} does not run the page. {page.text()}".strip())
                     if stop is not None and stop.is_set():
                         raise RunError("the benchmark was stopped.")
                     # A page that is gone is noticed by WebDriver: silence proves nothing.
                     session.tick(kernel_was_busy=True)
                     answers, self._answers = self._answers, []
-                    for content, buffers in channel.exchange(self._fresh_traits(), answers):
+                    received = channel.exchange(self._fresh_traits(), answers)
+                    silent = 0 if received else silent + 1
+                    for content, buffers in received:
                         session.receive(content, buffers)
         except BrowserLostError as error:
             session.lose_page(str(error))
