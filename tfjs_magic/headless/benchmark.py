@@ -56,6 +56,7 @@ class HeadlessBenchmark:
         self._running = threading.Lock()
         self._answers: list[Answer] = []
         self._unseen: Snapshot | None = None
+        self._told: object = None
         self._session = self._new_session()
         self.earlier: BenchmarkResult | None = None
 
@@ -177,7 +178,10 @@ class HeadlessBenchmark:
         self._answers.append((reply, buffers))
 
     def _keep(self, snapshot: Snapshot) -> None:
-        self._unseen = snapshot
+        """Keep what the page must know: its own numbers, which may be 100,000, it has."""
+        if _turn(snapshot) != self._told:
+            self._told = _turn(snapshot)
+            self._unseen = snapshot
 
     def _drive(self, ended: Callable[[], bool], stop: threading.Event | None) -> BrowserLostError | None:
         """Open the browser and answer its page until nothing more is wanted; return how it was lost, if it was."""
@@ -185,7 +189,7 @@ class HeadlessBenchmark:
             return None
         session = self._session
         self._answers.clear()
-        self._unseen = None
+        self._unseen, self._told = None, _turn(session.snapshot)
         assets = {name: asset.sha256 for name, asset in self._assets.items()}
         traits = {"assets": assets, "snapshot": session.snapshot, "widget_id": ""}
         try:
@@ -260,6 +264,12 @@ class _HeadlessPending(Pending[T]):
         with contextlib.suppress(RunError):
             self._run(None)
         super()._ipython_display_(**options)
+
+
+def _turn(snapshot: Snapshot) -> object:
+    """Return what tells a page that something else is to be done."""
+    task = snapshot["task"]
+    return snapshot["status"], task and (task["kind"], task["job"], task["status"])
 
 
 async def _beside_the_loop(run: Callable[[threading.Event], None]) -> None:
