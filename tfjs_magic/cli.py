@@ -14,6 +14,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 import zipfile
@@ -76,6 +77,7 @@ _BARE = "\n"
 #: Flags that only a SavedModel has, by argument.
 _OF_SAVED_MODELS = {"signature": "--signature_name", "tags": "--saved_model_tags"}
 _SAVED_MODELS = ("tf_saved_model", "keras_saved_model", "tf_hub")
+_SAMPLES = "inputs: .npz by their names, or one array as .npy"
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 _EXAMPLES = """examples:
@@ -121,7 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse has said it: help, version or the mistake
         return int(end.code or 0)
     try:
-        with contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced():
+        with (
+            _terminated_like_interrupted(),
+            contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced(),
+        ):
             arguments.run(arguments)
     except TfjsMagicError as error:
         if arguments.traceback:
@@ -132,6 +137,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("interrupted; nothing was written.")
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM, by which CI ends a job, close what was opened, as Ctrl-C does."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # only the main thread may
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -475,7 +494,9 @@ def _benchmark_parser() -> argparse.ArgumentParser:
     )
     how = parser.add_argument_group("how it is measured").add_argument
     for row in BENCHMARK:
-        row.add_to(how, read={"samples": _arrays}.get(row.argument))
+        if row.argument != "samples":  # an expression, in a notebook
+            row.add_to(how)
+    how("--samples", metavar="FILE", type=_arrays, help=_SAMPLES)
     bounds = parser.add_argument_group(
         "bounds; the exit status is 1 where an interval of 95 % lies beyond"
     ).add_argument
@@ -555,7 +576,7 @@ def _convert_parser() -> _Parser:
     for row in (BROWSER, *(row for row in BENCHMARK if row.argument in {"backends", "tolerance"})):
         row.add_to(check)
     bound = parser.add_argument_group("bound of --quantize auto").add_argument
-    bound("--samples", metavar="FILE", type=_arrays, help="inputs: .npz by their names, or one array as .npy")
+    bound("--samples", metavar="FILE", type=_arrays, help=_SAMPLES)
     for row in BOUND:
         row.add_to(bound, read={"labels": _arrays, "metric": _function}.get(row.argument))
     same = parser.add_argument_group("taken for compatibility, without effect").add_argument

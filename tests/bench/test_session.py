@@ -148,6 +148,27 @@ def test_a_page_that_was_thought_gone_goes_on() -> None:
     assert (page.status, page.session.snapshot["jobs"][0]["run_ms"]) == ("running", [1])
 
 
+def test_a_page_that_is_lost_leaves_what_it_measured_and_may_not_come_back() -> None:
+    page = Page()
+    page.claim()
+    page.report(job_report(1, 2))
+    page.session.lose_page("Chrome was lost.")
+    (job,) = page.session.snapshot["jobs"]
+    assert (page.session.snapshot["status"], job["status"], job["run_ms"]) == ("failed", "failed", [1, 2])
+    assert job["error"] == {"name": "Error", "message": "Chrome was lost.", "stack": ""}
+    assert page.published[-1] is page.session.snapshot
+    assert page.report(job_report(3, first_index=2))["kind"] == "failed"
+
+
+def test_a_page_that_is_lost_after_the_end_changes_no_number() -> None:
+    page = Page()
+    page.claim()
+    page.report(*done(1, 2)["jobs"], status="finished")
+    before = page.session.snapshot
+    page.session.lose_page("Chrome was lost.")
+    assert page.session.snapshot == before
+
+
 class TestChoice:
     """The reader runs something else again than what the cell asked for."""
 

@@ -90,7 +90,7 @@ def test_measures_compares_and_looks_inside(web: tfjs_magic.TfjsModel) -> None:
     assert tfjs_magic.BenchmarkResult.from_json(result.to_json()) == result
     assert result.profile(backend="wasm").result.rows, "it is there already"
     assert "agree" in repr(result.divergence(backend="wasm").result)
-    assert bench.result == result, "nothing ran again"
+    assert bench.result.runs == result.runs, "nothing ran again"
 
 
 def test_can_be_awaited_and_cancelled(web: tfjs_magic.TfjsModel) -> None:
@@ -170,6 +170,25 @@ def test_a_window_that_is_closed_before_any_number_is_an_error(
         _ = tfjs_magic.benchmark(web, backends="wasm", browser="chrome").result
 
 
+def test_a_page_that_does_not_work_is_an_error(web: tfjs_magic.TfjsModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tfjs_magic.headless import benchmark, web_page
+
+    monkeypatch.setattr(benchmark, "_SILENT_EXCHANGES", 2)
+    broken = "document.body.textContent = 'This browser lacks gzip.'"
+    monkeypatch.setattr(web_page, "_SHOW", broken)
+    with pytest.raises(RunError, match=r"Chrome does not run the page. This browser lacks gzip."):
+        _ = tfjs_magic.benchmark(web, backends="wasm", browser="chrome").result
+
+
+def test_what_is_closed_cannot_be_asked(web: tfjs_magic.TfjsModel) -> None:
+    bench = tfjs_magic.benchmark(web, backends="wasm", runs=6, browser="chrome")
+    result = bench.result
+    bench.close()
+    assert bench.result == result
+    with pytest.raises(RunError, match="the benchmark was closed"):
+        result.profile()
+
+
 def test_an_exception_closes_the_browser(web: tfjs_magic.TfjsModel, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = tfjs_magic.benchmark(web, backends="wasm", runs=6, browser="chrome")
     with monkeypatch.context() as patch:
@@ -226,16 +245,18 @@ def test_the_shell(keras_file: Path, tmp_path: Path) -> None:
     assert "allowed is 0.001" in done.stderr
     assert done.stdout.startswith("model ")
     _shell(*measure, "--max-median-ms", "1e6", "--max-ratio-to", earlier, "--max-ratio", "1e3", wanted=0)
+    assert "kernel" in _shell(*measure, "--profile", wanted=0).stdout
 
 
-def test_ctrl_c_in_the_shell(keras_file: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
     while len(programs := _programs(process.pid)) < 4 and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)
+    os.kill(process.pid, how)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told

@@ -9,7 +9,7 @@ from typing import Any
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.commands.gates import Gates
-from tfjs_magic.errors import RunError
+from tfjs_magic.errors import OptionError, RunError, printable
 from tfjs_magic.flags import BENCHMARK
 from tfjs_magic.options import DEFAULT_RUNS, BenchmarkOptions
 
@@ -29,6 +29,10 @@ def run_benchmark(arguments: argparse.Namespace, write: Callable[[str], None]) -
     gates.check_runs(options.get("runs", DEFAULT_RUNS))
     result = benchmark([*arguments.models], **{"browser": "chrome", **options}).result
     write(result.to_json(indent=2) if arguments.json else repr(result))
+    if arguments.profile and not arguments.json:
+        for (model, backend), row in zip(result.parity, result.summary, strict=True):
+            if not row["error"]:
+                write(f"\n{printable(f'{model}, {backend}')}\n{result.profile(backend, model).result!r}")
     if arguments.html is not None:
         result.to_html(arguments.html)
     if failures := gates.failures(result):
@@ -36,6 +40,8 @@ def run_benchmark(arguments: argparse.Namespace, write: Callable[[str], None]) -
 
 
 def _gates(arguments: argparse.Namespace) -> Gates:
+    if arguments.max_ratio is not None and arguments.max_ratio_to is None:
+        raise OptionError("--max-ratio belongs to --max-ratio-to, which is not given.")
     earlier = None if arguments.max_ratio_to is None else BenchmarkResult.from_json(arguments.max_ratio_to)
     ratio = {} if arguments.max_ratio is None else {"max_ratio": arguments.max_ratio}
     return Gates(max_median_ms=arguments.max_median_ms, earlier=earlier, **ratio)

@@ -25,11 +25,13 @@ from tfjs_magic.bench.state import CONCLUDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
 from tfjs_magic.bench.tasks import TITLES, Ticket
 from tfjs_magic.errors import RunError, TfjsMagicError
-from tfjs_magic.headless.channel import Channel
+from tfjs_magic.headless.channel import WAIT_MS, Channel
 from tfjs_magic.headless.driver import BrowserLostError, opened
 from tfjs_magic.headless.target import Node, Target
 from tfjs_magic.options import BenchmarkOptions
 
+#: A page that works says so every two seconds; after so many times without a word it never will.
+_SILENT_EXCHANGES = 60_000 // WAIT_MS
 #: The plot comes right behind the last number; a result without it is one, too.
 _PICTURE_TIMEOUT_S = 5.0
 
@@ -54,6 +56,7 @@ class HeadlessBenchmark:
         self._running = threading.Lock()
         self._answers: list[Answer] = []
         self._unseen: Snapshot | None = None
+        self._told: object = None
         self._session = self._new_session()
         self.earlier: BenchmarkResult | None = None
 
@@ -117,6 +120,8 @@ class HeadlessBenchmark:
         """Ask for more about a job: the browser is opened again for it; ``read`` takes the answer out of the state."""
         if isinstance(self._target, Node):
             raise RunError(f"{TITLES[kind]} needs a browser; Node only verifies.")
+        if not self._contenders:
+            raise RunError("the benchmark was closed; run its cell again.")
         ticket = self._session.want(kind, job)
 
         def run(stop: threading.Event | None) -> None:
@@ -173,7 +178,10 @@ class HeadlessBenchmark:
         self._answers.append((reply, buffers))
 
     def _keep(self, snapshot: Snapshot) -> None:
-        self._unseen = snapshot
+        """Keep what the page must know: its own numbers, which may be 100,000, it has."""
+        if _turn(snapshot) != self._told:
+            self._told = _turn(snapshot)
+            self._unseen = snapshot
 
     def _drive(self, ended: Callable[[], bool], stop: threading.Event | None) -> BrowserLostError | None:
         """Open the browser and answer its page until nothing more is wanted; return how it was lost, if it was."""
@@ -181,19 +189,24 @@ class HeadlessBenchmark:
             return None
         session = self._session
         self._answers.clear()
-        self._unseen = None
+        self._unseen, self._told = None, _turn(session.snapshot)
         assets = {name: asset.sha256 for name, asset in self._assets.items()}
         traits = {"assets": assets, "snapshot": session.snapshot, "widget_id": ""}
         try:
             with opened(self._target) as page:
                 channel = Channel(page, traits)
+                silent = 0
                 while not ended():
+                    if silent > _SILENT_EXCHANGES:
+                        raise BrowserLostError(f"{self._target.title} does not run the page. {page.text()}".strip())
                     if stop is not None and stop.is_set():
                         raise RunError("the benchmark was stopped.")
                     # A page that is gone is noticed by WebDriver: silence proves nothing.
                     session.tick(kernel_was_busy=True)
                     answers, self._answers = self._answers, []
-                    for content, buffers in channel.exchange(self._fresh_traits(), answers):
+                    received = channel.exchange(self._fresh_traits(), answers)
+                    silent = 0 if received else silent + 1
+                    for content, buffers in received:
                         session.receive(content, buffers)
         except BrowserLostError as error:
             session.lose_page(str(error))
@@ -251,6 +264,12 @@ class _HeadlessPending(Pending[T]):
         with contextlib.suppress(RunError):
             self._run(None)
         super()._ipython_display_(**options)
+
+
+def _turn(snapshot: Snapshot) -> object:
+    """Return what tells a page that something else is to be done."""
+    task = snapshot["task"]
+    return snapshot["status"], task and (task["kind"], task["job"], task["status"])
 
 
 async def _beside_the_loop(run: Callable[[threading.Event], None]) -> None:

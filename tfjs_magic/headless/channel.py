@@ -35,6 +35,9 @@ class Page(Protocol):
     def show(self) -> None:
         """Let the page begin."""
 
+    def text(self) -> str:
+        """Return what a reader of the page would see."""
+
 
 class Channel:
     """The way to one page.

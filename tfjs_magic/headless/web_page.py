@@ -35,6 +35,8 @@ _TAKE_FILE = (
     " if (input.files[0]?.size !== length) done(false);"
     " else window.tfjsMagic.takeFile(input).then(() => done(true), () => done(false));"
 )
+_TEXT = "return document.body.innerText"
+_LONGEST_TEXT = 300
 _SHOW = "window.tfjsMagic.show();"
 
 
@@ -102,3 +104,7 @@ class WebPage:
     def show(self) -> None:
         """Show the widget."""
         self._driver.execute_script(_SHOW)
+
+    def text(self) -> str:
+        """Return what a reader of the page would see."""
+        return str(self._driver.execute_script(_TEXT))[:_LONGEST_TEXT]
