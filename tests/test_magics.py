@@ -218,7 +218,7 @@ def test_both_formats_run_side_by_side(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_both_formats_of_what_has_only_one_are_refused_with_the_reason(shell: Shell) -> None:
-    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])")
+    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x, name='twice')])")
     message = shell.mistake("%tfjs_convert net --format both -o web")
     assert "cannot become a layers model" in message
     assert message.endswith("Convert the model with --format graph.")
@@ -270,7 +270,7 @@ def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
         ("%tfjs_convert model --formt graph", "has no option '--formt'. Did you mean '--format'?"),
         (
             "%tfjs_convert model --format graf",
-            "--format is 'graf'; expected one of auto, layers, graph. Did you mean",
+            "--format is 'graf'; expected one of auto, layers, graph, both. Did you mean",
         ),
         ("%tfjs_convert model --quantize int8", "--quantize is 'int8'; expected one of float16"),
         ("%tfjs_convert model --backend wasm,cuda", "--backend is 'cuda'; expected one of webgpu"),
@@ -444,7 +444,7 @@ OFFERED = {
     "x = 1\nbench = %tfjs_benchmark my_model --mi": ["--min-time"],
     "%tfjs_convert m --skip_op": ["--skip-op-check"],
     "%tfjs_benchmark --q": ["--q"],  # nothing that it has; nor anything else
-    "%tfjs_convert m --format ": ["auto", "layers", "graph"],
+    "%tfjs_convert m --format ": ["auto", "layers", "graph", "both"],
     "%tfjs_convert m --format=g": ["--format=graph"],
     "%tfjs_convert m --quantize=u": ["--quantize=uint8", "--quantize=uint16"],
     "%tfjs_convert m --backend wasm,we": ["wasm,webgpu", "wasm,webgl"],
