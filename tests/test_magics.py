@@ -218,7 +218,7 @@ def test_both_formats_run_side_by_side(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_both_formats_of_what_has_only_one_are_refused_with_the_reason(shell: Shell) -> None:
-    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])")
+    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x, name='twice')])")
     message = shell.mistake("%tfjs_convert net --format both -o web")
     assert "cannot become a layers model" in message
     assert message.endswith("Convert the model with --format graph.")
