@@ -22,6 +22,8 @@ export type View = {
   waiting: Waiting;
   elsewhere: boolean;
   gone?: boolean;
+  /** No Python is there to ask. */
+  solo?: boolean;
   forTask?: boolean;
 };
 
@@ -253,6 +255,7 @@ export class Session {
       waiting: this.#waiting,
       elsewhere,
       gone: this.#isGone,
+      solo: this.#client.model.get("solo") === true,
       forTask: this.#forTask,
     };
   }
