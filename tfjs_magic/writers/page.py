@@ -39,7 +39,7 @@ _STYLE = (
     ".lead{margin:0 0 1.25rem;color:#5f5f5f;max-width:42rem}"
     "#tfjs-magic .tfjs-magic{max-width:none;padding:0}#tfjs-magic .tm-models strong{display:none}"
     "@media(prefers-color-scheme:dark){body{background:#1e1e1e;color:#e0e0e0}.lead{color:#a8a8a8}}"
-    "@media(pointer:coarse){#tfjs-magic :is(button,select,summary){min-height:40px}}"
+    "@media(pointer:coarse),(max-width:480px){#tfjs-magic :is(button,select,summary){min-height:40px}}"
 )
 _LEAD = (
     "Runs in this browser and is compared with what Python computed when the page was made. Nothing leaves this page."
