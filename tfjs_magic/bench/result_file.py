@@ -171,7 +171,7 @@ def _check_content(content: Mapping[str, Any], where: str) -> None:
                 _check(inner, _INNER_ROWS[name], f"{name}[{index}].rows[{number}] of {where}")
     if not all(isinstance(line, str) for line in content["warnings"]):
         raise _unreadable(where, "has warnings that are no text")
-    if wrong := [run["latency_ms"] for run in content["runs"] if not 0 <= run["latency_ms"] <= _LONGEST_MS]:
+    if wrong := [run["latency_ms"] for run in content["runs"] if not 0 <= run["latency_ms"] <= LONGEST_MS]:
         raise _unreadable(where, f"has a latency of {wrong[0]:g} ms")
 
 
