@@ -91,7 +91,8 @@ class TfjsModel(Artifacts):
             path: The directory to make, for any server of files; with ``single_file`` the HTML file.
             single_file: One file that a double click opens, with up to 25 MB of weights.
             overwrite: Replace such a page that is there.
-            options: ``backends``, ``runs``, ``samples``, ``tolerance`` and others of :func:`tfjs_magic.benchmark`.
+            options: ``backends``, ``runs``, ``samples``, ``tolerance`` and others of :func:`tfjs_magic.benchmark`;
+                of a model that takes a picture ``class_names`` and ``pixels``, with which readers try theirs.
 
         Returns:
             The absolute path.

@@ -367,8 +367,8 @@ export type ToWorker =
   | { kind: "setBackend"; id: number; backend: BackendName | null }
   /** Build the kept model on the current backend; `feed` will be timed. Answer: loaded. */
   | { kind: "load"; id: number; feed: number }
-  /** One run on one feed. Answer: inferred. */
-  | { kind: "infer"; id: number; feed: number }
+  /** One run on one of the model's feeds, or on another. Answer: inferred. */
+  | { kind: "infer"; id: number; feed: number | Feed }
   /** One run on one feed that gives tensors inside the model. Answer: inside, under the same names. */
   | { kind: "lookInside"; id: number; feed: number; tensors: string[] }
   /** One run, not timed. Answer: memory. */

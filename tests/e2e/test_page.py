@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import http.server
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import tfjs_magic
 from tests import models
-from tests.e2e.conftest import PICTURES
+from tests.e2e.conftest import PICTURES, Open
 from tests.e2e.lab import REPOSITORY
 from tests.e2e.widget import Widget
 from tfjs_magic import BenchmarkResult
@@ -27,53 +22,10 @@ from tfjs_magic.model import TfjsModel
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e\"'&<!--"
 AXE = REPOSITORY / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
-Open = Callable[..., Page]
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture(scope="module")
 def web() -> TfjsModel:
     return tfjs_magic.convert(models.small_cnn())
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
-    """The address of a server of this machine for the files in ``tmp_path``."""
-    handler = functools.partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens pages; whatever one of them says on its console, violations of its policy too, is a failure."""
-    contexts: list[BrowserContext] = []
-    said: list[str] = []
-
-    def give(address: str, *, on: Browser = browser, **options: Any) -> Page:
-        contexts.append(on.new_context(**{"viewport": {"width": 1100, "height": 900}} | options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-        page.goto(address)
-        return page
-
-    yield give
-    for context in contexts:
-        context.close()
-    assert [text for text in said if not _about_a_gpu(text)] == []
-
-
-def _about_a_gpu(text: str) -> bool:
-    """Chromium itself warns of software GPUs."""
-    return bool(re.search(r"GL Driver Message|WebGPU|powerPreference|swiftshader", text, re.IGNORECASE))
 
 
 def _finished(page: Page) -> Widget:

@@ -18,6 +18,7 @@ from tfjs_magic.bench.contender import Contender, NotComparedError, contenders_o
 from tfjs_magic.bench.feeds import Feed
 from tfjs_magic.bench.node_layers import node_layers
 from tfjs_magic.bench.outputs import WIRE_DTYPES
+from tfjs_magic.bench.pictures import picture_input
 from tfjs_magic.options import BenchmarkOptions
 
 VERSION = 1
@@ -80,6 +81,7 @@ def page_data(model: Artifacts, options: BenchmarkOptions) -> tuple[dict[str, An
         "min_time_ms": 1000 * options.min_time,
         "warmup": options.warmup,
         "seed": options.seed,
+        "picture": picture_input(contender, options),
         "shards": [*_shards(model)],
     }
     return data, bytes(samples.content)

@@ -83,6 +83,10 @@ export class Session {
     this.#mirror();
   }
 
+  get client(): KernelClient {
+    return this.#client;
+  }
+
   /** Show this session's state until `signal` aborts; the run ends with its last view. */
   attach(listener: (view: View) => void, signal: AbortSignal): void {
     this.#listeners.add(listener);
