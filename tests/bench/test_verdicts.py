@@ -10,6 +10,7 @@ from tests.bench import verdicts
 def test_the_table_is_what_python_says_today() -> None:
     """If not, and it is meant: python -m tests.bench.verdicts."""
     assert verdicts.FILE.read_text(encoding="utf-8") == verdicts.text()
+    assert verdicts.NOISE_FILE.read_text(encoding="utf-8") == verdicts.noise_text()
 
 
 @pytest.mark.parametrize("status", ["passed", "failed", "inconclusive", "reported"])

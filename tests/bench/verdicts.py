@@ -1,8 +1,9 @@
-"""Cases on which Python's comparison and that of a page without a kernel give the same verdict.
+"""Cases on which Python and a page without a kernel say the same: of outputs, and of noise.
 
 Usage: python -m tests.bench.verdicts
 
-Writes ``js/test/verdicts.json``, one case a line: the numbers of both sides, and the verdict of ``verify.compare``.
+Writes ``js/test/verdicts.json``, one case a line: the numbers of both sides, and the verdict of ``verify.compare``; and
+``js/test/noise.json``: a state, and the lines of ``noise.noise_lines``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from unittest import mock
 
 import numpy as np
 
+from tests.bench.test_result import ENVIRONMENT, snapshot_with
 from tfjs_magic.artifacts import Array
+from tfjs_magic.bench.noise import noise_lines
 from tfjs_magic.bench.verify import compare
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "verdicts.json"
+NOISE_FILE = FILE.with_name("noise.json")
 
 _NAN, _INF = float("nan"), float("inf")
 
@@ -98,8 +102,47 @@ def verdict(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def text() -> str:
     """Return the file's content."""
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in _rows()]
+    return _lines(_rows())
+
+
+def noise_text() -> str:
+    """Return that of the file about noise."""
+    return _lines(_noise_rows())
+
+
+def _lines(rows: Iterator[dict[str, Any]]) -> str:
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
     return f"[\n{f',{chr(10)}'.join(lines)}\n]\n"
+
+
+def _noise_rows() -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    quiet = (10 * np.exp(0.02 * rng.normal(size=40))).round(4)
+    cases: dict[str, tuple[list[float], dict[str, Any], dict[str, Any]]] = {
+        "quiet": (quiet.tolist(), {}, {}),
+        "load": ((10 * np.exp(0.4 * rng.normal(size=40))).round(4).tolist(), {}, {}),
+        "heat": ((quiet * np.linspace(1, 1.5, 40)).round(4).tolist(), {}, {}),
+        "warm-up": ((quiet * np.linspace(1.5, 1, 40)).round(4).tolist(), {}, {}),
+        "clock": ([0.4] * 20, {}, {}),
+        "batches": ([0.4] * 20, {}, {"batch": 20}),
+        "hidden": (quiet.tolist(), {"hidden_ms": 2500.0}, {}),
+        "fastest, with a size": (
+            [0.4] * 20,
+            {},
+            {
+                "actual": None,
+                "job": {"model": 0, "backend": None, "feed": 0},
+                "series": {"label": "batch 4", "examples": 4},
+            },
+        ),
+        "few": ([1.0] * 5 + [9.0] * 5, {}, {}),
+        "none": ([], {}, {}),
+    }
+    for name, (runs, environment, job) in cases.items():
+        snapshot = snapshot_with(runs)
+        snapshot["environment"] = {**ENVIRONMENT, **environment}
+        snapshot["jobs"][0] |= job
+        yield {"name": name, "snapshot": snapshot, "lines": noise_lines(snapshot)}
 
 
 def _rows() -> Iterator[dict[str, Any]]:
@@ -132,3 +175,4 @@ def _rounded(parity: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     FILE.write_text(text(), encoding="utf-8")
+    NOISE_FILE.write_text(noise_text(), encoding="utf-8")

@@ -81,6 +81,7 @@ def page_data(model: Artifacts, options: BenchmarkOptions) -> tuple[dict[str, An
         "min_time_ms": 1000 * options.min_time,
         "warmup": options.warmup,
         "seed": options.seed,
+        "profile": options.profile,
         "picture": picture_input(contender, options),
         "shards": [*_shards(model)],
     }

@@ -15,9 +15,12 @@ export const TRY_STYLES = `
 .tfjs-magic .tm-seen { width: 96px; height: 96px; object-fit: contain; border-radius: 4px; background: var(--tm-soft); }
 .tfjs-magic .tm-top { max-width: 560px; }
 .tfjs-magic .tm-top :is(th, td) { border: 0; padding: 2px 8px 2px 0; vertical-align: middle; }
-.tfjs-magic .tm-top td { white-space: nowrap; } .tfjs-magic .tm-top th { width: 40%; font-weight: 400; }
+.tfjs-magic .tm-top td { white-space: nowrap; } .tfjs-magic .tm-top th { width: 32%; font-weight: 400; }
 .tfjs-magic .tm-top tr:first-child th { font-weight: 600; }
-.tfjs-magic .tm-top-track { width: 40%; }
-.tfjs-magic .tm-top-bar { display: block; height: 10px; min-width: 1px; border-radius: 1px; background: var(--tm-accent); opacity: .75; }
+.tfjs-magic .tm-top-track { width: 50%; }
+.tfjs-magic .tm-top-bar { display: block; height: 10px; border-radius: 1px; background: var(--tm-accent); opacity: .75; }
 @media (hover: none) { .tfjs-magic .tm-hint { display: none; } }
+@container (max-width: 520px) {
+  .tfjs-magic .tm-hint { display: none; } .tfjs-magic .tm-choose { padding-block: 9px; }
+}
 `;

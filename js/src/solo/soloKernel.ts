@@ -10,7 +10,7 @@ import { toWireError } from "../wireError";
 import { jobsOf, type PageData } from "./pageData";
 import { type FileSource, Weights } from "./pageFiles";
 import { actualOf, expectedOf, feedOf, type Outputs } from "./samples";
-import { newSnapshot, withFound, withReport, withTask } from "./soloState";
+import { newSnapshot, withFound, withReport, withTask, withWanted } from "./soloState";
 import { judge } from "./verdict";
 
 type Listener = (message: unknown, buffers: unknown) => void;
@@ -29,6 +29,8 @@ export class SoloKernel implements Model {
   #samples: Promise<Uint8Array<ArrayBuffer>> | null = null;
   /** Feed → the outputs that have arrived. */
   #outputs = new Map<number, Outputs>();
+  /** Jobs that are yet to be profiled. */
+  #wanted: Job[] = [];
   #listeners = new Map<string, Set<Listener>>();
 
   constructor(data: PageData, files: FileSource) {
@@ -110,10 +112,15 @@ export class SoloKernel implements Model {
       case "compare_layers":
         throw new Error(NO_PYTHON);
       case "report":
-        this.#set(withReport(this.#snapshot, message), message.status !== "running");
+        this.#snapshot = withReport(this.#snapshot, message);
+        if (message.status === "finished" && this.#data.profile) {
+          this.#wanted = this.#snapshot.jobs.filter(({ status }) => status === "done").map(({ job }) => job);
+        }
+        if (message.status !== "running") this.#offer();
         return ack;
       case "report_task":
-        this.#set(withTask(this.#snapshot, message, this.#data.layers), message.status !== "running");
+        this.#snapshot = withTask(this.#snapshot, message, this.#data.layers);
+        if (message.status !== "running") this.#offer();
         return ack;
       case "picture":
         return ack;
@@ -133,6 +140,7 @@ export class SoloKernel implements Model {
     const jobs = jobsOf(this.#data, choice?.backends ?? backends);
     this.#snapshot = { ...newSnapshot(this.#data, jobs), status: "running", page };
     this.#outputs.clear();
+    this.#wanted = [];
     return { ...terms, jobs };
   }
 
@@ -166,10 +174,12 @@ export class SoloKernel implements Model {
     return { ...parity, note: `${reference.note} ${parity.note}`.trim() };
   }
 
-  #set(snapshot: Snapshot, ended: boolean): void {
-    this.#snapshot = snapshot;
+  /** Show the page what ended, and what it shall do next. */
+  #offer(): void {
+    const job = this.#wanted.shift();
+    if (job) this.#snapshot = withWanted(this.#snapshot, { kind: "profile", job });
     // The page's run is over once its last report is answered.
-    if (ended) setTimeout(() => this.#emit("change:snapshot"));
+    setTimeout(() => this.#emit("change:snapshot"));
   }
 
   #emit(event: string, message?: unknown, buffers: unknown = []): void {

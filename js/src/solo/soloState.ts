@@ -1,6 +1,6 @@
 /** The state of a benchmark that no kernel keeps. Twin of tfjs_magic/bench/snapshot.py, for the one page that runs it. */
 import { newJobState, sameJob } from "../page/runState";
-import type { Job, JobReport, JobState, Latencies, Snapshot, Task, ToKernel } from "../protocol";
+import type { Job, JobReport, JobState, Latencies, Snapshot, Task, TaskName, ToKernel } from "../protocol";
 import { noiseLines } from "./noise";
 import { jobsOf, type PageData, seriesOf } from "./pageData";
 
@@ -34,6 +34,11 @@ export function withReport(before: Snapshot, { status, environment, error, jobs:
 /** `found` goes into the state of a job. */
 export function withFound(before: Snapshot, job: Job, found: Partial<JobState>): Snapshot {
   return { ...before, jobs: before.jobs.map((state) => (sameJob(state.job, job) ? { ...state, ...found } : state)) };
+}
+
+/** With a task that the page shall take. */
+export function withWanted(before: Snapshot, name: TaskName): Snapshot {
+  return { ...before, task: { ...name, status: "wanted", page: "", done: 0, total: 0, error: null } };
 }
 
 export function withTask(before: Snapshot, report: TaskReport, layers: Readonly<Record<string, string>>): Snapshot {
