@@ -265,8 +265,8 @@ export type ToKernel =
       offset: number;
       total: number;
     }
-  /** All outputs of all feeds are there: compare. Answer: verified. */
-  | { kind: "verify"; id: number; page: string; job: Job }
+  /** All outputs of all feeds are there, as `actual` gave them: compare. Answer: verified. */
+  | { kind: "verify"; id: number; page: string; job: Job; actual: BackendName | null }
   /** The tensors to compare layer by layer, in groups that travel together. Answer: layers. */
   | { kind: "get_layers"; id: number; page: string; job: Job }
   /** All tensors of a group are there, by put_output: compare. Answer: layers_compared. */

@@ -82,7 +82,7 @@ async function verdictOn(values: number[], changes: Partial<PageData> = {}) {
   const tensor = { name: "y", dtype: "float32", shape: [1, 2], values: null };
   const bytes = new Float32Array(values);
   await ask({ kind: "put_output", page: "p", job: WASM, feed: 0, tensor, offset: 0, total: 8 }, [bytes]);
-  const { message } = await ask({ kind: "verify", page: "p", job: WASM });
+  const { message } = await ask({ kind: "verify", page: "p", job: WASM, actual: "wasm" });
   expect(state().jobs[0]?.parity).toEqual(message.parity);
   return message.parity;
 }

@@ -15,6 +15,7 @@ import { judge } from "./verdict";
 
 type Listener = (message: unknown, buffers: unknown) => void;
 type Reply = { message: FromKernel; buffers?: ArrayBufferView[] };
+type Verify = Extract<ToKernel, { kind: "verify" }>;
 type PutOutput = Extract<ToKernel, { kind: "put_output" }>;
 
 /** What `BenchmarkResult.from_json` reads. */
@@ -104,7 +105,7 @@ export class SoloKernel implements Model {
         this.#putOutput(message, buffers);
         return ack;
       case "verify": {
-        const parity = await this.#verify(message.job);
+        const parity = await this.#verify(message);
         this.#snapshot = withFound(this.#snapshot, message.job, { parity });
         return { message: { kind: "verified", id, parity } };
       }
@@ -160,7 +161,7 @@ export class SoloKernel implements Model {
     outputs.set(tensor.name, kept);
   }
 
-  async #verify(job: Job): Promise<Parity> {
+  async #verify({ job, actual: ran }: Verify): Promise<Parity> {
     const { reference, not_compared: why, compared, quantized, tolerance } = this.#data;
     if (!reference) return { status: why?.status ?? "no_reference", note: why?.note ?? "", outputs: [] };
     const samples = await this.#sampleBytes();
@@ -168,7 +169,6 @@ export class SoloKernel implements Model {
     const actual = feeds.map((feed) => actualOf(this.#outputs.get(feed) ?? new Map(), reference.tensors));
     this.#outputs.clear();
     const read = (arrays: typeof reference.expected) => feeds.map((feed) => expectedOf(arrays[feed] ?? [], samples));
-    const { actual: ran = null } = this.#snapshot.jobs.find((state) => state.job.backend === job.backend) ?? {};
     const terms = { backend: job.backend ?? ran, quantized, tolerance, oneDnn: reference.one_dnn };
     const parity = judge(read(reference.expected), reference.by_xla && read(reference.by_xla), actual, terms);
     return { ...parity, note: `${reference.note} ${parity.note}`.trim() };
