@@ -179,6 +179,11 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
+    def end_headers(self) -> None:
+        """Let the browser keep nothing, which is hardest."""
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
