@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench.reports import PROFILE
 from tests.bench.test_result import ENVIRONMENT, snapshot_with
 from tfjs_magic import BenchmarkResult, OptionError, side_by_side
 
@@ -14,6 +15,7 @@ def _result(*runs: float, model: str = "web", user_agent: str = "Chrome/126") ->
     snapshot["environment"] = {**ENVIRONMENT, "user_agent": user_agent}
     snapshot["status"] = "finished"
     snapshot["warnings"] = ["wasm: noisy."]
+    snapshot["jobs"][0]["profile"] = PROFILE
     return BenchmarkResult.from_snapshot(snapshot)
 
 
@@ -26,6 +28,7 @@ def test_devices_name_the_rows() -> None:
     for word in ("phone, wasm: median 31 ms", "laptop, wasm: median 4 ms", "phone: TensorFlow.js", "Firefox 140"):
         assert word in text
     assert "laptop: wasm: noisy." in both.warnings
+    assert [profile.model for profile in both.profiles] == ["phone", "laptop"]
     assert BenchmarkResult.from_json(both.to_json()) == both
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tfjs_magic.bench.findings import NOTHING_FOUND, Findings
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.result_table import environment_line
 from tfjs_magic.bench.state import Parity
@@ -31,11 +33,16 @@ def side_by_side(results: Mapping[str, BenchmarkResult]) -> BenchmarkResult:
     comparisons: list[Mapping[str, Any]] = []
     runs: list[Mapping[str, Any]] = []
     parity: dict[tuple[str, str], Parity | None] = {}
+    kept = NOTHING_FOUND
     for place, result in results.items():
         names = {model: f"{place}, {model}" if several else place for model in models}
         summary += _renamed(result.summary, names)
         comparisons += _renamed(result.comparisons, names)
         runs += _renamed(result.runs, names)
+        kept = Findings(
+            (*kept.profiles, *(dataclasses.replace(one, model=names[one.model]) for one in result.profiles)),
+            (*kept.divergences, *(dataclasses.replace(one, model=names[one.model]) for one in result.divergences)),
+        )
         parity |= {(names[model], backend): found for (model, backend), found in result.parity.items()}
     return BenchmarkResult(
         status="finished" if all(result.status == "finished" for result in results.values()) else "stopped",
@@ -45,6 +52,7 @@ def side_by_side(results: Mapping[str, BenchmarkResult]) -> BenchmarkResult:
         environment=None,
         comparisons=tuple(comparisons),
         warnings=tuple(_notes(results)),
+        kept=kept,
     )
 
 
