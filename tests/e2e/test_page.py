@@ -63,6 +63,10 @@ def test_a_served_directory_gives_the_verdict_and_a_result(
     assert result.environment["worker"]
     assert all(parity and parity["outputs"][0]["tolerance"] == 1e-4 for parity in result.parity.values())
     assert BenchmarkResult.from_json(result.to_json()) == result
+    for kind in ("PNG", "SVG", "CSV"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Save as {kind}").click()
+        assert download.value.suggested_filename == f"small_cnn.{kind.lower()}"
 
 
 def test_many_shards_arrive_though_nothing_may_be_kept(tmp_path: Path, served: str, open_page: Open) -> None:
@@ -111,6 +115,8 @@ def test_a_profile_names_the_layers_of_a_graph(tmp_path: Path, open_page: Open) 
     page.get_by_role("button", name=re.compile("^Profile")).click()
     table = page.get_by_role("table", name="Time per kernel: wasm")
     expect(table).to_be_visible(timeout=60_000)
+    (profile,) = _result(page).profiles
+    assert profile.model == "small_cnn"
     assert {layer.name for layer in model.layers} & {*table.locator("td.tm-left").all_inner_texts()}
 
 
