@@ -129,7 +129,7 @@ def test_a_dropped_picture_is_named_and_a_wrong_file_refused(tmp_path: Path, ope
     assert sum(float(value.removesuffix(" %")) for _, value in shown) == pytest.approx(100, abs=0.3)
     assert main.locator(".tm-try .tm-error").count() == 0
     before = shown
-    main.get_by_label("Range").select_option("0..255")
+    main.get_by_label("Pixels").select_option("0..255")
     expect(main.locator("table.tm-top")).not_to_have_text(before[0][0] + before[0][1])
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

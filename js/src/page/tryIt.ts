@@ -60,8 +60,8 @@ class TryPanel {
     this.#pixels.value = ranges.find((range) => range === pixels) ?? ranges[0];
     this.#status = make("p", { role: "status" });
     this.#found = make("div");
-    const size = `${shape[2]} × ${shape[1]}${shape[3] === 1 ? ", its red channel" : ""}`;
-    const how = `Drawn into ${size}, and its bytes brought into the range. The picture stays on this page.`;
+    const alone = shape[3] === 1 ? ", of its red channel alone" : "";
+    const how = `The model sees it as ${shape[2]} × ${shape[1]} pixels${alone}. It never leaves this page.`;
     this.element = make(
       "section",
       { class: "tm-try", "aria-label": "Try it" },
@@ -72,7 +72,7 @@ class TryPanel {
         this.#canvas,
         make("label", { class: "tm-choose" }, this.#file, "Choose a picture …"),
         make("span", { class: "tm-hint" }, "or drop one here"),
-        make("label", { class: "tm-range" }, "Range ", this.#pixels),
+        make("label", { class: "tm-range" }, "Pixels ", this.#pixels),
       ),
       make("p", { class: "tm-quiet" }, how),
       this.#status,

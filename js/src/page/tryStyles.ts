@@ -15,7 +15,7 @@ export const TRY_STYLES = `
 .tfjs-magic .tm-seen { width: 96px; height: 96px; object-fit: contain; border-radius: 4px; background: var(--tm-soft); }
 .tfjs-magic .tm-top { max-width: 560px; }
 .tfjs-magic .tm-top :is(th, td) { border: 0; padding: 2px 8px 2px 0; vertical-align: middle; }
-.tfjs-magic .tm-top td { white-space: nowrap; } .tfjs-magic .tm-top th { width: 32%; font-weight: 400; }
+.tfjs-magic .tm-top td { white-space: nowrap; } .tfjs-magic .tm-top th { width: 32%; font-weight: 400; overflow-wrap: break-word; }
 .tfjs-magic .tm-top tr:first-child th { font-weight: 600; }
 .tfjs-magic .tm-top-track { width: 50%; }
 .tfjs-magic .tm-top-bar { display: block; height: 10px; border-radius: 1px; background: var(--tm-accent); opacity: .75; }
