@@ -143,6 +143,11 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [*tmp_path.iterdir()] == []
 
 
+def test_no_browser_is_opened_for_a_page(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="browser is for benchmark"):
+        tiny_model().save_page(tmp_path / "page", browser="chrome")
+
+
 def test_one_file_has_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST_IN_ONE_FILE", 59)
     with pytest.raises(OptionError, match="MB of weights at most"):

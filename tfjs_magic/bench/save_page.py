@@ -9,6 +9,7 @@ from typing import Any
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import Asset, load_assets, load_plain
 from tfjs_magic.bench.static_page import MODEL_DIRECTORY, SAMPLES, page_data, script_json
+from tfjs_magic.errors import OptionError
 from tfjs_magic.options import BenchmarkOptions
 from tfjs_magic.writers.page import (
     SCRIPT,
@@ -38,6 +39,8 @@ def save_page(
         OptionError: The samples do not fit, or there are too many weights for one file.
         RunError: The browser files are not built.
     """
+    if options.browser is not None:
+        raise OptionError("browser is for benchmark(): whoever opens a page does so in a browser of theirs.")
     if single_file:
         check_one_file(model.nbytes)
     target = check_page_target(path, single_file=single_file, overwrite=overwrite)
