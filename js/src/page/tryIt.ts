@@ -63,8 +63,8 @@ class TryPanel {
     const alone = shape[3] === 1 ? ", of its red channel alone" : "";
     const how = `The model sees it as ${shape[2]} × ${shape[1]} pixels${alone}. It never leaves this page.`;
     this.element = make(
-      "section",
-      { class: "tm-try", "aria-label": "Try it" },
+      "div",
+      { class: "tm-try", role: "group", "aria-label": "Try it" },
       make("p", {}, this.#title),
       make(
         "div",
