@@ -39,7 +39,7 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "benchmarking": {"bench", "headless", "model", "pipeline", "sources"},
     "quantizing": {"bench", "model", "pipeline", "quantization", "writers"},
     "sweeping": {"bench", "benchmarking", "headless", "model", "pipeline", "writers"},
-    "commands": {"bench", "benchmarking", "flags", "headless", "sweeping"},
+    "commands": {"bench", "benchmarking", "flags", "headless", "model", "pipeline", "sources", "sweeping", "writers"},
     "notebook": {"flags"},
     "magics": None,
     "cli": None,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tfjs_magic.bench.difference import Difference, compare
     from tfjs_magic.bench.result import BenchmarkResult
+    from tfjs_magic.bench.side_by_side import side_by_side
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.benchmarking import benchmark
     from tfjs_magic.model import TfjsModel, load
@@ -57,6 +58,7 @@ __all__ = [
     "convert",
     "load",
     "quantization_report",
+    "side_by_side",
     "sweep",
 ]
 
@@ -72,6 +74,7 @@ _HOMES = {
     "convert": "tfjs_magic.pipeline",
     "load": "tfjs_magic.model",
     "quantization_report": "tfjs_magic.quantizing",
+    "side_by_side": "tfjs_magic.bench.side_by_side",
     "sweep": "tfjs_magic.sweeping.run",
 }
 

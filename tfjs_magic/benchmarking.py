@@ -30,6 +30,8 @@ def benchmark(
     seed: int = 0,
     batch: int | Sequence[int] = (),
     profile: bool = False,
+    class_names: Sequence[str] | None = None,
+    pixels: str | None = None,
     browser: str | None = None,
 ) -> Benchmark | HeadlessBenchmark:
     """Make a benchmark that runs models in a browser and compares them with Python.
@@ -50,6 +52,8 @@ def benchmark(
         seed: Seeds the samples, and the order in which several models or backends take turns.
 
         profile: Show where the time goes, kernel by kernel, once all have run; ``result.profile()`` gives it.
+        class_names: Names of the outputs, shown where the reader tries a picture on a model that takes one.
+        pixels: What the model expects of a picture: "0..1", "-1..1" or "0..255"; the reader can choose, too.
         batch: Examples per call: one or several sizes, each is timed. Models must leave their batch open.
         browser: "chrome", "firefox", "edge", "safari", or the URL of a Selenium Grid with capabilities as its query,
             such as "http://localhost:4444?browserName=firefox": opened without a window and closed at the end, which
@@ -69,6 +73,8 @@ def benchmark(
         tolerance=tolerance,
         seed=seed,
         profile=profile,
+        class_names=class_names,
+        pixels=pixels,
         batch=(batch,) if isinstance(batch, int) else batch,
         browser=browser,
     )

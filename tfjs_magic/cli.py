@@ -39,6 +39,7 @@ from tfjs_magic.flags import (
     one_of,
     sentence,
     with_bound,
+    with_values,
 )
 from tfjs_magic.options import BOTH, FORMATS, NODE, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
@@ -72,6 +73,8 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
 _VERSION = f"tfjs-magic {__version__} (flags of tensorflowjs 4.22.0)"
+#: Flags for those who try a picture, which nobody does in a browser without a window.
+_OF_READERS = ("class_names", "pixels")
 #: What stands for a --quantize_… flag without patterns, which no shell can give.
 _BARE = "\n"
 #: Flags that only a SavedModel has, by argument.
@@ -297,6 +300,14 @@ def _sweep(arguments: argparse.Namespace) -> None:
     )
 
 
+def _page(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.page import make_page  # noqa: PLC0415 - imports numpy
+
+    progress = _show_step if sys.stderr is not None and sys.stderr.isatty() else None
+    target = make_page(arguments, progress=progress)
+    _write(json.dumps({"page": str(target)}) if arguments.json else f"written to: {printable(str(target))}", sys.stdout)
+
+
 def _show_step(name: str) -> None:
     _write(f"Converting: {name} …", sys.stderr)
 
@@ -435,6 +446,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         return _benchmark_parser().parse_intermixed_args(argv[1:])
     if argv[:1] == ["sweep"]:
         return _sweep_parser().parse_args(argv[1:])
+    if argv[:1] == ["page"]:
+        return _page_parser().parse_intermixed_args(with_values([hyphenated(word) for word in argv[1:]]))
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
     parser.add_argument("--version", "-v", action="version", version=_VERSION)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -442,6 +455,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     commands.add_parser("benchmark", help="measure models in a browser, and hold them to bounds")
     commands.add_parser("sweep", help="convert and measure many models in many variants")
     commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
+    commands.add_parser("page", help="write a page that runs a model in any browser")
     return parser.parse_args(argv)
 
 
@@ -494,7 +508,7 @@ def _benchmark_parser() -> argparse.ArgumentParser:
     )
     how = parser.add_argument_group("how it is measured").add_argument
     for row in BENCHMARK:
-        if row.argument != "samples":  # an expression, in a notebook
+        if row.argument not in {*_OF_READERS, "samples"}:  # which is an expression in a notebook
             row.add_to(how)
     how("--samples", metavar="FILE", type=_arrays, help=_SAMPLES)
     bounds = parser.add_argument_group(
@@ -518,6 +532,36 @@ def _sweep_parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_sweep)
     parser.add_argument("config", metavar="CONFIG.toml", help="the arguments of tfjs_magic.sweep; see below")
+    _add_output(parser)
+    return parser
+
+
+def _page_parser() -> argparse.ArgumentParser:
+    about = (
+        "Write a page that runs a model in any browser, measures it, and compares it with what Python computes now; "
+        "with a picture as input its readers can try their own. Serve the directory, or make a single file."
+    )
+    parser = _Parser("tfjs-magic page", description=about, allow_abbrev=False)
+    parser.set_defaults(run=_page)
+    parser.add_argument("source", metavar="SOURCE", help="anything that convert takes, or a TensorFlow.js model")
+    parser.add_argument("target", metavar="DIR", help="the directory to make; with --single-file the HTML file")
+    parser.add_argument("--single-file", action="store_true", help="one HTML file, for up to 25 MB of weights")
+    parser.add_argument("--overwrite", action="store_true", help="replace such a page that is there")
+    conversion = parser.add_argument_group("conversion").add_argument
+    conversion("--format", type=one_of(FORMATS), metavar="FORMAT", help=f"{', '.join(FORMATS)}; auto by default")
+    for row in (*SOURCE, QUANTIZE):
+        row.add_to(conversion, row.names[-1])
+    measured = parser.add_argument_group("what the page measures").add_argument
+    files = {
+        "samples": (_arrays, "inputs to compare with Python: .npz by their names, or one array as .npy"),
+        "class_names": (_lines, "names of the outputs, one on each line, for pictures that readers try"),
+    }
+    for row in BENCHMARK:
+        if row.argument in files:
+            read, about = files[row.argument]
+            dataclasses.replace(row, metavar="FILE", help=about, read=read).add_to(measured)
+        elif row.argument != "browser":
+            row.add_to(measured)
     _add_output(parser)
     return parser
 
@@ -617,6 +661,15 @@ def _arrays(word: str) -> Any:
         msg = f"'{word}' holds other things than arrays; expected .npy or .npz"
         raise argparse.ArgumentTypeError(msg)
     return arrays
+
+
+def _lines(word: str) -> list[str]:
+    """Read a file with one name on each line."""
+    try:
+        return Path(word).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        msg = f"'{word}' cannot be read as lines of text: {' '.join(str(error).split())}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _function(word: str) -> Any:

@@ -22,6 +22,7 @@ from tfjs_magic.options import (
     BROWSERS,
     DEFAULT_RUNS,
     DEFAULT_SHARD_SIZE_BYTES,
+    PIXELS,
     QUANTIZATION_DTYPES,
     TARGETS,
     AutoQuantize,
@@ -78,6 +79,17 @@ def merged(parts: Sequence[Any]) -> Any:
     return tuple(name for part in parts for name in part)
 
 
+def with_values(words: Sequence[str]) -> list[str]:
+    """Join ``--pixels`` with a value that begins with a hyphen, which argparse would take for a flag."""
+    joined: list[str] = []
+    for word in words:
+        if word in PIXELS and joined[-1:] == ["--pixels"]:
+            joined[-1] = f"--pixels={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def hyphenated(word: str) -> str:
     """Accept the official converter's spelling: --skip_op_check."""
     flag, equals, value = word.partition("=")
@@ -119,6 +131,8 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bskip_op_check\b", "--skip-op-check"),
     (r"\binference=True\b", "--inference"),
     (r"\bsamples=(?=\W|$)", "--samples"),
+    (r"^(class_names) (is|holds) (?=\S)", r"--class-names \2 "),
+    (r"\bsingle_file=True", "--single-file"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
     (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
@@ -295,6 +309,7 @@ RESULT = (
 _OPENED = f"open one for it, without a window: {', '.join(BROWSERS)}, or the URL of a Selenium Grid"
 BROWSER = Flag("browser", "--browser", _OPENED, "BROWSER", choices=BROWSERS)
 _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
+_PIXELS = f"what the numbers of such a picture become: {', '.join(PIXELS)}"
 #: How it is run. Samples are an expression in a notebook.
 BENCHMARK = (
     Flag("backends", "--backend", _WHICH, "NAMES", lambda w: tuple(map(one_of(BACKENDS), names(w))), choices=BACKENDS),
@@ -306,5 +321,7 @@ BENCHMARK = (
     Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
     BROWSER,
     Flag("profile", "--profile", "show where the time goes, kernel by kernel, once all have run"),
+    Flag("class_names", "--class-names", "names of the outputs, for pictures that readers try", "EXPR"),
+    Flag("pixels", "--pixels", _PIXELS, "RANGE", one_of(PIXELS), choices=PIXELS),
     Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

@@ -41,6 +41,9 @@ MAX_BATCH = 65_536
 #: An hour; ``MAX_RUNS`` are the end in any case.
 MAX_MIN_TIME_S = 3600
 
+#: What the numbers of a picture become: its bytes are 0 to 255.
+PIXELS = ("0..1", "-1..1", "0..255")
+
 #: What :class:`AutoQuantize` may be held to.
 BOUNDS = ("max_error", "min_cosine", "min_top1", "min_top5", "min_accuracy", "min_metric")
 
@@ -211,10 +214,15 @@ class BenchmarkOptions:
     seed: int = 0
     batch: Sequence[int] = ()
     profile: bool = False
+    class_names: Sequence[str] | None = None
+    pixels: str | None = None
     browser: str | None = None
 
     def __post_init__(self) -> None:
         _set(self, backends=_names(self.backends), batch=tuple(self.batch))
+        _set(self, class_names=_class_names(self.class_names))
+        if self.pixels is not None and self.pixels not in PIXELS:
+            raise OptionError(f"pixels is {self.pixels!r}; expected one of {', '.join(PIXELS)}.")
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
@@ -253,6 +261,15 @@ def _is_url(browser: str) -> bool:
 def _names(given: Sequence[str] | None) -> Any:
     """Return a tuple of names, also of one that stands alone."""
     return (given,) if isinstance(given, str) else None if given is None else tuple(given)
+
+
+def _class_names(given: Any) -> tuple[str, ...] | None:
+    if isinstance(given, str):
+        raise OptionError(f"class_names is {given[:80]!r}; expected a list of names.")
+    try:
+        return None if given is None else tuple(map(str, given))
+    except TypeError:
+        raise OptionError(f"class_names is {given!r:.80}; expected a list of names.") from None
 
 
 def _set(options: object, **values: Any) -> None:

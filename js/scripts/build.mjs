@@ -18,7 +18,7 @@ const MAX_WIDGET_BYTES = 60 * 1024;
 const MAX_SCRIPT_GZIP_BYTES = 500 * 1024;
 
 /** Read by Python itself. */
-const PLAIN = ["widget.js", "headless.js", "node.mjs"];
+const PLAIN = ["widget.js", "headless.js", "node.mjs", "solo.js"];
 const BUNDLES = [
   { entry: "src/widget.ts", name: "widget.js", format: "esm" },
   { entry: "src/page/page.ts", name: "page.js", format: "esm" },
@@ -26,6 +26,8 @@ const BUNDLES = [
   { entry: "src/worker/main.ts", name: "runtime.js", format: "iife" },
   // A script of the page that WebDriver opens; no page pulls it.
   { entry: "src/headless/main.ts", name: "headless.js", format: "iife" },
+  // The script of a saved page, which needs no kernel.
+  { entry: "src/solo/main.ts", name: "solo.js", format: "iife" },
   // A program for Node.
   { entry: "src/node/main.ts", name: "node.mjs", format: "esm" },
 ];

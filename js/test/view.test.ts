@@ -37,7 +37,7 @@ it("the memory of a job is unfolded, but a leak is told at once", () => {
   const memory = { model_nbytes: 14e6, peak_nbytes: 21e6, leaked_tensors: 0, wasm_nbytes: 33e6 };
   expect(cells({ parity, memory }).textContent).not.toContain("Tensors take");
   const leaking = cells({ parity, transfer_ms: 25, memory: { ...memory, leaked_tensors: 2 } }).textContent;
-  expect(leaking).toContain("Model and samples came from the kernel in 25 ms.");
+  expect(leaking).toContain("Model and samples arrived in 25 ms.");
   expect(leaking).toContain("Tensors take 14 MB after loading and 21 MB at most in a run");
   expect(leaking).toContain("Each run leaves 2 tensors behind");
 });

@@ -63,6 +63,15 @@ def load_headless(static: Path = STATIC) -> str:
     return _read(static / "headless.js")
 
 
+def load_plain(name: str, static: Path = STATIC) -> str:
+    """Return a file that no page asks for.
+
+    Raises:
+        RunError: The bundles are not built.
+    """
+    return _read(static / name)
+
+
 def _packed(path: Path) -> Path:
     packed = path.with_name(f"{path.name}.gz")
     return packed if packed.exists() else path

@@ -127,7 +127,7 @@ class Contender:
 
         parity = judged([trial.expected[feed] for feed in feeds])
         if may_be_one_dnn(parity):
-            by_xla = _run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
+            by_xla = run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
             parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
         return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
 
@@ -152,7 +152,7 @@ def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
     raise NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
 
 
-def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
+def run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
     """Return Python's outputs by other kernels; None where there are none, or compiling would take minutes."""
     reference = model.reference
     if reference is None or reference.by_xla is None or model.nbytes > MOST_BYTES_FOR_XLA:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tfjs_magic.bench.protocol import MAX_PICTURE_LENGTH, MAX_TEXT_LENGTH, ProtocolError, ToKernel
+from tfjs_magic.bench.state import Snapshot
 
 
 def parse(content: object) -> ToKernel:
@@ -19,6 +20,15 @@ def parse(content: object) -> ToKernel:
         ProtocolError: Naming the field, what stood there and what was expected.
     """
     return typing.cast("ToKernel", _check(content, ToKernel, "message"))
+
+
+def check_snapshot(content: object) -> Snapshot:
+    """Check a state field by field, as :func:`parse`.
+
+    Raises:
+        ProtocolError: Likewise.
+    """
+    return typing.cast("Snapshot", _check(content, Snapshot, "snapshot"))
 
 
 def _check(value: Any, expected: Any, where: str) -> Any:

@@ -123,6 +123,7 @@ class Verify(TypedDict):  # noqa: D101
     id: int
     page: str
     job: Job
+    actual: Backend | None
 
 
 class GetLayers(TypedDict):  # noqa: D101

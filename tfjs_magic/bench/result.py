@@ -11,10 +11,11 @@ from tfjs_magic.bench.divergence import Divergence
 from tfjs_magic.bench.findings import NOTHING_FOUND, Findings, divergence_of, profile_of
 from tfjs_magic.bench.labels import backend_of, contender_name
 from tfjs_magic.bench.profile import Profile
-from tfjs_magic.bench.result_file import read_result, result_text, write_text
+from tfjs_magic.bench.result_file import read_json, read_result, result_text, write_text
 from tfjs_magic.bench.result_page import result_page
 from tfjs_magic.bench.result_picture import result_svg
 from tfjs_magic.bench.result_table import table_html, table_text
+from tfjs_magic.bench.snapshot_file import SNAPSHOT_FORMAT, read_snapshot
 from tfjs_magic.bench.state import JobState, Parity, Snapshot, TaskKind
 from tfjs_magic.bench.summary import compare_rounds, summarize, timed_calls
 from tfjs_magic.errors import OptionError, RunError, quoted_list
@@ -58,12 +59,15 @@ class BenchmarkResult:
 
     @classmethod
     def from_json(cls, source: str | Path) -> BenchmarkResult:
-        """Read what :meth:`to_json` wrote: its text, or the path of a file.
+        """Read what :meth:`to_json` wrote, or what a page saved as JSON: its text, or the path of a file.
 
         Raises:
             OptionError: It is something else, or of a newer version; one sentence says what was found.
         """
-        content = read_result(source)
+        content, where = read_json(source)
+        if content.get("format") == SNAPSHOT_FORMAT:
+            return cls.from_snapshot(read_snapshot(content, where))
+        content = read_result(content, where)
         rows: dict[str, Any] = {name: tuple(content[name]) for name in ("runs", "summary", "comparisons", "warnings")}
         parity = {(row["model"], row["backend"]): row["parity"] for row in content["parity"]}
         kept = Findings.from_rows(content)

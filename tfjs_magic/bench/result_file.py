@@ -18,7 +18,7 @@ FORMAT = "tfjs_magic.BenchmarkResult"
 VERSION = 1
 
 #: Thirty years.
-_LONGEST_MS = 1e12
+LONGEST_MS = 1e12
 
 _TEXT, _NUMBER, _TRUTH = (str,), (int, float), (bool,)
 _MAYBE_TEXT, _MAYBE_NUMBER = (str, NoneType), (int, float, NoneType)
@@ -89,8 +89,8 @@ def result_text(content: Mapping[str, Any], *, indent: int | None) -> str:
     return json.dumps({"format": FORMAT, "version": VERSION, **content}, indent=indent, allow_nan=False)
 
 
-def read_result(source: str | Path) -> dict[str, Any]:
-    """Return what :func:`result_text` was given, checked, from its text or from the path of a file that holds it.
+def read_json(source: str | Path) -> tuple[dict[str, Any], str]:
+    """Return the JSON object of a text, or of the file at a path, and what messages call it.
 
     Raises:
         OptionError: It is no such text; one sentence says what was found.
@@ -100,17 +100,37 @@ def read_result(source: str | Path) -> dict[str, Any]:
         content = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise _unreadable(where, f"is no JSON ({reason_of(error)})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else None
-        raise _unreadable(where, f"has the format '{found:.80}'" if isinstance(found, str) else "is other JSON")
+    if not isinstance(content, dict):
+        raise _unreadable(where, "is other JSON")
+    return content, where
+
+
+def check_version(content: Mapping[str, Any], where: str, name: str) -> None:
+    """Refuse a later version of the format ``name`` than this.
+
+    Raises:
+        OptionError: It is.
+    """
     version = content.get("version")
     if type(version) is not int or version < 1:
         raise _unreadable(where, f"has the version {version!r:.80}")
     if version > VERSION:
         raise OptionError(
-            f"{where} has version {version} of the format '{FORMAT}'; tfjs_magic {__version__} reads up to version "
+            f"{where} has version {version} of the format '{name}'; tfjs_magic {__version__} reads up to version "
             f"{VERSION}: update tfjs_magic."
         )
+
+
+def read_result(content: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return what :func:`result_text` was given, checked; ``where`` is what messages call it.
+
+    Raises:
+        OptionError: It is something else; one sentence says what was found.
+    """
+    if content.get("format") != FORMAT:
+        found = content.get("format")
+        raise _unreadable(where, f"has the format '{found:.80}'" if isinstance(found, str) else "is other JSON")
+    check_version(content, where, FORMAT)
     content = {**_LATER, **content}
     _check_content(content, where)
     return {name: value for name, value in content.items() if name not in {"format", "version"}}
@@ -151,7 +171,7 @@ def _check_content(content: Mapping[str, Any], where: str) -> None:
                 _check(inner, _INNER_ROWS[name], f"{name}[{index}].rows[{number}] of {where}")
     if not all(isinstance(line, str) for line in content["warnings"]):
         raise _unreadable(where, "has warnings that are no text")
-    if wrong := [run["latency_ms"] for run in content["runs"] if not 0 <= run["latency_ms"] <= _LONGEST_MS]:
+    if wrong := [run["latency_ms"] for run in content["runs"] if not 0 <= run["latency_ms"] <= LONGEST_MS]:
         raise _unreadable(where, f"has a latency of {wrong[0]:g} ms")
 
 

@@ -40,7 +40,7 @@ def table_html(
         *_comparison_lines(comparisons),
         *warnings,
         *notes,
-        *([_environment_line(environment)] if environment else []),
+        *([environment_line(environment)] if environment else []),
     ]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
@@ -97,7 +97,8 @@ def _cell(key: str, row: Mapping[str, Any]) -> str:
     return printable(str(value))
 
 
-def _environment_line(environment: Mapping[str, Any]) -> str:
+def environment_line(environment: Mapping[str, Any]) -> str:
+    """Say in a sentence what was measured on."""
     where = "in a worker" if environment["worker"] else "on the page's main thread"
     return (
         f"TensorFlow.js {environment['tfjs_version']} {where}, {browser_name(environment['user_agent'])}, "

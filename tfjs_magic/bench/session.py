@@ -354,7 +354,7 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            parity = self._compare(job, contender, contender.trial)
+            parity = self._compare(job, contender, contender.trial, actual_backend=message["actual"])
         except NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
@@ -362,7 +362,7 @@ class Session:
             self._set_state(states.with_parity(self._snapshot, job, parity))
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
-    def _compare(self, job: Job, contender: Contender, trial: Trial) -> Parity:
+    def _compare(self, job: Job, contender: Contender, trial: Trial, *, actual_backend: Backend | None) -> Parity:
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
         tensors = contender.compared_tensors(trial)
@@ -371,7 +371,7 @@ class Session:
             actual = [dict(zip(tensors, arrays, strict=True)) for arrays in arrived]
             wanted = [trial.expected[feed] for feed in feeds]
             self._worst_feeds[job["model"], job["backend"], job["feed"]] = feeds[worst_feed(wanted, actual)]
-            backend = backend or states.job_state(self._snapshot, job)["actual"]
+            backend = backend or actual_backend
         return contender.judge(trial, feeds, actual, backend=backend, tolerance=self._options.tolerance)
 
     def _get_layers(self, message: wire.GetLayers) -> Answer:

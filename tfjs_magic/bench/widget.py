@@ -17,6 +17,7 @@ from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
 from tfjs_magic.bench.contender import Contender, contenders_of
 from tfjs_magic.bench.pending import Pending
+from tfjs_magic.bench.pictures import picture_input
 from tfjs_magic.bench.protocol import FromKernel
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Session
@@ -42,6 +43,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     Attributes:
         snapshot: Synced: the state that every view shows and the saved notebook keeps.
         assets: Synced: file name → sha256 of what the page may pull.
+        pictures: Synced: for each model that takes one picture, what the page must know to try one.
         widget_id: Synced: names the static output that a live view hides.
         earlier: What is shown below it as the result before, with the difference, once there is one of its own.
     """
@@ -50,6 +52,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     snapshot = traitlets.Dict().tag(sync=True)
     assets = traitlets.Dict().tag(sync=True)
     widget_id = traitlets.Unicode().tag(sync=True)
+    pictures = traitlets.List().tag(sync=True)
 
     #: A page that shows several runs them one after the other.
     _open: ClassVar[weakref.WeakSet[Benchmark]] = weakref.WeakSet()
@@ -67,6 +70,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             snapshot=self._session.snapshot,
             assets={name: asset.sha256 for name, asset in assets.items()},
             widget_id=uuid.uuid4().hex,
+            pictures=[picture_input(contender, options) for contender in contenders],
         )
         self.on_msg(self._receive)
         self._open.add(self)

@@ -22,7 +22,7 @@ def run_benchmark(arguments: argparse.Namespace, write: Callable[[str], None]) -
         TfjsMagicError: A model cannot be converted, or the browser does not start.
         RunError: A bound is broken, or something was not measured; what was is printed.
     """
-    values = {row.argument: getattr(arguments, row.argument) for row in BENCHMARK}
+    values = {row.argument: getattr(arguments, row.argument, None) for row in BENCHMARK}
     options: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     BenchmarkOptions(**options)
     gates = _gates(arguments)
