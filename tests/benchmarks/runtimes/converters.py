@@ -50,13 +50,13 @@ def onnx(model: Any, directory: Path) -> list[str]:
     """Convert with tf2onnx, which is told what it does not know: erfc(x) = 1 - erf(x), from Keras's gelu."""
     convert = importlib.import_module("tf2onnx.convert")
     function, names = _function(model)
-    convert.from_function(
-        function,
-        function.input_signature,
-        opset=18,
-        custom_op_handlers={"Erfc": (_erfc, [])},
-        output_path=str(directory / "model.onnx"),
-    )
+    options: dict[str, Any] = {"opset": 18, "custom_op_handlers": {"Erfc": (_erfc, [])}}
+    made, _ = convert.from_function(function, function.input_signature, **options)
+    if len(made.graph.input) > len(names):  # constants of Keras's have become inputs
+        frozen, _ = _frozen(model)
+        given, found = ([one.name for one in tensors] for tensors in (frozen.inputs, frozen.outputs))
+        made, _ = convert.from_graph_def(frozen.graph.as_graph_def(), input_names=given, output_names=found, **options)
+    (directory / "model.onnx").write_bytes(made.SerializeToString())
     return names
 
 
@@ -71,9 +71,7 @@ def _erfc(graph: Any, node: Any, name: str, _: Any) -> Any:
 
 def litert(model: Any, directory: Path) -> list[str]:
     """Convert with the converter that TensorFlow has."""
-    freeze = importlib.import_module("tensorflow.python.framework.convert_to_constants")  # else variables stay empty
-    function, names = _function(model)
-    frozen = freeze.convert_variables_to_constants_v2(function.get_concrete_function())
+    frozen, names = _frozen(model)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
     (directory / "model.tflite").write_bytes(converter.convert())
     return names
@@ -88,6 +86,13 @@ def _saved(model: Any) -> Iterator[tuple[str, list[str]]]:
     with tempfile.TemporaryDirectory() as saved:
         tf.saved_model.save(module, saved, signatures=module.call.get_concrete_function())
         yield saved, names
+
+
+def _frozen(model: Any) -> tuple[Any, list[str]]:
+    """Return the model for a batch of 1 with its variables as constants."""
+    freeze = importlib.import_module("tensorflow.python.framework.convert_to_constants")
+    function, names = _function(model)
+    return freeze.convert_variables_to_constants_v2(function.get_concrete_function()), names
 
 
 def _function(model: Any) -> tuple[Any, list[str]]:
