@@ -139,3 +139,27 @@ def test_layers_format_is_refused() -> None:
 def test_a_model_that_was_never_called_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="Call it on an example"):
         convert(_DictInOut())
+
+
+@pytest.mark.parametrize("form", ["graph", "layers"])
+def test_the_batch_that_a_sequential_was_fed_binds_nobody(tfjs_node: TfjsNode, form: Any) -> None:
+    dense = keras.layers
+    model = keras.Sequential([dense.Conv2D(4, 3), dense.BatchNormalization(), dense.Flatten(), dense.Dense(3)])
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(8, 6, 6, 1)), rng.normal(size=(8, 3)), batch_size=8, verbose=0)
+    assert model.inputs[0].shape == (8, 6, 6, 1)  # what Keras took for its own
+    converted = convert(model, format=form)
+    assert [info.shape for info in (*converted.inputs, *converted.outputs)] == [(None, 6, 6, 1), (None, 3)]
+    for examples in (1, 3, 8):
+        feed = {converted.inputs[0].name: rng.normal(size=(examples, 6, 6, 1)).astype(np.float32)}
+        assert converted.reference is not None
+        for backend in BACKENDS:
+            assert_matches(tfjs_node.run(converted, feed, backend), converted.reference(feed))
+
+
+def test_the_batch_of_a_state_and_that_of_one_example_stay() -> None:
+    state = keras.Sequential([keras.Input((5, 2), batch_size=4), keras.layers.LSTM(3, stateful=True)])
+    one = keras.Sequential([keras.Input((5,), batch_size=1), keras.layers.Dense(3)])
+    assert [convert(model).inputs[0].shape for model in (state, one)] == [(4, 5, 2), (1, 5)]
+    assert convert(one, format="graph").inputs[0].shape == (1, 5)

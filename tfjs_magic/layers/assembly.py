@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.layers.functional import Call, MappedModel, TensorRef
+from tfjs_magic.layers.functional import Call, MappedModel, TensorRef, boundary_shape
 from tfjs_magic.layers.mapping import INTEGER_DTYPES
 from tfjs_magic.layers.names import LayerNames, valid_name
 from tfjs_magic.layers.tfjs_layer import TfjsLayer
@@ -92,15 +92,15 @@ class _Assembly:
             if first.kind == "model":
                 self._place_model(layer, model.models[id(layer)])
             elif first.kind == "input":
-                self._place_input(layer, first)
+                self._place_input(layer)
             else:
                 self._place_layers(layer)
         for number, call in enumerate(model.graph.calls):
             self._wire(number, call)
 
-    def _place_input(self, layer: Any, call: Call) -> None:
+    def _place_input(self, layer: Any) -> None:
         config = {
-            "batch_input_shape": list(call.shapes.outputs[0]),
+            "batch_input_shape": list(boundary_shape(self.model.graph.model, layer.output)),
             "dtype": "int32" if str(layer.dtype) in INTEGER_DTYPES else "float32",
             "sparse": False,
         }

@@ -138,6 +138,23 @@ def input_names(model: Any) -> tuple[str, ...]:
     return tuple(tensor._keras_history[0].name for tensor in model.inputs)  # noqa: SLF001 - see the module's docstring
 
 
+def boundary_shape(model: Any, tensor: Any) -> Dims:
+    """Return the shape of an input or output.
+
+    A Sequential without an Input takes the size of the first batch that it is fed for its own, such as the 32 of
+    ``fit``; Keras holds nobody to it, so it is no size here either. A batch of 1 stays, for it makes plainer graphs,
+    and so does that of a state.
+    """
+    shape = _shape(tensor)
+    batch = _shape(model.inputs[0])[:1]
+    fed = batch != (1,) and _keras_model_class(model) == "Sequential" and not _is_stateful(model)
+    return (None, *shape[1:]) if fed and shape[:1] == batch else shape
+
+
+def _is_stateful(model: Any) -> bool:
+    return any(getattr(layer, "stateful", False) for layer in model._flatten_layers(include_self=False))  # noqa: SLF001 - as above
+
+
 def output_names(model: Any) -> tuple[str, ...]:
     """Return the names by which the user knows the outputs: dict keys, else ``model.output_names``, made unique."""
     struct = getattr(model, "_outputs_struct", None)

@@ -24,7 +24,15 @@ from tfjs_magic.layers.backends import wrong_per_backend
 from tfjs_magic.layers.classes import layer_classes
 from tfjs_magic.layers.fold_batch_norms import fold_batch_norms
 from tfjs_magic.layers.format_speed import format_speed
-from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
+from tfjs_magic.layers.functional import (
+    Call,
+    MappedModel,
+    ModelGraph,
+    boundary_shape,
+    input_names,
+    output_names,
+    read_model,
+)
 from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_layer, is_keras_name
 from tfjs_magic.layers.mapping import (
     FLOAT_DTYPES,
@@ -118,8 +126,8 @@ def layers_topology(model: Any, *, inference: bool = False) -> LayersTopology | 
             "model_config": container.entry,
         },
         weights=weights,
-        inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
-        outputs=_tensor_infos(model.outputs, output_names(model), {}),
+        inputs=_tensor_infos(model, model.inputs, input_names(model), index_bounds(mapped)),
+        outputs=_tensor_infos(model, model.outputs, output_names(model), {}),
         classes=dict(sorted(layer_classes(container.entry).items())),
         backends=backends,
         training=training,
@@ -326,12 +334,14 @@ def _float32_array(name: str, variable: Any, notes: Notes) -> Array:
     return array.astype(np.float32)
 
 
-def _tensor_infos(tensors: Sequence[Any], names: Sequence[str], bounds: Mapping[int, int]) -> tuple[TensorInfo, ...]:
+def _tensor_infos(
+    model: Any, tensors: Sequence[Any], names: Sequence[str], bounds: Mapping[int, int]
+) -> tuple[TensorInfo, ...]:
     return tuple(
         TensorInfo(
             name=name,
             dtype="int32" if str(tensor.dtype) in INTEGER_DTYPES else "float32",
-            shape=tuple(None if size is None else int(size) for size in tensor.shape),
+            shape=boundary_shape(model, tensor),
             upper_bound=bounds.get(position),
         )
         for position, (tensor, name) in enumerate(zip(tensors, names, strict=True))

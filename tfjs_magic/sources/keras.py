@@ -14,7 +14,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, LayerListener, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.layers.functional import input_names, output_names, tensors_of
+from tfjs_magic.layers.functional import boundary_shape, input_names, output_names, tensors_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import by_xla, on_any_cpu
 from tfjs_magic.sources.layer_calls import LayerTrace, layer_calls
@@ -231,7 +231,7 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     layers = _named_layers(model, [name for name in options.inputs or () if name not in names])
     traced = keras.Model(_input_structure(model), [*model.outputs, *layers.values()]) if layers else model
     specs = {
-        name: tf.TensorSpec(wanted_shape(name, tuple(tensor.shape), options.inputs), tensor.dtype)
+        name: tf.TensorSpec(wanted_shape(name, boundary_shape(model, tensor), options.inputs), tensor.dtype)
         for name, tensor in zip(names, model.inputs, strict=True)
     }
     structure = _input_structure(model)
