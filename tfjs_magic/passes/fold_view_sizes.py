@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 
 from tfjs_magic.artifacts import Dims
-from tfjs_magic.graph.branches import is_held_back
+from tfjs_magic.graph.branches import leaves_branch
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.shapes import shape_of
@@ -43,12 +43,11 @@ def _fold(graph: Graph, node: Node) -> bool:
         return False
     made = _known(made, _sizes(graph, node.inputs[1]))
     graph.set_shape(node.ref(), made)
-    data, sizes = node.inputs
-    if made.count(None) > 1 or 0 in made or (is_held_back(graph, sizes) and not is_held_back(graph, data)):
+    if made.count(None) > 1 or 0 in made or leaves_branch(graph, node):
         return False
     new = Lowering(graph, node)
-    known = new.constant([-1 if size is None else size for size in made])
-    new.replace("Reshape", data, known, T=node.attrs["T"], Tshape=INT32)
+    sizes = new.constant([-1 if size is None else size for size in made])
+    new.replace("Reshape", node.inputs[0], sizes, T=node.attrs["T"], Tshape=INT32)
     return True
 
 

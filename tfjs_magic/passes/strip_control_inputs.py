@@ -14,14 +14,12 @@ Source: tfjs-converter ``src/executor/graph_executor.ts`` (``processChildNodes``
 
 from __future__ import annotations
 
-from tfjs_magic.graph.branches import HELD_BACK, is_held_back
+from tfjs_magic.graph.branches import GATES, HELD_BACK, is_held_back
 from tfjs_magic.graph.dtypes import result_dtype
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, node_of, port_of
 from tfjs_magic.passes.rewrite import GraphPass
 
-#: Ops that would take a constant at the wrong time.
-_GATES = frozenset({"Merge", "NextIteration", "Enter"})
 #: Ops that make something new in every round of a loop → the input that says in which loop they are. TF.js runs what
 #: hangs on bare constants once, and a list is changed in place: the rounds would share one.
 _MAKERS = {
@@ -40,7 +38,7 @@ _BORDERS = HELD_BACK | {"Merge"}
 
 def _run(graph: Graph) -> int:
     for node in graph:
-        if node.op in _GATES:
+        if node.op in GATES:
             graph.set_inputs(node, [_held_back(graph, ref) for ref in node.inputs])
         elif node.op in _MAKERS and not is_held_back(graph, node.ref()):
             which = _MAKERS[node.op]
