@@ -143,6 +143,48 @@ def test_a_branch_in_an_unrolled_loop_stays_a_branch(tfjs_node: TfjsNode) -> Non
             assert_matches(tfjs_node.run(model, feed, backend), model.reference(feed))
 
 
+def _v1_branch(predicate: Any, on_true: Callable[[Any], Any], on_false: Callable[[Any], Any], x: Any) -> Any:
+    """Choose as TensorFlow 1 does: both branches stand in the graph, one of them is dead."""
+    pivots = [tf.identity(pivot) for pivot in tf.raw_ops.Switch(data=predicate, pred=predicate)]
+    switched, values = tf.raw_ops.Switch(data=x, pred=predicate), []
+    for branch, data, pivot in zip((on_false, on_true), switched, pivots, strict=True):
+        with tf.control_dependencies([pivot]):
+            values.append(branch(data))
+    return tf.raw_ops.Merge(inputs=values)[0]
+
+
+def _added(x: Any) -> Any:
+    return _v1_branch(tf.reduce_sum(x) > 0, lambda _: tf.constant([1.0, 2, 3]), lambda _: tf.constant([4.0, 6, 5]), x)
+
+
+def _thrice(step: Callable[..., Any], *state: Any) -> Any:
+    return tf.while_loop(lambda i, *_: i < 3, lambda i, *state: (i + 1, *step(*state)), (0, *state))[1:]
+
+
+V1_BRANCHES: dict[str, tuple[Callable[[Any], Any], bool]] = {
+    "beside": (lambda x: _thrice(lambda a: (tf.sin(a) + 0.3,), x)[0] * _added(x), True),
+    "inside": (lambda x: _thrice(lambda a: (_added(_thrice(lambda b: (b * 0.9,), a)[0]) - a,), x)[0], True),
+    "around": (
+        lambda x: _v1_branch(
+            tf.reduce_sum(x) > 0, lambda y: _thrice(lambda a, _: (tf.ones((2, 3)), a), y, y)[0], tf.sin, x
+        ),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", V1_BRANCHES)
+def test_constants_stay_in_their_branch(tfjs_node: TfjsNode, name: str) -> None:
+    function, unrolled = V1_BRANCHES[name]
+    model = convert(tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec((2, 3), name="x")))
+    assert model.reference is not None
+    assert any("was not unrolled: a branch holds it" in note for note in model.report.notes) != unrolled
+    for sign in (1, -1):
+        feed = {"x": np.float32([[1, 2, 3], [0, 1, 0.5]]) * sign}
+        for backend in BACKENDS:
+            assert_matches(tfjs_node.run(model, feed, backend), model.reference(feed))
+
+
 def test_what_depends_on_data_stays_a_loop_or_is_refused(tfjs_node: TfjsNode) -> None:
     @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, name="x")])
     def halve(x: Any) -> Any:

@@ -14,7 +14,7 @@ from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tests.passes.operands import random_array
 from tests.traced import traced
 from tfjs_magic.ops.check import count_ops
-from tfjs_magic.passes import PIPELINE, fold_input_offset, run_passes
+from tfjs_magic.passes import PIPELINE, fold_input_offset, lower_grouped_conv, run_passes
 
 PASSES = [fold_input_offset.PASS]
 X, ROWS = tf.TensorSpec((None, 5, 4, 3), name="x"), tf.TensorSpec((4, 6), name="x")
@@ -46,6 +46,14 @@ LINEAR: dict[str, Any] = {
 @pytest.mark.parametrize("kind", LINEAR)
 def test_folds(tfjs_node: TfjsNode, kind: str, offset: Any) -> None:
     check_lowering(tfjs_node, PASSES, lambda x: LINEAR[kind](_normalised(x, offset)), X)
+
+
+def test_folds_before_groups(tfjs_node: TfjsNode) -> None:
+    conv = lambda x: tf.nn.conv2d(x, random_array("w", 2, 2, 2, 9), 1, "VALID")  # noqa: E731
+    x = tf.TensorSpec((None, 5, 4, 6), name="x")
+    check_lowering(
+        tfjs_node, [*PASSES, lower_grouped_conv.PASS], lambda x: conv(_normalised(x, random_array("b", 6))), x
+    )
 
 
 def test_beta_and_gamma_are_gone(tfjs_node: TfjsNode) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tests.passes.operands import random_array
@@ -61,3 +62,20 @@ def test_is_right_without_rows(tfjs_node: TfjsNode) -> None:
 def test_keeps_what_is_not_known(function: Any, shape: Any) -> None:
     assert not refusals(PASSES, function, tf.TensorSpec(shape, name="x"), lacking=False)
     assert not run_passes(traced(function, tf.TensorSpec(shape, name="x")), PASSES)[0].applied
+
+
+def _in_a_branch(x: Any) -> Any:
+    """What only the sizes hold back, as TensorFlow 1 may write it."""
+    is_positive = tf.reduce_sum(x) > 0
+    negative, positive = tf.raw_ops.Switch(data=x, pred=is_positive)
+    view = tf.reshape(x * 2.0, [tf.shape(positive)[0] * 3, 1])
+    return tf.raw_ops.Merge(inputs=[view, tf.reshape(negative, [-1, 1])])[0]
+
+
+def test_what_the_sizes_hold_back_stays_in_its_branch(tfjs_node: TfjsNode) -> None:
+    model = convert(tf.function(_in_a_branch).get_concrete_function(tf.TensorSpec((None, 3), name="x")))
+    assert model.reference is not None
+    for sign in (1, -1):
+        feed = {"x": sign * np.abs(random_array("x", 2, 3))}
+        for backend in ("cpu", "wasm"):
+            assert_matches(tfjs_node.run(model, feed, backend), model.reference(feed))

@@ -163,3 +163,13 @@ def test_the_batch_of_a_state_and_that_of_one_example_stay() -> None:
     one = keras.Sequential([keras.Input((5,), batch_size=1), keras.layers.Dense(3)])
     assert [convert(model).inputs[0].shape for model in (state, one)] == [(4, 5, 2), (1, 5)]
     assert convert(one, format="graph").inputs[0].shape == (1, 5)
+
+
+def test_the_batch_that_a_layer_asks_for_stays(tfjs_node: TfjsNode) -> None:
+    rows = keras.layers.Lambda(lambda x: keras.ops.reshape(x, (x.shape[0], -1)))
+    model = keras.Sequential([keras.Input((2, 3), batch_size=4, name="x"), rows, keras.layers.Dense(2)])
+    converted = convert(model)
+    assert converted.inputs[0].shape == (4, 2, 3)
+    feed = {"x": np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32)}
+    assert converted.reference is not None
+    assert_matches(tfjs_node.run(converted, feed, "wasm"), converted.reference(feed))

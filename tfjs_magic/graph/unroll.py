@@ -7,6 +7,7 @@ SavedModel holds, too.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -25,6 +26,8 @@ from tfjs_magic.graph.rounds import write_rounds
 from tfjs_magic.graph.trace import GraphDefFunction
 
 _WHILES = frozenset({"While", "StatelessWhile"})
+_SWITCHES, _MERGES = frozenset({"RefSwitch", "Switch", "_SwitchN"}), frozenset({"Merge", "RefMerge"})
+_IN_BRANCH = "a branch holds it"
 #: Loops whose rounds would have more nodes than this stay loops, unless the user asks for them: model.json grows by 150
 #: bytes a node, and TF.js takes longer to load.
 _MOST_NODES = 10_000
@@ -77,7 +80,7 @@ def unroll_loops(
         if not loops:
             break
     if mode is True and _has_loops(graph_def):
-        unknown = left[0] if left else _Unknown("in a branch", "a branch holds it")
+        unknown = left[0] if left else _Unknown("in a branch", _IN_BRANCH)
         raise UnsupportedModelError(
             f"The loop '{unknown.name}' cannot be unrolled: {unknown.reason}. Fix the sizes with inputs=, or leave "
             "unroll=True out.",
@@ -91,21 +94,33 @@ def unroll_loops(
 def _folded(graph_def: Any, keep: list[str]) -> Any:
     """Let grappler inline and fold; again without what constants wait for, which is why it did not fold with them."""
     graph_def = grappler.optimize(graph_def, keep=keep, lower=False)
-    waiting = [node for node in graph_def.node if node.op == "Const" and node.input]
+    branches = _in_branches(graph_def)
+    waiting = [node for node in graph_def.node if node.op == "Const" and node.input and node.name not in branches]
     for node in waiting:
-        del node.input[:]  # outside of branches it means nothing
+        del node.input[:]
     return grappler.optimize(graph_def, keep=keep, lower=False) if waiting else graph_def
+
+
+def _in_branches(graph_def: Any) -> set[str]:
+    """Return the names of the nodes behind a switch: what does not wait for it runs in every branch."""
+    ops, users = {node.name: node.op for node in graph_def.node}, collections.defaultdict[str, list[str]](list)
+    for node in graph_def.node:
+        for ref in node.input if node.op not in _MERGES else ():
+            users[node_of(Ref(ref.removeprefix("^")))].append(node.name)
+    return closure([name for name, op in ops.items() if op in _SWITCHES], lambda name: users[name])
 
 
 def _measured(graph_def: Any, kept: set[str], mode: _Mode, budget: int) -> list[_Loop | _Unknown]:
     """Return the loops with their lengths; those that "auto" would need more nodes for than the budget as unknown."""
     value_of = _static_values(graph_def)
     library = {function.signature.name: _Body(function) for function in graph_def.library.function}
+    branches = _in_branches(graph_def)
     found: list[_Loop | _Unknown] = []
     for node in graph_def.node:
         if node.op not in _WHILES:
             continue
-        loop = _length(library, node, value_of, kept, mode)
+        in_branch = node.name in branches
+        loop = _Unknown(node.name, _IN_BRANCH) if in_branch else _length(library, node, value_of, kept, mode)
         if mode == "auto" and isinstance(loop, _Loop) and loop.nodes > budget:
             loop = _Unknown(node.name, f"its rounds would have more than {_MOST_NODES:,} nodes")
         budget -= loop.nodes if isinstance(loop, _Loop) else 0

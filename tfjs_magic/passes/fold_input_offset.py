@@ -68,9 +68,11 @@ def _is_plain(node: Node) -> bool:
 
 def _product(end: Linear, offset: NDArray[np.float64]) -> Array:
     """Return what an offset of all its channels adds to the output."""
-    kernel = end.weights.reshape(-1, *end.weights.shape[-2:])
+    rows, columns = end.weights.shape[-2:]
+    groups = len(offset) // rows
+    kernel, each = end.weights.reshape(-1, rows, groups, columns // groups), offset.reshape(groups, rows)
     with np.errstate(over="ignore"):
-        product: Array = np.einsum("i,kio->o", offset, kernel, dtype=np.float64).astype(np.float32)
+        product: Array = np.einsum("gi,kigo->go", each, kernel, dtype=np.float64).ravel().astype(np.float32)
     return product
 
 

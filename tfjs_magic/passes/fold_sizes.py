@@ -3,7 +3,8 @@
 Given:   y = StridedSlice(Shape(x), begin, end, strides)      x (None, 9, 7, 3), begin 1, end 3
 Result:  y = (9, 7)
 
-Refuses: the slice is computed, or takes an unknown size; a mask that adds an axis.
+Refuses: the slice is computed, or takes an unknown size; a mask adds an axis; nothing else says in which branch of a
+condition, or in which loop, what takes it stands.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import numpy as np
 
 from tfjs_magic.artifacts import Array
+from tfjs_magic.graph.branches import may_be_constant
 from tfjs_magic.graph.ir import DType, Graph, Node
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -41,6 +43,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         ]
     if taken is None or (isinstance(taken, tuple) and None in taken):
         return Miss("an unknown size is taken")
+    if not may_be_constant(graph, node):
+        return Miss("it alone says in which branch the next op stands")
     return _Match(node, np.asarray(taken, str(node.attrs.get("T", "int32"))))
 
 

@@ -5,7 +5,8 @@ Result:  y = Reshape(x, (-1, 128))
 
 Keras multiplies a sequence by a matrix this way. What TensorFlow does not know of a shape is worked out on the way.
 
-Stays as it is: more than one size is unknown; y has no values whatever that size is, where -1 would mean any.
+Stays as it is: more than one size is unknown; y has no values whatever that size is, where -1 would mean any; the sizes
+alone say in which branch it stands.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 from collections.abc import Sequence
 
 from tfjs_magic.artifacts import Dims
+from tfjs_magic.graph.branches import leaves_branch
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import Ref
 from tfjs_magic.graph.shapes import shape_of
@@ -41,7 +43,7 @@ def _fold(graph: Graph, node: Node) -> bool:
         return False
     made = _known(made, _sizes(graph, node.inputs[1]))
     graph.set_shape(node.ref(), made)
-    if made.count(None) > 1 or 0 in made:
+    if made.count(None) > 1 or 0 in made or leaves_branch(graph, node):
         return False
     new = Lowering(graph, node)
     sizes = new.constant([-1 if size is None else size for size in made])

@@ -6,7 +6,7 @@ Result:  y = b + z·(a - b)
 Both round by about one unit of the larger of a and b: z itself is that far from the weight that 1 - z means. b is
 finite, so that no product of zero and infinity differs.
 
-Refuses: something else uses a product or 1 - z; z is no share between zero and one, or b may be infinite.
+Refuses: something else uses a product; z is no share between zero and one, or b may be infinite.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Given:   y = Reshape(Reshape(x))        also ExpandDims and Squeeze
 Result:  y = Reshape(x), or x where that has the shape of y
 
-Refuses: more than one size of y is unknown; y has no values, where -1 would mean any size.
+Refuses: more than one size of y is unknown; y has no values, where -1 would mean any size; the sizes alone say in which
+branch of a condition, or in which loop, it stands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 
 from tfjs_magic.artifacts import Dims
+from tfjs_magic.graph.branches import leaves_branch
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.linear import VIEWS
 from tfjs_magic.graph.refs import Ref
@@ -34,6 +36,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return None
     if made is None or made.count(None) > 1:
         return Miss("more than one size is unknown") if is_second else None
+    if any(leaves_branch(graph, view) for view in ((node, inner) if is_second else (node,))):
+        return Miss("its sizes alone say in which branch it stands")
     return Miss("it has no values") if 0 in made else _Match(node, data, made)
 
 

@@ -14,15 +14,12 @@ Source: tfjs-converter ``src/executor/graph_executor.ts`` (``processChildNodes``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from tfjs_magic.graph.branches import GATES, HELD_BACK, is_held_back
 from tfjs_magic.graph.dtypes import result_dtype
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
+from tfjs_magic.graph.refs import NodeName, Ref, node_of, port_of
 from tfjs_magic.passes.rewrite import GraphPass
 
-#: Ops that would take a constant at the wrong time.
-_GATES = frozenset({"Merge", "NextIteration", "Enter"})
 #: Ops that make something new in every round of a loop → the input that says in which loop they are. TF.js runs what
 #: hangs on bare constants once, and a list is changed in place: the rounds would share one.
 _MAKERS = {
@@ -35,17 +32,15 @@ _MAKERS = {
     "TruncatedNormal": 0,
     "Multinomial": 0,
 }
-#: Ops whose output exists only in a branch, or in a loop.
-_HELD_BACK = frozenset({"Switch", "Enter", "NextIteration"})
 #: What lies beyond these belongs to another branch or loop.
-_BORDERS = _HELD_BACK | {"Merge"}
+_BORDERS = HELD_BACK | {"Merge"}
 
 
 def _run(graph: Graph) -> int:
     for node in graph:
-        if node.op in _GATES:
+        if node.op in GATES:
             graph.set_inputs(node, [_held_back(graph, ref) for ref in node.inputs])
-        elif node.op in _MAKERS and not _is_held_back(graph, node.ref()):
+        elif node.op in _MAKERS and not is_held_back(graph, node.ref()):
             which = _MAKERS[node.op]
             graph.set_inputs(node, [_held_back(graph, r) if i == which else r for i, r in enumerate(node.inputs)])
     waiting = [node for node in graph if node.controls]
@@ -57,19 +52,12 @@ def _run(graph: Graph) -> int:
 def _held_back(graph: Graph, ref: Ref) -> Ref:
     """Return ``ref`` itself if some Switch, Enter or NextIteration decides over it, else a Switch over it."""
     source = graph.producer(ref)
-    if _is_held_back(graph, ref) or (pivot := _pivot(graph, source)) is None:
+    if is_held_back(graph, ref) or (pivot := _pivot(graph, source)) is None:
         return ref
     switch = graph.producer(pivot)
     attrs = {"T": result_dtype(source.attrs) or switch.attrs["T"]}
     held = graph.add(Node(graph.fresh_name(f"{source.name}/switch"), "Switch", [ref, switch.inputs[1]], attrs))
     return held.ref(port_of(pivot))
-
-
-def _is_held_back(graph: Graph, ref: Ref) -> bool:
-    def step(name: NodeName) -> Iterable[NodeName]:
-        return () if graph[name].op in _HELD_BACK else map(node_of, graph[name].inputs)
-
-    return any(graph[name].op in _HELD_BACK for name in closure([node_of(ref)], step))
 
 
 def _pivot(graph: Graph, node: Node) -> Ref | None:

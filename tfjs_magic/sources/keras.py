@@ -230,10 +230,13 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     _check_traceable(model, options)
     layers = _named_layers(model, [name for name in options.inputs or () if name not in names])
     traced = keras.Model(_input_structure(model), [*model.outputs, *layers.values()]) if layers else model
-    specs = {
-        name: tf.TensorSpec(wanted_shape(name, boundary_shape(model, tensor), options.inputs), tensor.dtype)
-        for name, tensor in zip(names, model.inputs, strict=True)
-    }
+    free, own = (
+        {
+            name: tf.TensorSpec(wanted_shape(name, shape_of(tensor), options.inputs), tensor.dtype)
+            for name, tensor in zip(names, model.inputs, strict=True)
+        }
+        for shape_of in (lambda tensor: boundary_shape(model, tensor), lambda tensor: tuple(tensor.shape))
+    )
     structure = _input_structure(model)
 
     called = LayerTrace()
@@ -242,14 +245,20 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
         with time_folded(model), called.watching(model):
             return keras.tree.flatten(traced(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
 
-    source = traced_source(
+    trace = functools.partial(
+        traced_source,
         run,
-        specs,
         description=description,
         output_names=[*outputs, *layers],
         dict_output=isinstance(_output_structure(model), dict),
         remedy="Keras itself fails on it: mend the layer that it names.",
     )
+    try:
+        source = trace(free)
+    except UnsupportedModelError:
+        if free == own:
+            raise
+        source = trace(own)  # a layer asks for the number of examples
     whole = dataclasses.replace(source, outputs=source.outputs[: len(outputs)], layers=called.layers)
     tensors = source.function.outputs[len(outputs) :]  # behind an identity of ours and one of TensorFlow's
     refs = {name: tensor.op.inputs[0].op.inputs[0].name for name, tensor in zip(layers, tensors, strict=True)}
