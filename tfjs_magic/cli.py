@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"error: {in_flags(' '.join(str(error).split()), command_line=True)}")
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
-        say("interrupted; nothing was written.")
+        say("interrupted; nothing was written." if run in {run_convert, _page} else "interrupted.")
         return 130
     return 0
 

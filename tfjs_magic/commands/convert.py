@@ -20,6 +20,8 @@ from tfjs_magic.sources.paths import holds_layers, kind_of
 if TYPE_CHECKING:
     from tfjs_magic.model import TfjsModel
 
+#: Arguments that the official converter does not have, and that mean nothing on the way back.
+_OF_CONVERSIONS = ("verify", "browser", "backends", "tolerance", "samples", "target", "inference", "unroll")
 #: What ``--output-format both`` writes.
 _BOTH = ("layers", "graph")
 
@@ -93,6 +95,8 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         if "quantize" in given:
             raise OptionError("--quantize and --quantize_… exclude each other; keep one kind.")
         given |= {"quantize": official, "official_codes": True}
+    if arguments.samples is not None and arguments.verify is None and "auto" not in given.get("quantize", {}):
+        raise OptionError("--samples belongs to --verify or --quantize auto, of which neither is given.")
     return with_bound(given, arguments.samples)
 
 
@@ -103,8 +107,12 @@ def _convert_back(arguments: argparse.Namespace) -> None:
             f"'{arguments.input_path}' is a {kind}; --output_format={arguments.output_format} takes a TensorFlow.js "
             "layers model back to Keras."
         )
-    if _quantize(arguments):
+    if _quantize(arguments) or arguments.quantize:
         raise OptionError("Keras files hold no quantized weights; leave the --quantize_… flags out.")
+    for name in _OF_CONVERSIONS:
+        if getattr(arguments, name) is not None:
+            flag = "backend" if name == "backends" else name
+            raise OptionError(f"--{flag} has no meaning for --output_format={arguments.output_format}; leave it out.")
     from tfjs_magic.model import load  # noqa: PLC0415 - imports numpy
     from tfjs_magic.writers.keras_files import check_keras_target, write_keras  # noqa: PLC0415
 

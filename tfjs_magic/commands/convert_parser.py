@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from tfjs_magic.commands.official import OUTPUT_FORMATS, PAIRS, TFJS_FORMATS
 from tfjs_magic.commands.parsers import SAMPLES, VERSION, Parser, add_output
-from tfjs_magic.commands.readers import TRUTH, arrays, boolean, function
+from tfjs_magic.commands.readers import OF_BOUND, TRUTH, arrays, boolean
 from tfjs_magic.flags import BENCHMARK, BOUND, BROWSER, QUANTIZE, RESULT, SOURCE, hyphenated, names, one_of
 from tfjs_magic.options import BOTH, FORMATS, NODE, QUANTIZATION_DTYPES
 
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
+_WHERE = ("browser", NODE)
 #: What stands for a --quantize_… flag without patterns, which no shell can give.
 _BARE = "\n"
 
@@ -43,7 +44,7 @@ def _parsed(parser: Parser, words: list[str], places: Sequence[str]) -> argparse
         following = words[i + 1] if i + 1 < len(words) else ""
         if word in _BOOLEANS and following.lower() not in TRUTH:
             words[i] = f"{word}=true"
-        elif word == "--verify":  # nor must it
+        elif word == "--verify" and (following not in _WHERE or _is_path(following)):  # nor must it
             words[i] = f"{word}=browser"
         # A bare --quantize-uint8 must not take the path that follows for its patterns.
         elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
@@ -107,7 +108,7 @@ def _parser() -> Parser:
         "--verify",
         nargs="?",
         const="browser",
-        type=one_of(("browser", NODE)),
+        type=one_of(_WHERE),
         metavar="WHERE",
         help="compare it with Python on seeded samples or --samples, and write nothing if it differs: in a browser, or "
         "--verify=node in Node, on wasm and cpu",
@@ -117,7 +118,7 @@ def _parser() -> Parser:
     bound = parser.add_argument_group("bound of --quantize auto").add_argument
     bound("--samples", metavar="FILE", type=arrays, help=SAMPLES)
     for row in BOUND:
-        row.add_to(bound, read={"labels": arrays, "metric": function}.get(row.argument))
+        row.add_to(bound, read=OF_BOUND.get(row.argument))
     same = parser.add_argument_group("taken for compatibility, without effect").add_argument
     for flag, default, why in (
         ("--strip-debug-ops", True, "assertions and prints are always dropped"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfjs_magic.commands.output import progress, write
 from tfjs_magic.errors import printable
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, SOURCE, merged, with_bound
+from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, merged, with_bound
 from tfjs_magic.model import TfjsModel, load
 from tfjs_magic.options import BenchmarkOptions
 from tfjs_magic.pipeline import convert
@@ -25,14 +25,14 @@ def make_page(arguments: argparse.Namespace) -> None:
     options = _given(arguments, [row.argument for row in BENCHMARK])
     BenchmarkOptions(**options)
     single_file, overwrite = arguments.single_file, arguments.overwrite
-    check_page_target(arguments.target, single_file=single_file, overwrite=overwrite)
+    check_page_target(arguments.place, single_file=single_file, overwrite=overwrite)
     model = _converted(arguments)
-    target = model.save_page(arguments.target, single_file=single_file, overwrite=overwrite, **options)
+    target = model.save_page(arguments.place, single_file=single_file, overwrite=overwrite, **options)
     write(json.dumps({"page": str(target)}) if arguments.json else f"written to: {printable(str(target))}")
 
 
 def _converted(arguments: argparse.Namespace) -> TfjsModel:
-    conversion = _given(arguments, [row.argument for row in (*SOURCE, QUANTIZE)] + ["format"])
+    conversion = _given(arguments, [row.argument for row in _CONVERSION] + ["format"])
     if not conversion and kind_of(arguments.source) == "TensorFlow.js model":
         return load(arguments.source)
     return convert(arguments.source, progress=progress(), **with_bound(conversion, arguments.samples))
@@ -47,4 +47,5 @@ def _given(arguments: argparse.Namespace, names: list[str]) -> dict[str, Any]:
     }
 
 
-_REPEATED = {row.argument for row in (*SOURCE, QUANTIZE) if row.repeats}
+_CONVERSION = (*SOURCE, QUANTIZE, *RESULT, *BOUND)
+_REPEATED = {row.argument for row in _CONVERSION if row.repeats}

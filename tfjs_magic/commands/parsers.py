@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from tfjs_magic._version import __version__
-from tfjs_magic.commands.readers import arrays, lines
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, SOURCE, number, one_of, sentence
+from tfjs_magic.commands.readers import OF_BOUND, arrays, lines
+from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, number, one_of, sentence
 from tfjs_magic.options import FORMATS
 
 VERSION = f"tfjs-magic {__version__} (flags of tensorflowjs 4.22.0)"
@@ -44,7 +44,9 @@ class Parser(argparse.ArgumentParser):
         """Say the mistake in the words that were typed, and end."""
         for known, typed in self.typed.items():
             message = message.replace(known, typed)
-        self.exit(2, f"tfjs-magic: error: {sentence(message).rstrip('.?')}. '{self.prog} --help' shows how.\n")
+        said = sentence(message).rstrip(".")
+        end = "" if said.endswith("?") else "."
+        self.exit(2, f"tfjs-magic: error: {said}{end} '{self.prog} --help' shows how.\n")
 
 
 def overview_parser() -> Parser:
@@ -114,13 +116,16 @@ def page_parser() -> argparse.ArgumentParser:
     )
     parser = Parser("tfjs-magic page", description=about, allow_abbrev=False)
     parser.add_argument("source", metavar="SOURCE", help="anything that convert takes, or a TensorFlow.js model")
-    parser.add_argument("target", metavar="DIR", help="the directory to make; with --single-file the HTML file")
+    parser.add_argument("place", metavar="DIR", help="the directory to make; with --single-file the HTML file")
     parser.add_argument("--single-file", action="store_true", help="one HTML file, for up to 25 MB of weights")
     parser.add_argument("--overwrite", action="store_true", help="replace such a page that is there")
     conversion = parser.add_argument_group("conversion").add_argument
     conversion("--format", type=one_of(FORMATS), metavar="FORMAT", help=f"{', '.join(FORMATS)}; auto by default")
-    for row in (*SOURCE, QUANTIZE):
+    for row in (*SOURCE, QUANTIZE, *RESULT):
         row.add_to(conversion, row.names[-1])
+    bound = parser.add_argument_group("bound of --quantize auto").add_argument
+    for row in BOUND:
+        row.add_to(bound, read=OF_BOUND.get(row.argument))
     measured = parser.add_argument_group("what the page measures").add_argument
     files = {
         "samples": (arrays, "inputs to compare with Python: .npz by their names, or one array as .npy"),

@@ -62,3 +62,7 @@ def boolean(word: str) -> bool:
         msg = f"'{word}' is neither true nor false"
         raise argparse.ArgumentTypeError(msg)
     return TRUTH[word.lower()]
+
+
+#: Readers of what is an expression in a notebook, by argument.
+OF_BOUND = {"labels": arrays, "metric": function}
