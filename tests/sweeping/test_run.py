@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfjs_magic import OptionError, RunError, SaveError, TfjsModel, convert, sweep
+from tfjs_magic import OptionError, RunError, SaveError, TfjsModel, UnsupportedModelError, convert, sweep
 from tfjs_magic.sweeping import task
 
 
@@ -80,6 +80,25 @@ def test_a_model_that_computes_something_else_is_wrong(
     table = sweep({"conv": models["conv"]}, executor=threads, progress=None)
     assert table["status"].tolist() == ["wrong"]
     assert table["wasm verdict"].tolist() == ["failed"]
+
+
+def test_what_could_not_be_compared_is_not_verified(models: dict[str, Any], threads: Executor, tmp_path: Path) -> None:
+    convert(models["conv"]).save(tmp_path / "web")  # nothing in Python beside it
+    table = sweep(tmp_path / "web", executor=threads, progress=None)
+    assert table["status"].tolist() == ["converted"]
+    assert table["wasm verdict"].tolist() == ["no_reference"]
+
+
+def test_what_could_not_be_fetched_is_tried_again(
+    tmp_path: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(_: object, **__: object) -> TfjsModel:
+        raise UnsupportedModelError("tensorflow_hub cannot fetch it")
+
+    monkeypatch.setattr(task, "convert", offline)
+    table = sweep("https://tfhub.dev/a/1", executor=threads, directory=tmp_path / "rows", progress=None)
+    assert table["status"].tolist() == ["refused"]
+    assert [*(tmp_path / "rows").iterdir()] == []
 
 
 def test_a_failing_row_stops_no_other(tmp_path: Path, models: dict[str, Any], threads: Executor) -> None:

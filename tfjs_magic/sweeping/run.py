@@ -6,6 +6,7 @@ import contextlib
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -106,7 +107,7 @@ def sweep(
     with _pool(executor, workers, len(missing)) as pool:
         for task, row in _performed(pool, missing):
             rows[task] = row
-            if store is not None and row["status"] != "failed":
+            if store is not None and row["status"] != "failed" and not _may_be_the_network(task, row):
                 store.keep(task, row)
             log.done(task, row)
     return pd.DataFrame([flat(rows[task]) for task in tasks])
@@ -121,6 +122,10 @@ def _performed(pool: Executor, tasks: Sequence[Task]) -> Iterator[tuple[Task, Ro
     finally:
         for future in futures:
             future.cancel()
+
+
+def _may_be_the_network(task: Task, row: Row) -> bool:
+    return row["status"] == "refused" and "://" in str(task.source)
 
 
 def flat(row: Row) -> dict[str, Any]:
@@ -156,12 +161,23 @@ def _pool(given: Executor | None, workers: int | None, tasks: int) -> Iterator[E
         return
     size = min(workers or min(os.cpu_count() or 1, _MOST_WORKERS), max(tasks, 1))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(size, mp_context=context) as pool:
+    with ProcessPoolExecutor(size, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let this worker end with the process that started it, also where that is killed."""
+
+    def watch() -> None:
+        if (parent := multiprocessing.parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Log:

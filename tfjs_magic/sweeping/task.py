@@ -55,7 +55,8 @@ class Task:
 def perform(task: Task) -> Row:
     """Convert, verify, measure; whatever fails is a sentence in the row.
 
-    ``status`` is "measured", "verified" (there was no browser: in Node), "converted" (nor Node), "refused" (a sentence
+    ``status`` is "measured", "verified" (there was no browser: in Node), "converted" (nor Node, or
+    no verdict there), "refused" (a sentence
     instead of a model), "wrong" (an output is not Python's) or "failed"; ``note`` says why.
     """
     browser = task.measurement["browser"]
@@ -132,7 +133,9 @@ def _of_result(result: BenchmarkResult, *, timed: bool) -> Row:
 def _status(verdicts: Sequence[str], result: BenchmarkResult, *, timed: bool) -> str:
     if any(row["error"] for row in result.summary):
         return "failed"
-    return "wrong" if "failed" in verdicts else "measured" if timed else "verified"
+    if "failed" in verdicts:
+        return "wrong"
+    return "measured" if timed else "verified" if {*verdicts} <= {"passed", "reported"} else "converted"
 
 
 def _largest_error(parity: Any) -> float | None:
