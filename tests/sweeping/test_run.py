@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -99,6 +100,16 @@ def test_what_could_not_be_fetched_is_tried_again(
     table = sweep("https://tfhub.dev/a/1", executor=threads, directory=tmp_path / "rows", progress=None)
     assert table["status"].tolist() == ["refused"]
     assert [*(tmp_path / "rows").iterdir()] == []
+
+
+def test_a_row_keeps_no_password(models: dict[str, Any], threads: Executor, tmp_path: Path) -> None:
+    with socket.create_server(("localhost", 0)) as probe:
+        address = f"localhost:{probe.getsockname()[1]}"
+    browser = f"http://me:secret@{address}"
+    table = sweep(models["conv"], executor=threads, browser=browser, directory=tmp_path / "rows", progress=None)
+    assert table["status"].tolist() == ["failed"]
+    assert table["browser"].tolist() == [f"http://{address}"]
+    assert "secret" not in table.to_json()
 
 
 def test_a_failing_row_stops_no_other(tmp_path: Path, models: dict[str, Any], threads: Executor) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tfjs_magic.benchmarking import labelled
 from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.headless.driver import check_target
-from tfjs_magic.headless.target import read_target
+from tfjs_magic.headless.target import read_target, shown
 from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions, Progress
 from tfjs_magic.sweeping.grid import option_sets
 from tfjs_magic.sweeping.store import Store
@@ -149,7 +149,8 @@ def _row(future: Future[Row], task: Task) -> Row:
             why = "its worker ended: out of memory, or a script that calls sweep outside of if __name__ == '__main__'"
         elif not isinstance(error, (MemoryError, OSError)):
             why += ". A worker gets the source pickled: save it and give its path, or use a ThreadPoolExecutor"
-        row = {"source": task.label, "options": option_texts(task.options), "browser": task.measurement["browser"]}
+        browser = shown(task.measurement["browser"])
+        row = {"source": task.label, "options": option_texts(task.options), "browser": browser}
         return {**row, "status": "failed", "note": f"{why}."}
 
 

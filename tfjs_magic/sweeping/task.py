@@ -14,6 +14,7 @@ from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import RunError, TfjsMagicError, reason_of
 from tfjs_magic.headless.node import find_node
+from tfjs_magic.headless.target import shown
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import NODE, NODE_BACKENDS
 from tfjs_magic.pipeline import convert
@@ -60,7 +61,7 @@ def perform(task: Task) -> Row:
     instead of a model), "wrong" (an output is not Python's) or "failed"; ``note`` says why.
     """
     browser = task.measurement["browser"]
-    row: Row = {"source": task.label, "options": option_texts(task.options), "browser": browser}
+    row: Row = {"source": task.label, "options": option_texts(task.options), "browser": shown(browser)}
     importlib.import_module("keras")  # takes seconds, once per worker: no part of any conversion
     try:
         with converting(browser):
