@@ -23,7 +23,11 @@ def run_sweep(arguments: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         raise RunError("sweep needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
     table = sweep(**read_config(arguments.config, arrays_of), progress=lambda line: write(line, error=True))
-    write(table.to_json(orient="records", indent=2) if arguments.json else table.to_string(index=False))
+    write(
+        table.to_json(orient="records", indent=2, double_precision=15)
+        if arguments.json
+        else table.to_string(index=False)
+    )
     failed = table[~table["status"].isin(["measured", "verified", "converted"])]
     if len(failed):
         counts = ", ".join(f"{count} {status}" for status, count in failed["status"].value_counts().items())
