@@ -17,10 +17,12 @@ import tensorflow as tf
 
 import tfjs_magic
 from tests.conformance.compare import assert_matches
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import TfjsNode, missing_for_node
 from tfjs_magic.cli import main
 from tfjs_magic.weights.pack import unpack_weights
 from tfjs_magic.weights.quantize import quantize
+
+needs_node = pytest.mark.skipif(missing_for_node() is not None, reason=missing_for_node() or "")
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +181,16 @@ def test_both_formats_are_written(keras_file: Path, tmp_path: Path, capsys: pyte
     assert "holds a model.json" in capsys.readouterr().err
     assert main(["convert", "--output-format", "both", "--dry-run", str(keras_file)]) == 0
     assert capsys.readouterr().out.count("load in JavaScript") == 2
+
+
+@needs_node
+def test_of_both_formats_the_one_that_is_wrong_is_named(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--output-format", "both", "--verify=node", "--tolerance", "1e-15"]
+    assert main(["convert", *flags, str(keras_file), str(tmp_path / "web")]) == 1
+    assert "error: layers: verification on wasm failed: output 'head' differs by " in capsys.readouterr().err
+    assert not (tmp_path / "web").exists()
 
 
 def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

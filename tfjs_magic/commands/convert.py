@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.commands.official import KINDS, OF_SAVED_MODELS, PAIRS, SAVED_MODELS, TFJS_FORMATS
 from tfjs_magic.commands.output import print_report, progress, report_of, say, write
-from tfjs_magic.errors import OptionError, TfjsMagicError
+from tfjs_magic.errors import OptionError, RunError, TfjsMagicError
 from tfjs_magic.flags import BOUND, QUANTIZE, RESULT, SOURCE, merged, with_bound
 from tfjs_magic.options import BOTH, FORMATS, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import holds_layers, kind_of
@@ -58,13 +58,12 @@ def run_convert(arguments: argparse.Namespace) -> None:
         for directory in wanted_at.values():
             check_target(directory, overwrite=arguments.overwrite)
     options = _options(arguments)
-    from tfjs_magic.commands.verify import verify, verify_options  # noqa: PLC0415 - imports numpy
+    from tfjs_magic.commands.verify import verify_options  # noqa: PLC0415 - imports numpy
 
     verification = verify_options(arguments)
     models = {name: _converted(arguments, name, options) for name in wanted_at}
-    for name, model in models.items():
-        for note in () if verification is None else verify(model, verification):
-            say(f"note: {f'{name}: ' if wanted == BOTH else ''}{note}")
+    if verification is not None:
+        _verify(models, verification)
     targets = {
         name: None if arguments.dry_run else model.save(wanted_at[name], overwrite=arguments.overwrite)
         for name, model in models.items()
@@ -85,6 +84,19 @@ def _converted(arguments: argparse.Namespace, wanted: Any, options: Mapping[str,
 
         model = dataclasses.replace(model, groups=split_by_layer(model.groups))
     return model
+
+
+def _verify(models: Mapping[str, TfjsModel], options: Mapping[str, Any]) -> None:
+    from tfjs_magic.commands.verify import verify  # noqa: PLC0415 - imports numpy
+
+    for name, model in models.items():
+        which = f"{name}: " if len(models) > 1 else ""
+        try:
+            notes = verify(model, options)
+        except RunError as error:
+            raise RunError(f"{which}{error}") from error
+        for note in notes:
+            say(f"note: {which}{note}")
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
