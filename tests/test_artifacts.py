@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tfjs_magic.artifacts import Artifacts, ConversionReport, ManifestGroup, ModelFormat, WeightEntry, model_header
 from tfjs_magic.weights.pack import pack_weights
@@ -43,3 +44,8 @@ def test_graph_model() -> None:
 def test_layers_model_has_no_signature() -> None:
     document = _document("layers-model", {}, model_header(generated_by="keras v3.15.1"))
     assert list(document) == ["format", "generatedBy", "convertedBy", "modelTopology", "weightsManifest"]
+
+
+@pytest.mark.parametrize("name", ["plain", "it's", "a'b\"c", "two\nlines"])
+def test_a_name_may_hold_quotes(name: str) -> None:
+    assert ConversionReport(source=f"SavedModel '{name}', signature 'f'").name == name

@@ -21,7 +21,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_the_command_is_understood(words: list[str]) -> None:
-    arguments = _parse(words)
+    _, arguments = _parse(words)
     if words[0] == "benchmark":
         given = {row.argument: getattr(arguments, row.argument, None) for row in BENCHMARK}
         BenchmarkOptions(**{name: value for name, value in given.items() if value is not None})

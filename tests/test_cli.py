@@ -17,10 +17,12 @@ import tensorflow as tf
 
 import tfjs_magic
 from tests.conformance.compare import assert_matches
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import TfjsNode, missing_for_node
 from tfjs_magic.cli import main
 from tfjs_magic.weights.pack import unpack_weights
 from tfjs_magic.weights.quantize import quantize
+
+needs_node = pytest.mark.skipif(missing_for_node() is not None, reason=missing_for_node() or "")
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,16 @@ def test_both_formats_are_written(keras_file: Path, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.count("load in JavaScript") == 2
 
 
+@needs_node
+def test_of_both_formats_the_one_that_is_wrong_is_named(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--output-format", "both", "--verify=node", "--tolerance", "1e-15"]
+    assert main(["convert", *flags, str(keras_file), str(tmp_path / "web")]) == 1
+    assert "error: layers: verification on wasm failed: output 'head' differs by " in capsys.readouterr().err
+    assert not (tmp_path / "web").exists()
+
+
 def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for form, ops in (("layers", {"Dense": 2}), ("graph", None)):
         target = tmp_path / form
@@ -261,6 +273,11 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
         (["convert", "nowhere.keras", "OUT"], 1, "'nowhere.keras' does not exist"),
         (["convert", "--", "IN"], 2, "lacks its OUTPUT (output_path)"),
         (["convert", "--", "IN", "OUT", "more"], 2, "found also 'more'"),
+        (["convert", "--samples", "SAMPLES", "IN", "OUT"], 2, "--samples belongs to --verify or --quantize auto"),
+        (["convert", "--verify", "nod", "IN", "OUT"], 2, "found also"),
+        (["convert", "--verify=nod", "IN", "OUT"], 2, "Did you mean 'node'? 'tfjs-magic convert --help' shows how."),
+        (["convert", "--verify", "node", "--backend", "webgl", "IN", "OUT"], 2, "--verify=node has no webgl"),
+        (["benchmark", "IN", "--max-median-ms=-1"], 2, "--max-median-ms is -1.0; expected a number above 0."),
         (["inspect", "nowhere"], 1, "does not exist"),
         (["inspect", "IN"], 1, "is a Keras file, no TensorFlow.js model; convert it first."),
         (["inspect"], 2, "DIR"),
@@ -271,7 +288,8 @@ def test_inspect_says_what_convert_said(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_mistake_is_one_line_and_writes_nothing(
     keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, words: list[str], code: int, message: str
 ) -> None:
-    paths = {"IN": str(keras_file), "OUT": str(tmp_path / "web")}
+    paths = {"IN": str(keras_file), "OUT": str(tmp_path / "web"), "SAMPLES": str(tmp_path / "x.npy")}
+    np.save(paths["SAMPLES"], np.ones((2, 4), np.float32))
     assert main([paths.get(word, word) for word in words]) == code
     error = capsys.readouterr().err
     assert error.startswith("tfjs-magic: error: ")
@@ -484,6 +502,17 @@ def test_going_back_has_no_quantization(keras_file: Path, tmp_path: Path, capsys
     assert "hold no quantized weights" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--verify", "--verify=node", "--quantize=uint8", "--inference", "--target=wasm"])
+def test_going_back_takes_no_flag_of_a_conversion(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    """Nobody may take a file for verified that was not."""
+    tfjs_magic.convert(keras_file).save(tmp_path / "web")
+    assert main(["convert", "--output_format=keras", flag, str(tmp_path / "web"), str(tmp_path / "b.h5")]) == 2
+    assert "leave " in capsys.readouterr().err
+    assert not (tmp_path / "b.h5").exists()
+
+
 def test_a_page_of_a_model(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "names.txt").write_text("a\nb\nc\n", encoding="utf-8")
     np.save(tmp_path / "x.npy", np.ones((2, 4), np.float32))
@@ -499,6 +528,13 @@ def test_a_page_of_a_model(keras_file: Path, tmp_path: Path, capsys: pytest.Capt
     assert '"quantized":true' in page
     assert main(["page", str(keras_file), str(target)]) == 1
     assert "pass --overwrite" in capsys.readouterr().err
+
+
+def test_a_page_of_a_model_that_is_made_for_it(keras_file: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
+    flags = ["--quantize=auto", "--max-error=0.5", "--samples", str(tmp_path / "x.npy"), "--inference", "--target=wasm"]
+    assert main(["page", str(keras_file), str(tmp_path / "page"), *flags]) == 0
+    assert _quantized(tmp_path / "page" / "model")
 
 
 def test_a_page_in_one_file(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,10 @@ def test_conversion_refuses(options: dict[str, Any], message: str) -> None:
         pytest.param({"batch": (1, 0)}, "batch is 0; expected a whole number of examples from 1", id="batch"),
         pytest.param({"batch": (2.5,)}, "batch is 2.5; expected a whole number", id="half-an-example"),
         pytest.param({"tolerance": -1.0}, "tolerance is -1.0; expected a relative error from 0", id="tolerance"),
+        pytest.param({"tolerance": float("nan")}, "tolerance is nan", id="no-tolerance"),
+        pytest.param({"tolerance": "0.1"}, "tolerance is '0.1'", id="tolerance-as-text"),
+        pytest.param({"backends": 3}, "backends is 3; expected a list", id="backends"),
+        pytest.param({"browser": 3}, "browser is '3'; expected one of chrome", id="browser"),
     ],
 )
 def test_benchmark_refuses(options: dict[str, Any], message: str) -> None:

@@ -224,7 +224,7 @@ class ConversionReport:
     @property
     def name(self) -> str:
         """What the source is called: the first name that stands in quotes in ``source``."""
-        found = re.search(r"'([^']+)'", self.source)
+        found = re.search(r"'(.+?)'(?!\w)", self.source, re.DOTALL)
         return found[1] if found else self.source
 
 

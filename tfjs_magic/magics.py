@@ -258,7 +258,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         bench = benchmark(told_apart(models), **options)
         if isinstance(bench, HeadlessBenchmark):
             with _Status("Running in {} …") as status:
-                status.step(options["browser"])
+                status.step(bench.target.title)
                 bench.run()
         key, execution = self._cell(line)
         live = self._live.setdefault(key, (execution, []))[1]

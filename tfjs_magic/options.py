@@ -219,7 +219,7 @@ class BenchmarkOptions:
     browser: str | None = None
 
     def __post_init__(self) -> None:
-        _set(self, backends=_names(self.backends), batch=tuple(self.batch))
+        _set(self, backends=_listed("backends", self.backends), batch=_listed("batch", self.batch))
         _set(self, class_names=_class_names(self.class_names))
         if self.pixels is not None and self.pixels not in PIXELS:
             raise OptionError(f"pixels is {self.pixels!r}; expected one of {', '.join(PIXELS)}.")
@@ -235,15 +235,22 @@ class BenchmarkOptions:
             raise OptionError(f"min_time is {self.min_time!r}; expected 0 to {MAX_MIN_TIME_S} seconds.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
-        if self.tolerance is not None and not self.tolerance >= 0:
+        if self.tolerance is not None and not _is_from_zero(self.tolerance):
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
         _check_browser(self.browser, profile=self.profile)
+
+
+def _is_from_zero(value: Any) -> bool:
+    try:
+        return bool(value >= 0)
+    except TypeError:
+        return False
 
 
 def _check_browser(browser: str | None, *, profile: bool) -> None:
     if browser == NODE and profile:
         raise OptionError("profile needs a browser; Node only verifies.")
-    if browser is not None and browser not in (*BROWSERS, NODE) and not _is_url(browser):
+    if browser is not None and browser not in (*BROWSERS, NODE) and not (isinstance(browser, str) and _is_url(browser)):
         raise OptionError(
             f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
             "http://localhost:4444?browserName=firefox."
@@ -261,6 +268,13 @@ def _is_url(browser: str) -> bool:
 def _names(given: Sequence[str] | None) -> Any:
     """Return a tuple of names, also of one that stands alone."""
     return (given,) if isinstance(given, str) else None if given is None else tuple(given)
+
+
+def _listed(name: str, given: Any) -> Any:
+    try:
+        return _names(given)
+    except TypeError:
+        raise OptionError(f"{name} is {given!r:.80}; expected a list.") from None
 
 
 def _class_names(given: Any) -> tuple[str, ...] | None:

@@ -248,7 +248,7 @@ def test_the_shell(keras_file: Path, tmp_path: Path) -> None:
     assert "kernel" in _shell(*measure, "--profile", wanted=0).stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -258,7 +258,7 @@ def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     time.sleep(1)
     os.kill(process.pid, how)
     _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == (-how if how == signal.SIGKILL else 130)
     assert "Traceback" not in told
     psutil.wait_procs(programs, timeout=20)
     assert [one for one in programs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []

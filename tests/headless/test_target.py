@@ -11,7 +11,7 @@ from tfjs_magic.errors import OptionError, RunError
 from tfjs_magic.headless import programs
 from tfjs_magic.headless.driver import check_target
 from tfjs_magic.headless.programs import find_programs
-from tfjs_magic.headless.target import Grid, Local, Node, read_target
+from tfjs_magic.headless.target import Grid, Local, Node, read_target, shown
 from tfjs_magic.options import BenchmarkOptions
 
 
@@ -43,6 +43,11 @@ def test_capabilities_are_the_query() -> None:
         "platformName": "Linux",
     }
     assert found.title == "the Grid at https://farm/wd/hub", "no password in a message"
+
+
+def test_no_secret_is_kept() -> None:
+    assert shown('https://me:key@farm/wd/hub?x:os={"accessKey":"key"}') == "https://farm/wd/hub"
+    assert [shown(browser) for browser in ("chrome", None)] == ["chrome", None]
 
 
 @pytest.fixture

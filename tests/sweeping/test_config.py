@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfjs_magic import OptionError
+from tfjs_magic import OptionError, sweep
 from tfjs_magic.sweeping.config import read_config
 
 _FILE = """browser = "http://grid:4444"
@@ -57,6 +57,8 @@ def test_sets_one_by_one(tmp_path: Path) -> None:
         (_FILE.replace("quantize", "quantise"), "line 13: 'quantise' is not known; did you mean 'quantize'?"),
         (_FILE.replace("[sources]", "[source]"), "line 7: 'source' is not known; did you mean 'sources'?"),
         ("runs = 3", "has no [sources]; expected label = "),
+        (_FILE.replace('"rows"', "3"), "line 4: 'directory' is 3; expected a path."),
+        (_FILE.replace('"small.keras"', "{}"), "line 8: 'small' is {}; expected a path."),
         ("runs = ", "cannot be read as TOML: "),
     ],
 )
@@ -68,3 +70,10 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, message: 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="cannot be read as TOML: No such file"):
         read_config(tmp_path / "absent.toml", str)
+
+
+@pytest.mark.parametrize("options", ["3", "[1]", '"uint8"'])
+def test_options_that_are_none_are_refused_by_the_sweep(tmp_path: Path, options: str) -> None:
+    arguments = _read(tmp_path, f'options = {options}\n[sources]\na = "a"\n')
+    with pytest.raises(OptionError, match="expected option → list of values"):
+        sweep(**arguments)

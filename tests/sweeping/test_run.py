@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfjs_magic import OptionError, RunError, SaveError, TfjsModel, convert, sweep
+from tfjs_magic import OptionError, RunError, SaveError, TfjsModel, UnsupportedModelError, convert, sweep
 from tfjs_magic.sweeping import task
 
 
@@ -82,6 +83,35 @@ def test_a_model_that_computes_something_else_is_wrong(
     assert table["wasm verdict"].tolist() == ["failed"]
 
 
+def test_what_could_not_be_compared_is_not_verified(models: dict[str, Any], threads: Executor, tmp_path: Path) -> None:
+    convert(models["conv"]).save(tmp_path / "web")  # nothing in Python beside it
+    table = sweep(tmp_path / "web", executor=threads, progress=None)
+    assert table["status"].tolist() == ["converted"]
+    assert table["wasm verdict"].tolist() == ["no_reference"]
+
+
+def test_what_could_not_be_fetched_is_tried_again(
+    tmp_path: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(_: object, **__: object) -> TfjsModel:
+        raise UnsupportedModelError("tensorflow_hub cannot fetch it")
+
+    monkeypatch.setattr(task, "convert", offline)
+    table = sweep("https://tfhub.dev/a/1", executor=threads, directory=tmp_path / "rows", progress=None)
+    assert table["status"].tolist() == ["refused"]
+    assert [*(tmp_path / "rows").iterdir()] == []
+
+
+def test_a_row_keeps_no_password(models: dict[str, Any], threads: Executor, tmp_path: Path) -> None:
+    with socket.create_server(("localhost", 0)) as probe:
+        address = f"localhost:{probe.getsockname()[1]}"
+    browser = f"http://me:secret@{address}"
+    table = sweep(models["conv"], executor=threads, browser=browser, directory=tmp_path / "rows", progress=None)
+    assert table["status"].tolist() == ["failed"]
+    assert table["browser"].tolist() == [f"http://{address}"]
+    assert "secret" not in table.to_json()
+
+
 def test_a_failing_row_stops_no_other(tmp_path: Path, models: dict[str, Any], threads: Executor) -> None:
     (tmp_path / "broken.keras").write_bytes(b"no archive")
     sources = {"absent": tmp_path / "absent.keras", "broken": tmp_path / "broken.keras", **models}
@@ -107,10 +137,13 @@ def test_what_changed_or_cannot_be_read_is_computed_again(
     rows = tmp_path / "rows"
     sweep(models, executor=threads, directory=rows, progress=None)
     models["flip"].save(models["conv"])  # another model under the same name
-    next(rows.glob("flip-*.json")).write_text("{")
-    lines: list[str] = []
-    sweep(models, executor=threads, directory=rows, progress=lines.append)
-    assert len(lines) == 2
+    (flipped,) = rows.glob("flip-*.json")
+    for broken in ("{", json.dumps({**json.loads(flipped.read_text()), "row": {}})):
+        flipped.write_text(broken)
+        lines: list[str] = []
+        sweep({**models}, executor=threads, directory=rows, progress=lines.append)
+        assert lines[-1].startswith("2 of 2: ")
+        assert len([line for line in lines if "flip" in line]) == 1
     for file in rows.iterdir():
         assert json.loads(file.read_text())["format"] == "tfjs-magic sweep row"
 

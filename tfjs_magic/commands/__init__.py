@@ -1,1 +1,1 @@
-"""What the command line does beyond converting; it is handed what was parsed."""
+"""The commands of a shell: what each takes, does and prints."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.commands.gates import Gates
+from tfjs_magic.commands.output import write
 from tfjs_magic.errors import OptionError, RunError, printable
 from tfjs_magic.flags import BENCHMARK
 from tfjs_magic.options import DEFAULT_RUNS, BenchmarkOptions
 
 
-def run_benchmark(arguments: argparse.Namespace, write: Callable[[str], None]) -> None:
+def run_benchmark(arguments: argparse.Namespace) -> None:
     """Measure, print, write the page, and hold the numbers to the bounds.
 
     Raises:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import json
 from typing import Any
 
-from tfjs_magic.flags import BENCHMARK, QUANTIZE, SOURCE, merged, with_bound
+from tfjs_magic.commands.output import progress, write
+from tfjs_magic.errors import printable
+from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, merged, with_bound
 from tfjs_magic.model import TfjsModel, load
-from tfjs_magic.options import BenchmarkOptions, Progress
+from tfjs_magic.options import BenchmarkOptions
 from tfjs_magic.pipeline import convert
 from tfjs_magic.sources.paths import kind_of
 from tfjs_magic.writers.page import check_page_target
 
 
-def make_page(arguments: argparse.Namespace, *, progress: Progress | None) -> Path:
-    """Convert the source and write the page; return its absolute path.
+def make_page(arguments: argparse.Namespace) -> None:
+    """Convert the source, write the page, and say where.
 
     Raises:
         TfjsMagicError: The target is taken, an option does not fit, or the model cannot be converted.
@@ -23,16 +25,17 @@ def make_page(arguments: argparse.Namespace, *, progress: Progress | None) -> Pa
     options = _given(arguments, [row.argument for row in BENCHMARK])
     BenchmarkOptions(**options)
     single_file, overwrite = arguments.single_file, arguments.overwrite
-    check_page_target(arguments.target, single_file=single_file, overwrite=overwrite)
-    model = _converted(arguments, progress)
-    return model.save_page(arguments.target, single_file=single_file, overwrite=overwrite, **options)
+    check_page_target(arguments.place, single_file=single_file, overwrite=overwrite)
+    model = _converted(arguments)
+    target = model.save_page(arguments.place, single_file=single_file, overwrite=overwrite, **options)
+    write(json.dumps({"page": str(target)}) if arguments.json else f"written to: {printable(str(target))}")
 
 
-def _converted(arguments: argparse.Namespace, progress: Progress | None) -> TfjsModel:
-    conversion = _given(arguments, [row.argument for row in (*SOURCE, QUANTIZE)] + ["format"])
+def _converted(arguments: argparse.Namespace) -> TfjsModel:
+    conversion = _given(arguments, [row.argument for row in _CONVERSION] + ["format"])
     if not conversion and kind_of(arguments.source) == "TensorFlow.js model":
         return load(arguments.source)
-    return convert(arguments.source, progress=progress, **with_bound(conversion, arguments.samples))
+    return convert(arguments.source, progress=progress(), **with_bound(conversion, arguments.samples))
 
 
 def _given(arguments: argparse.Namespace, names: list[str]) -> dict[str, Any]:
@@ -44,4 +47,5 @@ def _given(arguments: argparse.Namespace, names: list[str]) -> dict[str, Any]:
     }
 
 
-_REPEATED = {row.argument for row in (*SOURCE, QUANTIZE) if row.repeats}
+_CONVERSION = (*SOURCE, QUANTIZE, *RESULT, *BOUND)
+_REPEATED = {row.argument for row in _CONVERSION if row.repeats}

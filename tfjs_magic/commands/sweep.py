@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
+from tfjs_magic.commands.output import write
+from tfjs_magic.commands.readers import arrays_of
 from tfjs_magic.errors import RunError
 from tfjs_magic.sweeping.config import read_config
 from tfjs_magic.sweeping.run import sweep
 
 
-def run_sweep(
-    arguments: argparse.Namespace,
-    write: Callable[[str], None],
-    say: Callable[[str], None],
-    read_samples: Callable[[str], Any],
-) -> None:
+def run_sweep(arguments: argparse.Namespace) -> None:
     """Convert, verify, measure, and print the table.
 
     Raises:
@@ -27,8 +22,12 @@ def run_sweep(
         import pandas  # noqa: F401, ICN001, PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise RunError("sweep needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-    table = sweep(**read_config(arguments.config, read_samples), progress=say)
-    write(table.to_json(orient="records", indent=2) if arguments.json else table.to_string(index=False))
+    table = sweep(**read_config(arguments.config, arrays_of), progress=lambda line: write(line, error=True))
+    write(
+        table.to_json(orient="records", indent=2, double_precision=15)
+        if arguments.json
+        else table.to_string(index=False)
+    )
     failed = table[~table["status"].isin(["measured", "verified", "converted"])]
     if len(failed):
         counts = ", ".join(f"{count} {status}" for status, count in failed["status"].value_counts().items())

@@ -70,6 +70,11 @@ class HeadlessBenchmark:
         return cls(contenders_of(models, options), options, target)
 
     @property
+    def target(self) -> Target:
+        """Where it runs."""
+        return self._target
+
+    @property
     def status(self) -> str:
         """One of "pending", "running", "finished", "stopped", "failed"."""
         return self._session.snapshot["status"]

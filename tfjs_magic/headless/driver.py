@@ -16,6 +16,7 @@ from tfjs_magic.headless.channel import Page
 from tfjs_magic.headless.node import find_node, opened_node
 from tfjs_magic.headless.programs import Programs, find_programs, install_hint
 from tfjs_magic.headless.target import Grid, Local, Node, Target
+from tfjs_magic.headless.watch import ended_with_us
 from tfjs_magic.headless.web_page import WebPage
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def opened_browser(target: Local | Grid) -> Iterator[WebDriver]:
         try:
             driver.set_page_load_timeout(_PAGE_TIMEOUT_S)
             driver.set_script_timeout(_ANSWER_TIMEOUT_S / 2)
-            yield driver
+            with contextlib.nullcontext() if service is None else ended_with_us(service.process.pid):
+                yield driver
         finally:
             with contextlib.suppress(*_failures()):
                 driver.quit()

@@ -42,10 +42,15 @@ class Grid:
     capabilities: Mapping[str, Any]
 
     @property
-    def title(self) -> str:
-        """As it stands in a sentence: without name and password."""
+    def address(self) -> str:
+        """What may be shown of it: no name and password."""
         parts = urllib.parse.urlsplit(self.url)
-        return f"the Grid at {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
+    def title(self) -> str:
+        """As it stands in a sentence."""
+        return f"the Grid at {self.address}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +76,12 @@ def read_target(browser: str) -> Target:
     parts = urllib.parse.urlsplit(browser)
     asked = {name: _value(text) for name, text in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)}
     return Grid(parts._replace(query="", fragment="").geturl(), {"browserName": "chrome", **asked})
+
+
+def shown(browser: str | None) -> str | None:
+    """Return what may be shown and kept of ``browser=``: of a URL neither name and password nor capabilities."""
+    target = None if browser is None else read_target(browser)
+    return target.address if isinstance(target, Grid) else browser
 
 
 def _value(text: str) -> Any:

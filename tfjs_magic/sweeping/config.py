@@ -43,20 +43,23 @@ def read_config(path: str | Path, read_samples: Callable[[str], Any]) -> dict[st
         raise OptionError(f"'{path}' cannot be read as TOML: {reason}.") from error
     _check_keys(content, _KEYS, text, path)
     options = content.get("options", {})
-    for one in [options] if isinstance(options, Mapping) else options:
-        _check_keys(one, KNOWN, text, path)
+    for one in options if isinstance(options, list) else [options]:
+        if isinstance(one, Mapping):  # what is none is the sweep's to refuse
+            _check_keys(one, KNOWN, text, path)
     if not isinstance(sources := content.get("sources"), Mapping) or not sources:
         raise OptionError(f"'{path}' has no [sources]; expected label = \"path of a model\", a line for each.")
 
-    def place(where: str) -> str:
+    def place(key: str, where: object) -> str:
+        if not isinstance(where, str):
+            raise OptionError(f"'{path}', line {_line_of(key, text)}: '{key}' is {where!r:.80}; expected a path.")
         return where if "://" in where else str(file.parent / Path(where).expanduser())
 
-    found = {**content, "sources": {label: place(str(where)) for label, where in sources.items()}}
+    found = {**content, "sources": {label: place(label, where) for label, where in sources.items()}}
     found["options"] = _without_nothing(options)
     if "directory" in content:
-        found["directory"] = place(content["directory"])
+        found["directory"] = place("directory", content["directory"])
     if "samples" in content:
-        found["samples"] = read_samples(place(content["samples"]))
+        found["samples"] = read_samples(place("samples", content["samples"]))
     return found
 
 

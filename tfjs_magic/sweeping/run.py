@@ -6,6 +6,7 @@ import contextlib
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tfjs_magic.benchmarking import labelled
 from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.headless.driver import check_target
-from tfjs_magic.headless.target import read_target
+from tfjs_magic.headless.target import read_target, shown
 from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions, Progress
 from tfjs_magic.sweeping.grid import option_sets
 from tfjs_magic.sweeping.store import Store
@@ -106,7 +107,7 @@ def sweep(
     with _pool(executor, workers, len(missing)) as pool:
         for task, row in _performed(pool, missing):
             rows[task] = row
-            if store is not None and row["status"] != "failed":
+            if store is not None and row["status"] != "failed" and not _may_be_the_network(task, row):
                 store.keep(task, row)
             log.done(task, row)
     return pd.DataFrame([flat(rows[task]) for task in tasks])
@@ -121,6 +122,10 @@ def _performed(pool: Executor, tasks: Sequence[Task]) -> Iterator[tuple[Task, Ro
     finally:
         for future in futures:
             future.cancel()
+
+
+def _may_be_the_network(task: Task, row: Row) -> bool:
+    return row["status"] == "refused" and "://" in str(task.source)
 
 
 def flat(row: Row) -> dict[str, Any]:
@@ -144,7 +149,8 @@ def _row(future: Future[Row], task: Task) -> Row:
             why = "its worker ended: out of memory, or a script that calls sweep outside of if __name__ == '__main__'"
         elif not isinstance(error, (MemoryError, OSError)):
             why += ". A worker gets the source pickled: save it and give its path, or use a ThreadPoolExecutor"
-        row = {"source": task.label, "options": option_texts(task.options), "browser": task.measurement["browser"]}
+        browser = shown(task.measurement["browser"])
+        row = {"source": task.label, "options": option_texts(task.options), "browser": browser}
         return {**row, "status": "failed", "note": f"{why}."}
 
 
@@ -156,12 +162,23 @@ def _pool(given: Executor | None, workers: int | None, tasks: int) -> Iterator[E
         return
     size = min(workers or min(os.cpu_count() or 1, _MOST_WORKERS), max(tasks, 1))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(size, mp_context=context) as pool:
+    with ProcessPoolExecutor(size, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let this worker end with the process that started it, also where that is killed."""
+
+    def watch() -> None:
+        if (parent := multiprocessing.parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Log:

@@ -14,6 +14,8 @@ from tfjs_magic.sweeping.task import Row, Task
 from tfjs_magic.writers.staging import writable
 
 _FORMAT = "tfjs-magic sweep row"
+#: Without these it is no row.
+_COLUMNS = {"source", "options", "status", "note"}
 
 
 class Store:
@@ -38,8 +40,9 @@ class Store:
         for task in tasks:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 content = json.loads(self._path(task).read_bytes())
-                if content["format"] == _FORMAT and content["key"] == task.key is not None:
-                    yield task, content["row"]
+                row = content["row"]
+                if content["format"] == _FORMAT and content["key"] == task.key is not None and {*row} >= _COLUMNS:
+                    yield task, row
 
     def keep(self, task: Task, row: Row) -> None:
         """Write a row, whole or not at all, unless nobody could tell later what it is the row of.

@@ -14,6 +14,7 @@ from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.benchmarking import benchmark
 from tfjs_magic.errors import RunError, TfjsMagicError, reason_of
 from tfjs_magic.headless.node import find_node
+from tfjs_magic.headless.target import shown
 from tfjs_magic.model import TfjsModel
 from tfjs_magic.options import NODE, NODE_BACKENDS
 from tfjs_magic.pipeline import convert
@@ -55,11 +56,12 @@ class Task:
 def perform(task: Task) -> Row:
     """Convert, verify, measure; whatever fails is a sentence in the row.
 
-    ``status`` is "measured", "verified" (there was no browser: in Node), "converted" (nor Node), "refused" (a sentence
+    ``status`` is "measured", "verified" (there was no browser: in Node), "converted" (nor Node, or
+    no verdict there), "refused" (a sentence
     instead of a model), "wrong" (an output is not Python's) or "failed"; ``note`` says why.
     """
     browser = task.measurement["browser"]
-    row: Row = {"source": task.label, "options": option_texts(task.options), "browser": browser}
+    row: Row = {"source": task.label, "options": option_texts(task.options), "browser": shown(browser)}
     importlib.import_module("keras")  # takes seconds, once per worker: no part of any conversion
     try:
         with converting(browser):
@@ -132,7 +134,9 @@ def _of_result(result: BenchmarkResult, *, timed: bool) -> Row:
 def _status(verdicts: Sequence[str], result: BenchmarkResult, *, timed: bool) -> str:
     if any(row["error"] for row in result.summary):
         return "failed"
-    return "wrong" if "failed" in verdicts else "measured" if timed else "verified"
+    if "failed" in verdicts:
+        return "wrong"
+    return "measured" if timed else "verified" if {*verdicts} <= {"passed", "reported"} else "converted"
 
 
 def _largest_error(parity: Any) -> float | None:
