@@ -23,7 +23,7 @@ COMMANDS = [
 def test_the_command_is_understood(words: list[str]) -> None:
     arguments = _parse(words)
     if words[0] == "benchmark":
-        given = {row.argument: getattr(arguments, row.argument) for row in BENCHMARK}
+        given = {row.argument: getattr(arguments, row.argument, None) for row in BENCHMARK}
         BenchmarkOptions(**{name: value for name, value in given.items() if value is not None})
 
 
