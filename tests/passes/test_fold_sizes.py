@@ -72,3 +72,9 @@ def test_what_a_size_holds_back_stays_in_its_branch(tfjs_node: TfjsNode, functio
         feed = {"x": np.float32([[1, 2, 3], [4, 0.5, 6]]) * sign}
         for backend in BACKENDS:
             assert_matches(tfjs_node.run(model, feed, backend), model.reference(feed))
+
+
+def test_refuses_what_a_size_alone_holds_back() -> None:
+    function = _chosen(lambda x: tf.eye(tf.shape(x)[1]))
+    reason = "it alone says in which branch the next op stands"
+    assert reason in refusals([fold_sizes.PASS], function, ROWS, lacking=False)

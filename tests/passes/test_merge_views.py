@@ -64,3 +64,13 @@ def test_refuses_two_unknown_sizes() -> None:
 def test_refuses_what_has_no_values() -> None:
     function = lambda x: tf.reshape(tf.reshape(x, [0, 6]), [0, 3]) + 1.0  # noqa: E731
     assert refusals(PASSES[:1], function, _spec(0, 4, 3), lacking=False) == {"it has no values"}
+
+
+def test_refuses_what_sizes_alone_hold_in_a_branch() -> None:
+    def function(x: Any) -> Any:
+        negative, positive = tf.raw_ops.Switch(data=x, pred=tf.reduce_sum(x) > 0)
+        view = tf.reshape(tf.reshape(x, [tf.shape(positive)[0], 3, 4]), [-1, 12])
+        return tf.raw_ops.Merge(inputs=[view, negative])[0]
+
+    reasons = refusals(PASSES[:1], function, _spec(None, 12), lacking=False)
+    assert reasons == {"its sizes alone say in which branch it stands"}
