@@ -83,3 +83,8 @@ def test_metadata_is_a_snapshot() -> None:
     options = ConvertOptions(metadata=given)
     given["labels"].append("b")
     assert options.metadata == {"labels": ["a"]}
+
+
+def test_a_password_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="browser is 'ftp://grid:4444'; expected one of"):
+        BenchmarkOptions(browser="ftp://name:secret@grid:4444")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -252,9 +253,13 @@ def _check_browser(browser: str | None, *, profile: bool) -> None:
         raise OptionError("profile needs a browser; Node only verifies.")
     if browser is not None and browser not in (*BROWSERS, NODE) and not (isinstance(browser, str) and _is_url(browser)):
         raise OptionError(
-            f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
-            "http://localhost:4444?browserName=firefox."
+            f"browser is '{_without_password(browser)}'; expected one of {', '.join(BROWSERS)}, or the URL of a "
+            "Selenium Grid, such as http://localhost:4444?browserName=firefox."
         )
+
+
+def _without_password(browser: object) -> str:
+    return re.sub(r"//[^/@]*@", "//", str(browser))
 
 
 def _is_url(browser: str) -> bool:
