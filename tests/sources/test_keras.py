@@ -173,3 +173,12 @@ def test_the_batch_that_a_layer_asks_for_stays(tfjs_node: TfjsNode) -> None:
     feed = {"x": np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32)}
     assert converted.reference is not None
     assert_matches(tfjs_node.run(converted, feed, "wasm"), converted.reference(feed))
+
+
+def test_a_wish_may_choose_another_batch() -> None:
+    one = keras.Sequential([keras.Input((5,), batch_size=1, name="x"), keras.layers.Dense(3)])
+    shapes = [(None, 5), (7, 5)]
+    assert [convert(one, inputs={"x": shape}).inputs[0].shape for shape in shapes] == shapes
+    state = keras.Sequential([keras.Input((5, 2), batch_size=4, name="x"), keras.layers.LSTM(3, stateful=True)])
+    with pytest.raises(UnsupportedModelError, match="does not fit"):
+        convert(state, inputs={"x": (1, 5, 2)}, format="graph")

@@ -147,11 +147,12 @@ def boundary_shape(model: Any, tensor: Any) -> Dims:
     """
     shape = _shape(tensor)
     batch = _shape(model.inputs[0])[:1]
-    fed = batch != (1,) and _keras_model_class(model) == "Sequential" and not _is_stateful(model)
+    fed = batch != (1,) and _keras_model_class(model) == "Sequential" and not is_stateful(model)
     return (None, *shape[1:]) if fed and shape[:1] == batch else shape
 
 
-def _is_stateful(model: Any) -> bool:
+def is_stateful(model: Any) -> bool:
+    """Whether a layer keeps a state for each example of the batch."""
     return any(getattr(layer, "stateful", False) for layer in model._flatten_layers(include_self=False))  # noqa: SLF001 - as above
 
 

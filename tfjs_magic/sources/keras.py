@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfjs_magic.artifacts import Array, LayerListener, Reference
+from tfjs_magic.artifacts import Array, Dims, LayerListener, Reference
 from tfjs_magic.errors import UnsupportedModelError, quoted_list
-from tfjs_magic.layers.functional import boundary_shape, input_names, output_names, tensors_of
+from tfjs_magic.layers.functional import boundary_shape, input_names, is_stateful, output_names, tensors_of
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.any_cpu import by_xla, on_any_cpu
 from tfjs_magic.sources.layer_calls import LayerTrace, layer_calls
@@ -230,13 +230,17 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
     _check_traceable(model, options)
     layers = _named_layers(model, [name for name in options.inputs or () if name not in names])
     traced = keras.Model(_input_structure(model), [*model.outputs, *layers.values()]) if layers else model
-    free, own = (
-        {
-            name: tf.TensorSpec(wanted_shape(name, shape_of(tensor), options.inputs), tensor.dtype)
-            for name, tensor in zip(names, model.inputs, strict=True)
-        }
-        for shape_of in (lambda tensor: boundary_shape(model, tensor), lambda tensor: tuple(tensor.shape))
-    )
+    wishes = options.inputs or {}
+
+    def specs(shape_of: Callable[[Any], Dims]) -> dict[str, Any]:
+        pairs = zip(names, model.inputs, strict=True)
+        return {name: tf.TensorSpec(wanted_shape(name, shape_of(t), wishes), t.dtype) for name, t in pairs}
+
+    def shape_of(tensor: Any) -> Dims:
+        wish = wishes.get(tensor._keras_history[0].name)  # noqa: SLF001 - as input_names does
+        any_batch = wish is not None and not is_stateful(model)
+        return (None, *tensor.shape[1:]) if any_batch else boundary_shape(model, tensor)
+
     structure = _input_structure(model)
 
     called = LayerTrace()
@@ -253,10 +257,11 @@ def _function_source(model: Any, options: ConvertOptions, description: str) -> F
         dict_output=isinstance(_output_structure(model), dict),
         remedy="Keras itself fails on it: mend the layer that it names.",
     )
+    wanted = specs(shape_of)
     try:
-        source = trace(free)
+        source = trace(wanted)
     except UnsupportedModelError:
-        if free == own:
+        if wishes or wanted == (own := specs(lambda tensor: tuple(tensor.shape))):
             raise
         source = trace(own)  # a layer asks for the number of examples
     whole = dataclasses.replace(source, outputs=source.outputs[: len(outputs)], layers=called.layers)
