@@ -164,6 +164,23 @@ def test_json_report_of_a_dry_run(keras_file: Path, tmp_path: Path, capsys: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+def test_both_formats_are_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["convert", "--output-format", "both", "--json", str(keras_file), str(tmp_path / "web")]
+    assert main(words) == 0
+    reports: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert {name: report["format"] for name, report in reports.items()} == {
+        "layers": "layers-model",
+        "graph": "graph-model",
+    }
+    for name, report in reports.items():
+        assert report["directory"] == str((tmp_path / "web" / name).resolve())
+        assert (tmp_path / "web" / name / "model.json").is_file()
+    assert main(words) == 1
+    assert "holds a model.json" in capsys.readouterr().err
+    assert main(["convert", "--output-format", "both", "--dry-run", str(keras_file)]) == 0
+    assert capsys.readouterr().out.count("load in JavaScript") == 2
+
+
 def test_inspect_shows_what_was_written(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for form, ops in (("layers", {"Dense": 2}), ("graph", None)):
         target = tmp_path / form
@@ -465,3 +482,46 @@ def test_going_back_has_no_quantization(keras_file: Path, tmp_path: Path, capsys
     words = ["convert", "--output_format=keras", "--quantize_float16=*", str(tmp_path / "web"), str(tmp_path / "b.h5")]
     assert main(words) == 2
     assert "hold no quantized weights" in capsys.readouterr().err
+
+
+def test_a_page_of_a_model(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "names.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    np.save(tmp_path / "x.npy", np.ones((2, 4), np.float32))
+    flags = ["--format=graph", "--quantize=float16", "--runs=7", "--backend=wasm,cpu", "--samples", "x.npy"]
+    words = [word if word != "x.npy" else str(tmp_path / word) for word in flags]
+    target = tmp_path / "page"
+    assert main(["page", str(keras_file), str(target), *words, "--class-names", str(tmp_path / "names.txt")]) == 0
+    assert capsys.readouterr().out == f"written to: {target}\n"
+    assert tfjs_magic.load(target / "model").format == "graph-model"
+    page = (target / "index.html").read_text(encoding="utf-8")
+    assert '"runs":7' in page
+    assert '"backends":["wasm","cpu"]' in page
+    assert '"quantized":true' in page
+    assert main(["page", str(keras_file), str(target)]) == 1
+    assert "pass --overwrite" in capsys.readouterr().err
+
+
+def test_a_page_in_one_file(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tfjs_magic.convert(keras_file).save(tmp_path / "web")
+    one = tmp_path / "one.html"
+    words = ["page", str(tmp_path / "web"), str(one), "--single_file", "--pixels", "-1..1", "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(one)}
+    assert '"status":"no_reference"' in one.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--pixels", "0..2"], "--pixels is '0..2'; expected one of 0..1, -1..1, 0..255"),
+        (["--class-names", "missing.txt"], "'missing.txt' cannot be read as lines of text"),
+        (["--samples", "missing.npz"], "'missing.npz' cannot be read as .npy or .npz"),
+        (["--runs", "0"], "--runs is 0; expected 1 to"),
+    ],
+)
+def test_a_mistake_makes_no_page(
+    keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert main(["page", str(keras_file), str(tmp_path / "page"), *words]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()

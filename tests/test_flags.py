@@ -59,6 +59,7 @@ def test_a_bound_belongs_to_auto(given: Any, samples: Any, says: str) -> None:
     [
         ("--input x", "--input is 'x'; expected NAME=SHAPE, for example image=1,224,224,3"),
         ("--metadata card", "--metadata is 'card'; expected KEY:FILE.json"),
+        ("--target phone", "--target is 'phone'; expected one of auto, wasm, webgl, webgpu"),
         ("--unroll some", "--unroll is 'some'; expected one of auto, all, none"),
         ("--weight-shard-size-bytes many", "--weight-shard-size-bytes is 'many'; expected a whole number"),
         ("--signature_name", "expected one argument"),
@@ -115,6 +116,9 @@ def test_readers() -> None:
         ("Pass inputs={name: tf.TensorSpec(shape, dtype)}, or", "Pass --input NAME=SHAPE, or"),
         ("name it in inputs=.", "name it in --input."),
         ("unroll=True out.", "--unroll all out."),
+        ("target='wasm' would.", "--target wasm would."),
+        ("batch is 0; expected", "--batch is 0; expected"),
+        ("batch needs a model whose batch is free", "--batch needs a model whose batch is free"),
         ("The inputs and outputs of model.h5", "The inputs and outputs of model.h5"),
     ],
 )

@@ -205,6 +205,26 @@ def test_labels_are_the_users_words(shell: Shell, cell: str, labels: list[str]) 
     assert [card["label"] for card in bench.snapshot["models"]] == labels
 
 
+def test_both_formats_run_side_by_side(shell: Shell, tmp_path: Path) -> None:
+    cell = f"%tfjs_convert net --format both --save {tmp_path / 'web'}"
+    bench = shell.succeed(f"net = make()\n{cell} -o web")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["web_layers", "web_graph"]
+    assert [shell.ns[name].format for name in ("web_layers", "web_graph")] == ["layers-model", "graph-model"]
+    assert "web" not in shell.ns
+    assert sorted(path.parent.name for path in tmp_path.rglob("model.json")) == ["graph", "layers"]
+    assert "layers' holds a model.json" in shell.mistake(f"%%tfjs_convert --format both --save {tmp_path / 'web'}\nnet")
+    bench = shell.succeed("%tfjs_convert net --format both")
+    assert [card["label"] for card in bench.snapshot["models"]] == ["net layers", "net graph"]
+
+
+def test_both_formats_of_what_has_only_one_are_refused_with_the_reason(shell: Shell) -> None:
+    shell.succeed("net = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x, name='twice')])")
+    message = shell.mistake("%tfjs_convert net --format both -o web")
+    assert "cannot become a layers model" in message
+    assert message.endswith("Convert the model with --format graph.")
+    assert not {"web", "web_layers", "web_graph"} & {*shell.ns}
+
+
 def test_a_path_is_called_by_its_last_part(shell: Shell, tmp_path: Path) -> None:
     shell.succeed(f"net = make()\n%tfjs_convert net --no-benchmark --save {tmp_path / 'web_net'}")
     bench = shell.succeed(f"%tfjs_benchmark {tmp_path / 'web_net'}")
@@ -250,7 +270,7 @@ def test_options_reach_the_python_twins(shell: Shell, tmp_path: Path) -> None:
         ("%tfjs_convert model --formt graph", "has no option '--formt'. Did you mean '--format'?"),
         (
             "%tfjs_convert model --format graf",
-            "--format is 'graf'; expected one of auto, layers, graph. Did you mean",
+            "--format is 'graf'; expected one of auto, layers, graph, both. Did you mean",
         ),
         ("%tfjs_convert model --quantize int8", "--quantize is 'int8'; expected one of float16"),
         ("%tfjs_convert model --backend wasm,cuda", "--backend is 'cuda'; expected one of webgpu"),
@@ -424,7 +444,7 @@ OFFERED = {
     "x = 1\nbench = %tfjs_benchmark my_model --mi": ["--min-time"],
     "%tfjs_convert m --skip_op": ["--skip-op-check"],
     "%tfjs_benchmark --q": ["--q"],  # nothing that it has; nor anything else
-    "%tfjs_convert m --format ": ["auto", "layers", "graph"],
+    "%tfjs_convert m --format ": ["auto", "layers", "graph", "both"],
     "%tfjs_convert m --format=g": ["--format=graph"],
     "%tfjs_convert m --quantize=u": ["--quantize=uint8", "--quantize=uint16"],
     "%tfjs_convert m --backend wasm,we": ["wasm,webgpu", "wasm,webgl"],

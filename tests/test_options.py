@@ -12,7 +12,9 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        pytest.param({"format": "both"}, "call it with 'layers' and with 'graph'", id="both"),
         pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
+        pytest.param({"target": "cpu"}, "target is 'cpu'; expected one of auto, wasm, webgl, webgpu", id="target"),
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
         pytest.param(

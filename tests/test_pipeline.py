@@ -438,7 +438,7 @@ def test_a_class_without_options_of_a_layer_is_no_operation(tmp_path: Path) -> N
 
 
 def test_code_in_a_file_needs_trust(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)])
+    model = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1, name="lambda")])
     model.save(tmp_path / "m.keras")
     with pytest.raises(UnsupportedModelError, match=r"the Lambda layer 'lambda'.*pass trust=True"):
         convert(tmp_path / "m.keras")

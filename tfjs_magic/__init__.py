@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
     from tfjs_magic.bench.difference import Difference, compare
     from tfjs_magic.bench.result import BenchmarkResult
+    from tfjs_magic.bench.side_by_side import side_by_side
     from tfjs_magic.bench.widget import Benchmark
     from tfjs_magic.benchmarking import benchmark
     from tfjs_magic.model import TfjsModel, load
     from tfjs_magic.options import AutoQuantize
     from tfjs_magic.pipeline import convert
+    from tfjs_magic.quantizing import QuantizationReport, quantization_report
+    from tfjs_magic.sweeping.run import sweep
 
 __all__ = [
     "AutoQuantize",
@@ -41,6 +44,7 @@ __all__ = [
     "Difference",
     "OptionError",
     "PassError",
+    "QuantizationReport",
     "RunError",
     "SaveError",
     "TfjsMagicError",
@@ -53,6 +57,9 @@ __all__ = [
     "compare",
     "convert",
     "load",
+    "quantization_report",
+    "side_by_side",
+    "sweep",
 ]
 
 _HOMES = {
@@ -60,11 +67,15 @@ _HOMES = {
     "Benchmark": "tfjs_magic.bench.widget",
     "BenchmarkResult": "tfjs_magic.bench.result",
     "Difference": "tfjs_magic.bench.difference",
+    "QuantizationReport": "tfjs_magic.quantizing",
     "TfjsModel": "tfjs_magic.model",
     "benchmark": "tfjs_magic.benchmarking",
     "compare": "tfjs_magic.bench.difference",
     "convert": "tfjs_magic.pipeline",
     "load": "tfjs_magic.model",
+    "quantization_report": "tfjs_magic.quantizing",
+    "side_by_side": "tfjs_magic.bench.side_by_side",
+    "sweep": "tfjs_magic.sweeping.run",
 }
 
 

@@ -158,12 +158,14 @@ class PassReport:
     Attributes:
         misses: Sentence → how often.
         declined: Op type → the sentences.
+        held_back: How often it would have applied for another target.
     """
 
     name: str
     applied: int
     misses: Mapping[str, int] = dataclasses.field(default_factory=dict)
     declined: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    held_back: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +203,8 @@ class ConversionReport:
         passes: What each graph pass did.
         notes: Lossy or unusual things that the user should know, once each.
         weights: What quantization costs each weight; none where nothing is quantized.
-        advice: What would make it smaller or faster, with the numbers; at most three sentences.
+        speed: Of a layers model: how long its layers take as a graph model, as far as measured; "" where nothing is.
+        advice: What would make it smaller or faster, with the numbers; at most four sentences.
         seconds: Stage → wall-clock seconds.
     """
 
@@ -214,6 +217,7 @@ class ConversionReport:
     passes: tuple[PassReport, ...] = ()
     notes: tuple[str, ...] = ()
     weights: tuple[WeightRow, ...] = ()
+    speed: str = ""
     advice: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 

@@ -9,6 +9,9 @@ from typing import Literal
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.widget import Benchmark
 from tfjs_magic.errors import OptionError
+from tfjs_magic.headless.benchmark import HeadlessBenchmark
+from tfjs_magic.headless.driver import check_target
+from tfjs_magic.headless.target import read_target
 from tfjs_magic.model import load
 from tfjs_magic.options import DEFAULT_RUNS, Backend, BenchmarkOptions
 from tfjs_magic.pipeline import convert
@@ -27,8 +30,13 @@ def benchmark(
     seed: int = 0,
     batch: int | Sequence[int] = (),
     profile: bool = False,
-) -> Benchmark:
-    """Make a widget that runs models in this notebook's browser and compares them with Python.
+    class_names: Sequence[str] | None = None,
+    pixels: str | None = None,
+    browser: str | None = None,
+) -> Benchmark | HeadlessBenchmark:
+    """Make a benchmark that runs models in a browser and compares them with Python.
+
+    Without ``browser`` it is a widget, which runs in the page that shows this notebook.
 
     Args:
         models: A TfjsModel, a path to a TensorFlow.js model, anything that ``convert`` takes, or a list of these; or a
@@ -44,11 +52,17 @@ def benchmark(
         seed: Seeds the samples, and the order in which several models or backends take turns.
 
         profile: Show where the time goes, kernel by kernel, once all have run; ``result.profile()`` gives it.
+        class_names: Names of the outputs, shown where the reader tries a picture on a model that takes one.
+        pixels: What the model expects of a picture: "0..1", "-1..1" or "0..255"; the reader can choose, too.
         batch: Examples per call: one or several sizes, each is timed. Models must leave their batch open.
+        browser: "chrome", "firefox", "edge", "safari", or the URL of a Selenium Grid with capabilities as its query,
+            such as "http://localhost:4444?browserName=firefox": opened without a window and closed at the end, which
+            needs no notebook. ``await bench`` or ``bench.result`` runs it.
 
     Raises:
         ValueError: An option or the samples do not fit.
-        TfjsMagicError: A model cannot be loaded or converted, or the browser files are not built.
+        TfjsMagicError: A model cannot be loaded or converted, or the browser files are not built; Selenium, the browser
+            or its driver is missing.
     """
     options = BenchmarkOptions(
         backends=[backends] if isinstance(backends, str) else backends,
@@ -59,20 +73,32 @@ def benchmark(
         tolerance=tolerance,
         seed=seed,
         profile=profile,
+        class_names=class_names,
+        pixels=pixels,
         batch=(batch,) if isinstance(batch, int) else batch,
+        browser=browser,
     )
-    return Benchmark.of({label: _converted(model) for label, model in _labelled(models).items()}, options)
+    target = None if browser is None else read_target(browser)
+    if target is not None:
+        check_target(target)
+    converted = {label: _converted(model) for label, model in labelled(models).items()}
+    return Benchmark.of(converted, options) if target is None else HeadlessBenchmark.of(converted, options, target)
 
 
-def _labelled(models: object) -> dict[str, object]:
+def labelled(models: object) -> dict[str, object]:
+    """Return label → model of one, of a list, or of a mapping that has labels already.
+
+    Raises:
+        OptionError: There is none.
+    """
     if isinstance(models, Mapping):
-        labelled = {str(label): model for label, model in models.items()}
+        found = {str(label): model for label, model in models.items()}
     else:
         sequence = models if isinstance(models, (list, tuple)) else [models]
-        labelled = told_apart((_label(model), model) for model in sequence)
-    if not labelled:
+        found = told_apart((_label(model), model) for model in sequence)
+    if not found:
         raise OptionError("models is empty; expected at least one model.")
-    return labelled
+    return found
 
 
 def told_apart(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

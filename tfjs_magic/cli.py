@@ -1,4 +1,4 @@
-"""``tfjs-magic convert`` and ``tfjs-magic inspect``: the notebook's conversion from a shell.
+"""``tfjs-magic convert``, ``inspect`` and ``benchmark``: what the notebook does, from a shell.
 
 ``convert`` takes the flags of ``tensorflowjs_converter`` 4.22 with their meaning, in its spelling or with hyphens, and
 needs no ``--input_format``. Source of the flags: tfjs-converter ``python/tensorflowjs/converters/converter.py``.
@@ -14,6 +14,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 import zipfile
@@ -24,7 +25,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from tfjs_magic._version import __version__
 from tfjs_magic.errors import OptionError, TfjsMagicError, printable
 from tfjs_magic.flags import (
+    BENCHMARK,
     BOUND,
+    BROWSER,
     QUANTIZE,
     RESULT,
     SOURCE,
@@ -32,11 +35,13 @@ from tfjs_magic.flags import (
     in_flags,
     merged,
     names,
+    number,
     one_of,
     sentence,
     with_bound,
+    with_values,
 )
-from tfjs_magic.options import FORMATS, QUANTIZATION_DTYPES
+from tfjs_magic.options import BOTH, FORMATS, NODE, QUANTIZATION_DTYPES
 from tfjs_magic.sources.paths import Kind, holds_layers, kind_of
 
 if TYPE_CHECKING:
@@ -54,6 +59,8 @@ _PAIRS: Mapping[str, tuple[str, ...]] = {
     "tfjs_layers_model": ("keras", "keras_keras", "keras_saved_model", "tfjs_layers_model", "tfjs_graph_model"),
 }
 _FORMATS = {"tfjs_layers_model": "layers", "tfjs_graph_model": "graph"}
+#: What ``--output-format both`` writes.
+_BOTH = ("layers", "graph")
 _OUTPUT_FORMATS = (*_FORMATS, "keras", "keras_keras", "keras_saved_model")
 #: What a path holds → the official formats that mean it.
 _KINDS: Mapping[Kind, tuple[str, ...]] = {
@@ -66,11 +73,14 @@ _KINDS: Mapping[Kind, tuple[str, ...]] = {
 _QUANTIZE = tuple(f"--quantize-{dtype}" for dtype in QUANTIZATION_DTYPES)
 _BOOLEANS = ("--strip-debug-ops", "--use-structured-outputs-names", "--control-flow-v2", "--experiments")
 _VERSION = f"tfjs-magic {__version__} (flags of tensorflowjs 4.22.0)"
+#: Flags for those who try a picture, which nobody does in a browser without a window.
+_OF_READERS = ("class_names", "pixels")
 #: What stands for a --quantize_… flag without patterns, which no shell can give.
 _BARE = "\n"
 #: Flags that only a SavedModel has, by argument.
 _OF_SAVED_MODELS = {"signature": "--signature_name", "tags": "--saved_model_tags"}
 _SAVED_MODELS = ("tf_saved_model", "keras_saved_model", "tf_hub")
+_SAMPLES = "inputs: .npz by their names, or one array as .npy"
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 _EXAMPLES = """examples:
@@ -78,7 +88,24 @@ _EXAMPLES = """examples:
   tfjs-magic convert --quantize_float16 --output_format tfjs_graph_model model.keras web_model
   tfjs-magic convert --input image=1,224,224,3 saved_model/ web_model
   tfjs-magic convert --dry-run --json model.keras
+  tfjs-magic convert --verify --samples x_test.npz model.keras web_model
   tfjs-magic convert --output_format keras_keras web_model/model.json model.keras
+"""
+
+_SWEEP_EXAMPLE = """the exit status is 1 if a row has no model or wrong numbers. Paths start from the file's directory:
+  browser = "chrome"               # without one, nothing is measured
+  backends = ["wasm", "webgl"]
+  runs = 50
+  samples = "x_test.npz"
+  directory = "rows"               # finished rows, from which a sweep that was stopped goes on
+
+  [sources]
+  small = "small.keras"
+  large = "large_saved_model"
+
+  [options]                        # every combination; "none" leaves an option out
+  format = ["layers", "graph"]
+  quantize = ["none", "uint8"]
 """
 
 
@@ -99,7 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse has said it: help, version or the mistake
         return int(end.code or 0)
     try:
-        with contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced():
+        with (
+            _terminated_like_interrupted(),
+            contextlib.nullcontext() if arguments.traceback else _tensorflow_silenced(),
+        ):
             arguments.run(arguments)
     except TfjsMagicError as error:
         if arguments.traceback:
@@ -110,6 +140,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("interrupted; nothing was written.")
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM, by which CI ends a job, close what was opened, as Ctrl-C does."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # only the main thread may
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -149,32 +193,53 @@ def _convert(arguments: argparse.Namespace) -> None:
     if wanted is None:
         _convert_back(arguments)
         return
-    if wanted == "layers" and kind_of(arguments.input_path) == "SavedModel" and not holds_layers(arguments.input_path):
+    if (
+        wanted in {"layers", BOTH}
+        and kind_of(arguments.input_path) == "SavedModel"
+        and not holds_layers(arguments.input_path)
+    ):
         raise TfjsMagicError(
             f"The SavedModel '{arguments.input_path}' holds a graph, not Keras layers, so it cannot become a layers "
             "model. Add --output_format=tfjs_graph_model, or convert the .keras file that it was exported from."
         )
     for note in _without_effect(arguments):
         _say(f"note: {note}")
+    output = arguments.output_path
+    wanted_at = {name: str(Path(output or "") / name) for name in _BOTH} if wanted == BOTH else {wanted: output}
     if not arguments.dry_run:
         from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
-        check_target(arguments.output_path, overwrite=arguments.overwrite)
+        for directory in wanted_at.values():
+            check_target(directory, overwrite=arguments.overwrite)
     options = _options(arguments)
+    from tfjs_magic.commands.verify import verify, verify_options  # noqa: PLC0415 - imports numpy
+
+    verification = verify_options(arguments)
+    models = {name: _converted(arguments, name, options) for name in wanted_at}
+    for name, model in models.items():
+        for note in () if verification is None else verify(model, verification):
+            _say(f"note: {f'{name}: ' if wanted == BOTH else ''}{note}")
+    targets = {
+        name: None if arguments.dry_run else model.save(wanted_at[name], overwrite=arguments.overwrite)
+        for name, model in models.items()
+    }
+    if arguments.json and wanted == BOTH:
+        _write(json.dumps({name: _report(one, targets[name]) for name, one in models.items()}, indent=2), sys.stdout)
+        return
+    for name, model in models.items():
+        _print_report(model, targets[name], as_json=arguments.json)
+
+
+def _converted(arguments: argparse.Namespace, wanted: Any, options: Mapping[str, Any]) -> TfjsModel:
     from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy, and TensorFlow when it runs
 
-    model = convert(
-        arguments.input_path,
-        format=wanted,
-        progress=_show_step if sys.stderr is not None and sys.stderr.isatty() else None,
-        **options,
-    )
+    progress = _show_step if sys.stderr is not None and sys.stderr.isatty() else None
+    model = convert(arguments.input_path, format=wanted, progress=progress, **options)
     if arguments.split_weights_by_layer and model.format == "layers-model":
         from tfjs_magic.weights.pack import split_by_layer  # noqa: PLC0415 - imports numpy
 
         model = dataclasses.replace(model, groups=split_by_layer(model.groups))
-    target = None if arguments.dry_run else model.save(arguments.output_path, overwrite=arguments.overwrite)
-    _print_report(model, target, as_json=arguments.json)
+    return model
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -219,6 +284,28 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from tfjs_magic.model import load  # noqa: PLC0415 - imports numpy
 
     _print_report(load(arguments.directory), None, as_json=arguments.json)
+
+
+def _benchmark(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.benchmark import run_benchmark  # noqa: PLC0415 - imports numpy
+
+    run_benchmark(arguments, lambda text: _write(text, sys.stdout))
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.sweep import run_sweep  # noqa: PLC0415 - imports numpy
+
+    run_sweep(
+        arguments, lambda text: _write(text, sys.stdout), lambda line: _write(line, sys.stderr), read_samples=_arrays_of
+    )
+
+
+def _page(arguments: argparse.Namespace) -> None:
+    from tfjs_magic.commands.page import make_page  # noqa: PLC0415 - imports numpy
+
+    progress = _show_step if sys.stderr is not None and sys.stderr.isatty() else None
+    target = make_page(arguments, progress=progress)
+    _write(json.dumps({"page": str(target)}) if arguments.json else f"written to: {printable(str(target))}", sys.stdout)
 
 
 def _show_step(name: str) -> None:
@@ -298,7 +385,7 @@ def _check_flags(arguments: argparse.Namespace) -> None:
 
 def _wanted_format(arguments: argparse.Namespace) -> Any:
     """Return ``convert``'s format."""
-    if arguments.output_format in FORMATS:
+    if arguments.output_format in {*FORMATS, BOTH}:
         return arguments.output_format
     if arguments.output_format is None:
         if arguments.input_format is None:
@@ -355,11 +442,20 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         return _parse_convert(parser, [hyphenated(word) for word in words], argv[len(words) + 2 :])
     if argv[:1] == ["inspect"]:
         return _inspect_parser().parse_args(argv[1:])
+    if argv[:1] == ["benchmark"]:
+        return _benchmark_parser().parse_intermixed_args(argv[1:])
+    if argv[:1] == ["sweep"]:
+        return _sweep_parser().parse_args(argv[1:])
+    if argv[:1] == ["page"]:
+        return _page_parser().parse_intermixed_args(with_values([hyphenated(word) for word in argv[1:]]))
     parser = _Parser("tfjs-magic", description="Convert Keras models and SavedModels to TensorFlow.js.")
     parser.add_argument("--version", "-v", action="version", version=_VERSION)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("convert", help="convert a model; takes the flags of tensorflowjs_converter")
+    commands.add_parser("benchmark", help="measure models in a browser, and hold them to bounds")
+    commands.add_parser("sweep", help="convert and measure many models in many variants")
     commands.add_parser("inspect", help="show what a TensorFlow.js model holds")
+    commands.add_parser("page", help="write a page that runs a model in any browser")
     return parser.parse_args(argv)
 
 
@@ -370,6 +466,8 @@ def _parse_convert(parser: _Parser, words: list[str], places: Sequence[str]) -> 
         following = words[i + 1] if i + 1 < len(words) else ""
         if word in _BOOLEANS and following.lower() not in _TRUTH:
             words[i] = f"{word}=true"
+        elif word == "--verify":  # nor must it
+            words[i] = f"{word}=browser"
         # A bare --quantize-uint8 must not take the path that follows for its patterns.
         elif word in _QUANTIZE and (_is_path(following) or len(parser.parse_intermixed_args(words).paths) < needed):
             words[i] = f"{word}={_BARE}"
@@ -401,6 +499,73 @@ def _inspect_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _benchmark_parser() -> argparse.ArgumentParser:
+    about = "Measure models side by side in a browser that is opened for it, and compare their outputs with Python's."
+    parser = _Parser("tfjs-magic benchmark", description=about, allow_abbrev=False)
+    parser.set_defaults(run=_benchmark)
+    parser.add_argument(
+        "models", nargs="+", metavar="DIR", help="a TensorFlow.js model, or anything that convert takes"
+    )
+    how = parser.add_argument_group("how it is measured").add_argument
+    for row in BENCHMARK:
+        if row.argument not in {*_OF_READERS, "samples"}:  # which is an expression in a notebook
+            row.add_to(how)
+    how("--samples", metavar="FILE", type=_arrays, help=_SAMPLES)
+    bounds = parser.add_argument_group(
+        "bounds; the exit status is 1 where an interval of 95 % lies beyond"
+    ).add_argument
+    bounds("--max-median-ms", type=number(float), metavar="MS", help="largest median of any model and backend")
+    bounds("--max-ratio-to", metavar="FILE.json", help="an earlier result, written by --json, that is the measure")
+    bounds("--max-ratio", type=number(float), metavar="X", help="times as long as it that is allowed (default 1)")
+    parser.add_argument("--html", metavar="FILE", help="write table and plot as a page")
+    _add_output(parser)
+    return parser
+
+
+def _sweep_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "tfjs-magic sweep",
+        description="Convert every source with every set of options, compare each with Python and measure it.",
+        epilog=_SWEEP_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_sweep)
+    parser.add_argument("config", metavar="CONFIG.toml", help="the arguments of tfjs_magic.sweep; see below")
+    _add_output(parser)
+    return parser
+
+
+def _page_parser() -> argparse.ArgumentParser:
+    about = (
+        "Write a page that runs a model in any browser, measures it, and compares it with what Python computes now; "
+        "with a picture as input its readers can try their own. Serve the directory, or make a single file."
+    )
+    parser = _Parser("tfjs-magic page", description=about, allow_abbrev=False)
+    parser.set_defaults(run=_page)
+    parser.add_argument("source", metavar="SOURCE", help="anything that convert takes, or a TensorFlow.js model")
+    parser.add_argument("target", metavar="DIR", help="the directory to make; with --single-file the HTML file")
+    parser.add_argument("--single-file", action="store_true", help="one HTML file, for up to 25 MB of weights")
+    parser.add_argument("--overwrite", action="store_true", help="replace such a page that is there")
+    conversion = parser.add_argument_group("conversion").add_argument
+    conversion("--format", type=one_of(FORMATS), metavar="FORMAT", help=f"{', '.join(FORMATS)}; auto by default")
+    for row in (*SOURCE, QUANTIZE):
+        row.add_to(conversion, row.names[-1])
+    measured = parser.add_argument_group("what the page measures").add_argument
+    files = {
+        "samples": (_arrays, "inputs to compare with Python: .npz by their names, or one array as .npy"),
+        "class_names": (_lines, "names of the outputs, one on each line, for pictures that readers try"),
+    }
+    for row in BENCHMARK:
+        if row.argument in files:
+            read, about = files[row.argument]
+            dataclasses.replace(row, metavar="FILE", help=about, read=read).add_to(measured)
+        elif row.argument != "browser":
+            row.add_to(measured)
+    _add_output(parser)
+    return parser
+
+
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a machine-readable report")
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from, and TensorFlow's log")
@@ -428,9 +593,9 @@ def _convert_parser() -> _Parser:
     result = parser.add_argument_group("result").add_argument
     formats = (
         f"{', '.join(_FORMATS)}; where neither format is given, layers if that is exact, else graph; of a "
-        "TensorFlow.js layers model also keras, keras_keras, keras_saved_model"
+        "TensorFlow.js layers model also keras, keras_keras, keras_saved_model; both: OUTPUT/layers and OUTPUT/graph"
     )
-    result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS)), metavar="FORMAT", help=formats)
+    result("--output-format", type=one_of((*_OUTPUT_FORMATS, *FORMATS, BOTH)), metavar="FORMAT", help=formats)
     for dtype in QUANTIZATION_DTYPES:
         some = f"store kernels as {dtype}; with patterns by commas (dense*,conv1/*): those weights; with '*': all"
         result(f"--quantize-{dtype}", metavar="PATTERNS", nargs="?", const=("*",), type=_patterns, help=some)
@@ -442,8 +607,20 @@ def _convert_parser() -> _Parser:
     result("--overwrite", action="store_true", help="replace a model that is there")
     result("--dry-run", action="store_true", help="convert and report, write nothing; needs no OUTPUT")
     _add_output(parser)
+    check = parser.add_argument_group("verification").add_argument
+    check(
+        "--verify",
+        nargs="?",
+        const="browser",
+        type=one_of(("browser", NODE)),
+        metavar="WHERE",
+        help="compare it with Python on seeded samples or --samples, and write nothing if it differs: in a browser, or "
+        "--verify=node in Node, on wasm and cpu",
+    )
+    for row in (BROWSER, *(row for row in BENCHMARK if row.argument in {"backends", "tolerance"})):
+        row.add_to(check)
     bound = parser.add_argument_group("bound of --quantize auto").add_argument
-    bound("--samples", metavar="FILE", type=_arrays, help="inputs: .npz by their names, or one array as .npy")
+    bound("--samples", metavar="FILE", type=_arrays, help=_SAMPLES)
     for row in BOUND:
         row.add_to(bound, read={"labels": _arrays, "metric": _function}.get(row.argument))
     same = parser.add_argument_group("taken for compatibility, without effect").add_argument
@@ -462,6 +639,14 @@ def _patterns(word: str) -> tuple[str, ...]:
     return ("*",) if word == _BARE else tuple("**" if name == "*" else name for name in names(word))
 
 
+def _arrays_of(path: str) -> Any:
+    """Read a file that no flag names."""
+    try:
+        return _arrays(path)
+    except argparse.ArgumentTypeError as error:
+        raise OptionError(f"samples: {error}.") from None
+
+
 def _arrays(word: str) -> Any:
     """Read a file of numpy's; nothing in it is run."""
     import numpy as np  # noqa: PLC0415 - the help needs none
@@ -476,6 +661,15 @@ def _arrays(word: str) -> Any:
         msg = f"'{word}' holds other things than arrays; expected .npy or .npz"
         raise argparse.ArgumentTypeError(msg)
     return arrays
+
+
+def _lines(word: str) -> list[str]:
+    """Read a file with one name on each line."""
+    try:
+        return Path(word).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        msg = f"'{word}' cannot be read as lines of text: {' '.join(str(error).split())}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _function(word: str) -> Any:

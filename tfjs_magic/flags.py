@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from tfjs_magic.errors import OptionError
-from tfjs_magic.options import BACKENDS, DEFAULT_RUNS, DEFAULT_SHARD_SIZE_BYTES, QUANTIZATION_DTYPES, AutoQuantize
+from tfjs_magic.options import (
+    BACKENDS,
+    BROWSERS,
+    DEFAULT_RUNS,
+    DEFAULT_SHARD_SIZE_BYTES,
+    PIXELS,
+    QUANTIZATION_DTYPES,
+    TARGETS,
+    AutoQuantize,
+)
 
 _UNROLL = {"auto": "auto", "all": True, "none": False}
 
@@ -70,6 +79,17 @@ def merged(parts: Sequence[Any]) -> Any:
     return tuple(name for part in parts for name in part)
 
 
+def with_values(words: Sequence[str]) -> list[str]:
+    """Join ``--pixels`` with a value that begins with a hyphen, which argparse would take for a flag."""
+    joined: list[str] = []
+    for word in words:
+        if word in PIXELS and joined[-1:] == ["--pixels"]:
+            joined[-1] = f"--pixels={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def hyphenated(word: str) -> str:
     """Accept the official converter's spelling: --skip_op_check."""
     flag, equals, value = word.partition("=")
@@ -107,10 +127,14 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\btrust=True\b", "--trust"),
     (r"\bunroll=True\b", "--unroll all"),
     (r"\bunroll=False\b", "--unroll none"),
+    (r"\btarget='(\w+)'", r"--target \1"),
     (r"\bskip_op_check\b", "--skip-op-check"),
+    (r"\binference=True\b", "--inference"),
     (r"\bsamples=(?=\W|$)", "--samples"),
+    (r"^(class_names) (is|holds) (?=\S)", r"--class-names \2 "),
+    (r"\bsingle_file=True", "--single-file"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance|labels|metric) (is|are) (?=\S)", r"--\1 \2 "),
+    (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
     (r"\bmax_error=", "--max-error "),
@@ -270,16 +294,22 @@ BOUND = (
     Flag("labels", "--labels", "the right class of every sample", "EXPR"),
 )
 _LOOPS = "loops of known length, for predict instead of executeAsync: auto, unless long (default), all or none"
+_TARGET = "what a graph is made fast for: auto (default), which is good on every backend, wasm, webgl or webgpu"
 _CARD = "goes into model.json; several by commas; in a notebook also {a dict}"
 _SHARDS = f"length of the weight files (default {DEFAULT_SHARD_SIZE_BYTES})"
 #: How it is converted.
 RESULT = (
     Flag("skip_op_check", "--skip-op-check", "keep ops that TensorFlow.js lacks"),
     Flag("unroll", "--unroll", _LOOPS, "WHICH", lambda w: _UNROLL[one_of([*_UNROLL])(w)], choices=tuple(_UNROLL)),
+    Flag("target", "--target", _TARGET, "BACKEND", one_of(TARGETS), choices=TARGETS),
+    Flag("inference", "--inference", "fold batch norms in a layers model, too: faster, but fine-tuning then differs"),
     Flag("weight_shard_size_bytes", "--weight-shard-size-bytes", _SHARDS, "BYTES", number(int)),
     Flag("metadata", "--metadata", _CARD, "KEY:FILE.json", _metadata),
 )
+_OPENED = f"open one for it, without a window: {', '.join(BROWSERS)}, or the URL of a Selenium Grid"
+BROWSER = Flag("browser", "--browser", _OPENED, "BROWSER", choices=BROWSERS)
 _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
+_PIXELS = f"what the numbers of such a picture become: {', '.join(PIXELS)}"
 #: How it is run. Samples are an expression in a notebook.
 BENCHMARK = (
     Flag("backends", "--backend", _WHICH, "NAMES", lambda w: tuple(map(one_of(BACKENDS), names(w))), choices=BACKENDS),
@@ -289,6 +319,9 @@ BENCHMARK = (
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
     Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
+    BROWSER,
     Flag("profile", "--profile", "show where the time goes, kernel by kernel, once all have run"),
+    Flag("class_names", "--class-names", "names of the outputs, for pictures that readers try", "EXPR"),
+    Flag("pixels", "--pixels", _PIXELS, "RANGE", one_of(PIXELS), choices=PIXELS),
     Flag("seed", "--seed", "seeds the samples, and the order of turns (default 0)", "N", number(int)),
 )

@@ -34,14 +34,17 @@ from tfjs_magic.notebook.line import (
 )
 from tfjs_magic.notebook.names import convertible_in, find_source, label_of, models_in, unknown_root
 from tfjs_magic.notebook.native_stderr import native_stderr_silenced
-from tfjs_magic.options import BenchmarkOptions, ConvertOptions
+from tfjs_magic.options import BOTH, BenchmarkOptions, ConvertOptions, Format
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tfjs_magic.bench.result import BenchmarkResult
     from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.headless.benchmark import HeadlessBenchmark
     from tfjs_magic.model import TfjsModel
+
+    AnyBenchmark = Benchmark | HeadlessBenchmark
 
 #: What binds names that do not stand in the body.
 _BINDS_UNSEEN = re.compile(r"^\s*[%!]|\bimport\s*\*|\b(exec|eval|globals|setattr)\b", re.MULTILINE)
@@ -86,6 +89,7 @@ SOURCE is a converted model (%tfjs_convert model -o web), the directory of a Ten
 
 Examples
     %tfjs_benchmark web
+    %tfjs_benchmark web --browser chrome
     %tfjs_benchmark float32 quantized ./old_model --backend wasm,webgl --runs 100 --min-time 5
     bench = %tfjs_benchmark web
 """
@@ -97,7 +101,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._live: dict[str, tuple[object, list[Benchmark]]] = {}
+        self._live: dict[str, tuple[object, list[AnyBenchmark]]] = {}
         self._measured: dict[str, list[BenchmarkResult | None]] = {}
         self._saved: set[tuple[str, _Stamp | None]] = set()
 
@@ -105,7 +109,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     @line_cell_magic  # type: ignore[untyped-decorator]
     def tfjs_convert(  # noqa: D102 - below
         self, line: str, cell: str | None = None
-    ) -> Benchmark | Coroutine[Any, Any, Benchmark | None] | None:
+    ) -> AnyBenchmark | Coroutine[Any, Any, AnyBenchmark | None] | None:
         with _one_line_errors():
             arguments = _CONVERT.parse(line)
             if arguments.help:
@@ -130,7 +134,7 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
-    def tfjs_benchmark(self, line: str) -> Benchmark | None:  # noqa: D102 - below
+    def tfjs_benchmark(self, line: str) -> AnyBenchmark | None:  # noqa: D102 - below
         with _one_line_errors():
             arguments = _BENCHMARK.parse(line)
             if arguments.help:
@@ -148,11 +152,11 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     tfjs_convert.__doc__ = _CONVERT_HELP
     tfjs_benchmark.__doc__ = _BENCHMARK_HELP
 
-    async def _convert_after(self, body: Body, arguments: Namespace, line: str) -> Benchmark | None:
+    async def _convert_after(self, body: Body, arguments: Namespace, line: str) -> AnyBenchmark | None:
         await body.run_async()
         return self._convert(arguments, line, body)
 
-    def _convert(self, arguments: Namespace, line: str, body: Body | None) -> Benchmark | None:
+    def _convert(self, arguments: Namespace, line: str, body: Body | None) -> AnyBenchmark | None:
         from tfjs_magic.pipeline import convert  # noqa: PLC0415 - imports numpy and more; the extension loads without
 
         with _one_line_errors():
@@ -163,16 +167,21 @@ class TfjsMagics(Magics):  # type: ignore[misc]
             options = with_bound(options, benchmarking.get("samples"))
             self._check_target(arguments)
             with _Status() as status, native_stderr_silenced():
-                model = convert(found, progress=status.step, **options)
-            if note:
-                report = dataclasses.replace(model.report, notes=(note, *model.report.notes))
-                model = dataclasses.replace(model, report=report)
-            if arguments.bind and not arguments.dry_run:
-                self.shell.user_ns[arguments.bind] = model
-            self._check_samples(model, arguments, benchmarking)
-            display(model)
-            label = arguments.bind or name or model.report.name
-            return None if arguments.dry_run else self._use(label, model, arguments, line, benchmarking)
+                models = {
+                    form: convert(found, progress=status.step, **options | given)
+                    for form, given in _forms(arguments).items()
+                }
+            labelled = {}
+            for form, made in models.items():
+                notes = (note, *made.report.notes) if note else made.report.notes
+                model = dataclasses.replace(made, report=dataclasses.replace(made.report, notes=notes))
+                bind = f"{arguments.bind}_{form}" if arguments.bind and form else arguments.bind
+                if bind and not arguments.dry_run:
+                    self.shell.user_ns[bind] = model
+                self._check_samples(model, arguments, benchmarking)
+                display(model)
+                labelled[form] = (bind or f"{name or model.report.name} {form}".strip(), model)
+            return None if arguments.dry_run else self._use(labelled, arguments, line, benchmarking)
 
     def _source(self, word: str | None, body: Body | None) -> tuple[object, str, str]:
         """Return what is to be converted, its name (may be ""), and a sentence about where it was found."""
@@ -184,22 +193,29 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         return find_source(word, self.shell.user_ns), label_of(word), ""
 
     def _use(
-        self, label: str, model: TfjsModel, arguments: Namespace, line: str, benchmarking: Mapping[str, Any]
-    ) -> Benchmark | None:
+        self,
+        labelled: Mapping[str, tuple[str, TfjsModel]],
+        arguments: Namespace,
+        line: str,
+        benchmarking: Mapping[str, Any],
+    ) -> AnyBenchmark | None:
         save = _resolved(arguments.save, self.shell.user_ns)
-        if save is not None:
-            target = model.save(save, overwrite=self._may_overwrite(save, arguments))
+        for form, (_, model) in labelled.items() if save is not None else ():
+            directory = str(Path(save) / form) if form else save
+            target = model.save(directory, overwrite=self._may_overwrite(directory, arguments))
             self._saved.add((self._cell_id(), _stamp(target)))
         if arguments.no_benchmark:
             return None
-        return self._benchmark([(label, model)], benchmarking, line)
+        return self._benchmark(labelled.values(), benchmarking, line)
 
     def _check_target(self, arguments: Namespace) -> None:
         """Refuse a ``--save`` that cannot be written before the body trains for an hour."""
         if isinstance(arguments.save, str) and not arguments.dry_run:
             from tfjs_magic.writers.directory import check_target  # noqa: PLC0415 - imports numpy
 
-            check_target(arguments.save, overwrite=self._may_overwrite(arguments.save, arguments))
+            for form in _forms(arguments):
+                target = str(Path(arguments.save) / form) if form else arguments.save
+                check_target(target, overwrite=self._may_overwrite(target, arguments))
 
     def _check_names(self, arguments: Namespace, cell: str) -> None:
         """Refuse what reads a name that neither is there nor stands anywhere in the body, before that runs."""
@@ -235,10 +251,15 @@ class TfjsMagics(Magics):  # type: ignore[misc]
         """Read them before the conversion: a mistake in ``--samples`` should not cost one."""
         return _given(arguments, BENCHMARK_ARGUMENTS, self.shell.user_ns)
 
-    def _benchmark(self, models: Iterable[tuple[str, object]], options: Mapping[str, Any], line: str) -> Benchmark:
+    def _benchmark(self, models: Iterable[tuple[str, object]], options: Mapping[str, Any], line: str) -> AnyBenchmark:
         from tfjs_magic.benchmarking import benchmark, told_apart  # noqa: PLC0415 - imports anywidget
+        from tfjs_magic.headless.benchmark import HeadlessBenchmark  # noqa: PLC0415 - imports numpy
 
         bench = benchmark(told_apart(models), **options)
+        if isinstance(bench, HeadlessBenchmark):
+            with _Status("Running in {} …") as status:
+                status.step(options["browser"])
+                bench.run()
         key, execution = self._cell(line)
         live = self._live.setdefault(key, (execution, []))[1]
         bench.earlier = dict(enumerate(self._measured.get(key, ()))).get(len(live))
@@ -275,9 +296,10 @@ class TfjsMagics(Magics):  # type: ignore[misc]
 
 
 class _Status:
-    """Names the step of a conversion that takes long, and leaves nothing behind."""
+    """Names the step that takes long, of a conversion by default, and leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, sentence: str = "Converting: {} …") -> None:
+        self._sentence = sentence
         self._display_id = ""
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -305,7 +327,7 @@ class _Status:
             self._timer.cancel()
 
     def _show(self, name: str) -> None:
-        text = f"Converting: {name} …"
+        text = self._sentence.format(name)
         with self._lock:
             if self._over:
                 return
@@ -336,6 +358,12 @@ def _show(text: str) -> None:
     display({"text/plain": text}, raw=True)
 
 
+def _forms(arguments: Namespace) -> dict[str, dict[str, Any]]:
+    """Return what tells the models apart → what ``convert`` is asked for it; one model without a word unless both."""
+    both: tuple[Format, ...] = ("layers", "graph")
+    return {form: {"format": form} for form in both} if getattr(arguments, "format", None) == BOTH else {"": {}}
+
+
 def _check_options(arguments: Namespace) -> None:
     """Refuse values that are known already, before the body trains for an hour."""
 
@@ -345,12 +373,17 @@ def _check_options(arguments: Namespace) -> None:
             name: _resolved(value, {}) for name, value in given.items() if value is not None and not _is_later(value)
         }
 
-    conversion = known(CONVERT_ARGUMENTS)
+    conversion = known(CONVERT_ARGUMENTS) | next(iter(_forms(arguments).values()))
     for flag in BOUND:  # an expression may turn out as anything that fits
         if _is_later(getattr(arguments, flag.argument, None)):
             conversion[flag.argument] = len
     ConvertOptions(**with_bound(conversion, getattr(arguments, "samples", None)))
-    BenchmarkOptions(**known(BENCHMARK_ARGUMENTS))
+    measuring = BenchmarkOptions(**known(BENCHMARK_ARGUMENTS))
+    if measuring.browser is not None:
+        from tfjs_magic.headless.driver import check_target  # noqa: PLC0415 - few want it
+        from tfjs_magic.headless.target import read_target  # noqa: PLC0415
+
+        check_target(read_target(measuring.browser))
 
 
 def _is_later(value: object) -> bool:

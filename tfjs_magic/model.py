@@ -82,6 +82,29 @@ class TfjsModel(Artifacts):
 
         return Benchmark.of({self.report.name: self}, BenchmarkOptions(**options))
 
+    def save_page(
+        self, path: str | Path, *, single_file: bool = False, overwrite: bool = False, **options: Any
+    ) -> Path:
+        """Write a page that runs the model in any browser, and compares it there with what Python computes now.
+
+        Args:
+            path: The directory to make, for any server of files; with ``single_file`` the HTML file.
+            single_file: One file that a double click opens, with up to 25 MB of weights.
+            overwrite: Replace such a page that is there.
+            options: ``backends``, ``runs``, ``samples``, ``tolerance`` and others of :func:`tfjs_magic.benchmark`;
+                of a model that takes a picture ``class_names`` and ``pixels``, with which readers try theirs.
+
+        Returns:
+            The absolute path.
+
+        Raises:
+            SaveError: It cannot be written there; see :func:`tfjs_magic.writers.page.check_page_target`.
+            ValueError: An option or the samples do not fit.
+        """
+        from tfjs_magic.bench.save_page import save_page  # noqa: PLC0415 - not needed to convert
+
+        return save_page(self, path, BenchmarkOptions(**options), single_file=single_file, overwrite=overwrite)
+
     def _repr_html_(self) -> str:
         return summary_html(self)
 

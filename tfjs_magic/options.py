@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -13,11 +14,22 @@ from tfjs_magic.errors import OptionError
 Format = Literal["auto", "layers", "graph"]
 QuantizationDtype = Literal["float16", "uint8", "uint16"]
 Backend = Literal["webgpu", "webgl", "wasm", "cpu"]
+Target = Literal["auto", "wasm", "webgl", "webgpu"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: What the magic and the command line take beside them: two models.
+BOTH = "both"
 QUANTIZATION_DTYPES: tuple[QuantizationDtype, ...] = get_args(QuantizationDtype)
+TARGETS: tuple[Target, ...] = get_args(Target)
 #: Fastest first: the order in which the browser tries them when none is named.
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+
+#: What ``browser=`` may name, beside the URL of a Selenium Grid.
+BROWSERS = ("chrome", "firefox", "edge", "safari")
+#: Stands for a browser where a model is verified, not measured.
+NODE = "node"
+#: What runs there.
+NODE_BACKENDS: tuple[Backend, ...] = ("wasm", "cpu")
 
 #: TF.js's own default (tfjs-core ``io_utils.ts``): a shard that browsers cache.
 DEFAULT_SHARD_SIZE_BYTES = 4 * 2**20
@@ -28,6 +40,9 @@ MAX_RUNS = 100_000
 MAX_BATCH = 65_536
 #: An hour; ``MAX_RUNS`` are the end in any case.
 MAX_MIN_TIME_S = 3600
+
+#: What the numbers of a picture become: its bytes are 0 to 255.
+PIXELS = ("0..1", "-1..1", "0..255")
 
 #: What :class:`AutoQuantize` may be held to.
 BOUNDS = ("max_error", "min_cosine", "min_top1", "min_top5", "min_accuracy", "min_metric")
@@ -121,15 +136,18 @@ class ConvertOptions:
     skip_op_check: bool = False
     metadata: Mapping[str, Any] | None = None
     unroll: bool | Literal["auto"] = "auto"
+    target: Target = "auto"
+    inference: bool = False
     trust: bool = False
     progress: Progress | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _set(self, tags=_names(self.tags), outputs=_names(self.outputs), quantize=_quantize_patterns(self.quantize))
-        if self.format not in FORMATS:
-            raise OptionError(f"format is '{self.format}'; expected one of {', '.join(FORMATS)}.")
+        _check_format(self.format)
         if self.unroll not in (True, False, "auto"):
             raise OptionError(f"unroll is {self.unroll!r}; expected True, False or 'auto'.")
+        if self.target not in TARGETS:
+            raise OptionError(f"target is '{self.target}'; expected one of {', '.join(TARGETS)}.")
         if self.inputs is not None and not isinstance(self.inputs, Mapping):
             raise OptionError("inputs is no mapping; expected input name → shape, such as {'image': (1, 224, 224, 3)}.")
         if not isinstance(self.weight_shard_size_bytes, int) or self.weight_shard_size_bytes < 1:
@@ -155,6 +173,16 @@ class ConvertOptions:
         """Tell the caller's progress callback that a step begins."""
         if self.progress is not None:
             self.progress(name)
+
+
+def _check_format(form: str) -> None:
+    if form == BOTH:
+        raise OptionError(
+            "format is 'both', but convert returns one model; call it with 'layers' and with 'graph', and compare them "
+            "by benchmark({'layers': a, 'graph': b})."
+        )
+    if form not in FORMATS:
+        raise OptionError(f"format is '{form}'; expected one of {', '.join(FORMATS)}.")
 
 
 def _quantize_patterns(quantize: Any) -> AutoQuantize | dict[Any, tuple[str, ...]]:
@@ -186,9 +214,15 @@ class BenchmarkOptions:
     seed: int = 0
     batch: Sequence[int] = ()
     profile: bool = False
+    class_names: Sequence[str] | None = None
+    pixels: str | None = None
+    browser: str | None = None
 
     def __post_init__(self) -> None:
         _set(self, backends=_names(self.backends), batch=tuple(self.batch))
+        _set(self, class_names=_class_names(self.class_names))
+        if self.pixels is not None and self.pixels not in PIXELS:
+            raise OptionError(f"pixels is {self.pixels!r}; expected one of {', '.join(PIXELS)}.")
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
@@ -203,11 +237,39 @@ class BenchmarkOptions:
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
+        _check_browser(self.browser, profile=self.profile)
+
+
+def _check_browser(browser: str | None, *, profile: bool) -> None:
+    if browser == NODE and profile:
+        raise OptionError("profile needs a browser; Node only verifies.")
+    if browser is not None and browser not in (*BROWSERS, NODE) and not _is_url(browser):
+        raise OptionError(
+            f"browser is '{browser}'; expected one of {', '.join(BROWSERS)}, or the URL of a Selenium Grid, such as "
+            "http://localhost:4444?browserName=firefox."
+        )
+
+
+def _is_url(browser: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(browser)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def _names(given: Sequence[str] | None) -> Any:
     """Return a tuple of names, also of one that stands alone."""
     return (given,) if isinstance(given, str) else None if given is None else tuple(given)
+
+
+def _class_names(given: Any) -> tuple[str, ...] | None:
+    if isinstance(given, str):
+        raise OptionError(f"class_names is {given[:80]!r}; expected a list of names.")
+    try:
+        return None if given is None else tuple(map(str, given))
+    except TypeError:
+        raise OptionError(f"class_names is {given!r:.80}; expected a list of names.") from None
 
 
 def _set(options: object, **values: Any) -> None:

@@ -6,25 +6,35 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from tfjs_magic.artifacts import ConversionReport, ManifestGroup, TensorInfo, WeightEntry, WeightRow, model_header
+from tfjs_magic.artifacts import (
+    Array,
+    ConversionReport,
+    ManifestGroup,
+    PassReport,
+    TensorInfo,
+    WeightEntry,
+    WeightRow,
+    model_header,
+)
 from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
 from tfjs_magic.model import TfjsModel, op_report, with_verbs
 from tfjs_magic.ops.advice import advise
 from tfjs_magic.ops.check import missing_per_backend
-from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, AutoQuantize, ConvertOptions, Format, Progress
+from tfjs_magic.options import DEFAULT_SHARD_SIZE_BYTES, AutoQuantize, ConvertOptions, Format, Progress, Target
 from tfjs_magic.sources.boundary import one_sentence
 from tfjs_magic.sources.eagerly import eagerly
 from tfjs_magic.sources.resolve import resolve
 from tfjs_magic.sources.source import FixedSource, FunctionSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs_graph import decoded_notes
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
+from tfjs_magic.weights.quantize import quantization_of
 from tfjs_magic.weights.rows import weight_rows, worthless_note
 
 
@@ -42,6 +52,8 @@ def convert(
     official_codes: bool = False,
     metadata: Mapping[str, Any] | None = None,
     unroll: bool | Literal["auto"] = "auto",
+    target: Target = "auto",
+    inference: bool = False,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> TfjsModel:
@@ -51,8 +63,9 @@ def convert(
         source: A Keras 3 model, a ``tf.function``, a concrete function, a ``tf.Module`` or a loaded SavedModel in
             memory; a ``.keras`` or ``.h5`` file; a SavedModel directory; a TF.js model in memory, its ``model.json``
             or the directory with it, whose weights are packed again and whose graph is optimised again.
-        format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (usually faster);
-            "auto" takes layers where every layer of a Keras model is exact there, else graph.
+        format: "layers" for ``tf.loadLayersModel`` (trainable), "graph" for ``tf.loadGraphModel`` (faster for
+            most layers, not for LSTM: ``report.speed``); "auto" takes layers where every layer of a Keras model is
+            exact there, else graph. To compare both: ``benchmark({"layers": a, "graph": b})``.
         signature: Signature of a SavedModel, or method of a ``tf.Module``; the default one otherwise.
         tags: Tags of the SavedModel's meta graph.
         inputs: Input name → shape (None or -1 for a free dimension) or ``tf.TensorSpec``, of which the shape counts;
@@ -67,6 +80,10 @@ def convert(
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.
         metadata: Goes to ``userDefinedMetadata`` of ``model.json``.
         unroll: "auto": loops of known length unless they are long, for ``predict``; True: every loop, or refuse; False.
+        target: What a graph model is made fast for: "auto", good on every backend; "wasm", "webgl" or "webgpu", while
+            the others may take longer.
+        inference: Fold batch norms into the layers before them in a layers model, too, which then runs faster; it can
+            be trained further, but not as the Keras model can. A graph model has them folded in any case.
         trust: Allow code that a model file brings along (Lambda layers, custom classes) to run.
         progress: Called with the name of each step that begins.
 
@@ -89,6 +106,8 @@ def convert(
         official_codes=official_codes,
         metadata=metadata,
         unroll=unroll,
+        target=target,
+        inference=inference,
         trust=trust,
         progress=progress,
     )
@@ -174,7 +193,7 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
     from tfjs_magic.layers.topology import Refused, layers_topology  # noqa: PLC0415 - graph models need none of it
 
     with clock.stage("layers"):
-        found = layers_topology(source.model)
+        found = layers_topology(source.model, inference=options.inference)
     if isinstance(found, Refused):
         return found.refusals
     with clock.stage("pack"):
@@ -197,8 +216,9 @@ def _layers_model(source: KerasSource, options: ConvertOptions, clock: _Clock) -
             trainable=True,
             ops=found.classes,
             backends={**missing_per_backend(), **found.backends},  # in one order for both formats
-            notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows)),
+            notes=(*found.notes, *_lossy_notes(found.weights), *worthless_note(rows), *_no_target_note(options)),
             weights=rows,
+            speed=found.speed,
             advice=advise(group, graph=None, inputs=found.inputs),
             seconds=clock.seconds,
         ),
@@ -278,15 +298,20 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     refuse_missing_ports(graph)
     named = {node.name for node in graph} if source.may_begin_inside else set()
     following = next_layers(graph)
+    codes = {id(entry.data): entry.codes for entry in source.weights}
+    notes: tuple[str, ...] = ()
+    passes: tuple[PassReport, ...] = ()
     with clock.stage("passes"):
-        passes = tuple(report for group in PIPELINE.values() for report in run_passes(graph, group))
+        for name, members in PIPELINE.items():
+            if name == "fuse":
+                notes = _equalized(graph, codes, options)
+            passes += run_passes(graph, members, target=options.target)
         graph.sort()
     if not options.skip_op_check:
         check_ops(graph, passes, named=named)
     with clock.stage("pack"):
         filling = initializer(graph)
         graphs = (graph,) if filling is None else (graph, filling)
-        codes = {id(entry.data): entry.codes for entry in source.weights}
         constants = [row for part in graphs for row in graph_constants(part)]
         entries = [WeightEntry(name, array, codes.get(id(array))) for name, array in constants]
         group, rows = _pack(entries, options)
@@ -322,15 +347,38 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
                 *decoded_notes(source.groups, group),
                 *_lossy_notes(entries),
                 *_graph_notes(graph),
+                *_target_note(options),
+                *notes,
                 *worthless_note(rows),
             ),
             weights=rows,
-            advice=advise(group, graph=graph, inputs=inputs),
+            advice=advise(group, graph=graph, inputs=inputs, passes=passes),
             seconds=clock.seconds,
         ),
         reference=source.reference,
         layers=layer_tensors(source.layers, graph, following),
     )
+
+
+def _equalized(graph: Graph, codes: Collection[int], options: ConvertOptions) -> tuple[str, ...]:
+    """Equalise the kernels that get one step each for all their channels; say so.
+
+    Args:
+        graph: Its activations are not fused yet.
+        codes: Identities of the arrays that have their codes already, and keep them.
+        options: Say how weights are quantized.
+    """
+    searched = isinstance(options.quantize, AutoQuantize)
+    if options.official_codes or not (searched or "uint8" in options.patterns):
+        return ()
+    from tfjs_magic.quantization.equalize import equalize  # noqa: PLC0415 - as above
+
+    def is_rounded(name: str, data: Array) -> bool:
+        return id(data) not in codes and (searched or quantization_of(name, data, options.patterns) == "uint8")
+
+    if not (count := equalize(graph, is_rounded)):
+        return ()
+    return (f"{count} kernels and the next one were scaled against each other by powers of two: no output changes.",)
 
 
 def _metadata(source: GraphSource, options: ConvertOptions) -> dict[str, Any]:
@@ -347,6 +395,16 @@ def _graph_notes(graph: Graph) -> Iterator[str]:
         yield _ASYNC_NOTE
     if found := random_ops(graph):
         yield f"The graph draws random numbers ({', '.join(found)}): no two runs agree, nor TF.js with Python."
+
+
+def _target_note(options: ConvertOptions) -> Iterator[str]:
+    if options.target != "auto":
+        yield f"The graph is made fast for {options.target}; other backends compute the same, and may take longer."
+
+
+def _no_target_note(options: ConvertOptions) -> Iterator[str]:
+    if options.target != "auto":
+        yield f"target='{options.target}' changes graph models only."
 
 
 _PACKED_AGAIN = "Only the weights were packed again: the graph was not optimised."

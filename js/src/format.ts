@@ -1,5 +1,7 @@
 /** Numbers for readers. */
 
+const NAMED: Record<string, string> = { "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+
 /** Three significant digits: "0.123 ms", "20.9 ms", "1.24 s". */
 export function formatMs(ms: number | null): string {
   if (ms === null) return "–";
@@ -36,4 +38,13 @@ export function formatError(value: number): string {
 
 function compact(value: number): string {
   return value >= 10 ? String(Math.round(value)) : value.toFixed(1);
+}
+
+/** A text in which control, direction and other unseen characters are escapes, as Python writes them: no name turns what stands beside it around. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const [letter, digits] = code > 0xffff ? ["U", 8] : code > 0xff ? ["u", 4] : ["x", 2];
+    return NAMED[character] ?? `\\${letter}${code.toString(16).padStart(Number(digits), "0")}`;
+  });
 }

@@ -194,7 +194,8 @@ export class KernelClient {
 
   #updateWaiting(): void {
     const late = [...this.#pending.values()].filter(({ isLate }) => isLate);
-    const waited = late.some(({ options }) => !options.background);
+    // Without a kernel it is a download that takes its time, whose progress is shown.
+    const waited = this.model.get("solo") !== true && late.some(({ options }) => !options.background);
     const disconnected = late.length > 0 && this.#kernelState() === "disconnected";
     const waiting = disconnected ? "disconnected" : waited ? "busy" : null;
     if (waiting === this.#waiting) return;

@@ -1,7 +1,7 @@
 /**
  * All message types, both hops. Logic-free; the parse guards stand in guards.ts.
  *
- * Hop 1, kernel ↔ page: anywidget custom messages (twin: tfjs_magic/bench/protocol.py; a test keeps them equal).
+ * Hop 1, kernel ↔ page: anywidget custom messages (twins: tfjs_magic/bench/protocol.py and state.py; a test keeps them equal).
  *   The page asks, the kernel answers with the same id or with `failed`. Nothing else flows but the synced
  *   trait `snapshot`. Binary data rides in the buffers of the message. Names are snake_case, also where the page
  *   reads them: its own state is a Snapshot.
@@ -265,8 +265,8 @@ export type ToKernel =
       offset: number;
       total: number;
     }
-  /** All outputs of all feeds are there: compare. Answer: verified. */
-  | { kind: "verify"; id: number; page: string; job: Job }
+  /** All outputs of all feeds are there, as `actual` gave them: compare. Answer: verified. */
+  | { kind: "verify"; id: number; page: string; job: Job; actual: BackendName | null }
   /** The tensors to compare layer by layer, in groups that travel together. Answer: layers. */
   | { kind: "get_layers"; id: number; page: string; job: Job }
   /** All tensors of a group are there, by put_output: compare. Answer: layers_compared. */
@@ -367,8 +367,8 @@ export type ToWorker =
   | { kind: "setBackend"; id: number; backend: BackendName | null }
   /** Build the kept model on the current backend; `feed` will be timed. Answer: loaded. */
   | { kind: "load"; id: number; feed: number }
-  /** One run on one feed. Answer: inferred. */
-  | { kind: "infer"; id: number; feed: number }
+  /** One run on one of the model's feeds, or on another. Answer: inferred. */
+  | { kind: "infer"; id: number; feed: number | Feed }
   /** One run on one feed that gives tensors inside the model. Answer: inside, under the same names. */
   | { kind: "lookInside"; id: number; feed: number; tensors: string[] }
   /** One run, not timed. Answer: memory. */

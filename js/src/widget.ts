@@ -48,7 +48,8 @@ async function show(client: KernelClient, el: HTMLElement, signal: AbortSignal):
     if (signal.aborted) return;
     const reason = error instanceof Error ? error.message : String(error);
     note.setAttribute("role", "alert");
-    note.textContent = `The benchmark cannot be shown: ${reason} If running the cell again does not help, restart the kernel and reload the page.`;
+    const advice = "If running the cell again does not help, restart the kernel and reload the page.";
+    note.textContent = `The benchmark cannot be shown: ${reason} ${client.model.get("solo") ? "" : advice}`.trim();
   }
 }
 

@@ -95,6 +95,20 @@ describe("latencyPlot", () => {
     expect(boxes([1, 2, 3, 4, 5])).toBe(1);
   });
 
+  it("leaves the labels of medians out where they would stand far from them", () => {
+    const equal = Array.from({ length: 8 }, (_, i) => series({ job: i, runMs: [5, 5.1] }));
+    expect(draw(equal).svg.querySelectorAll('[data-part="median"]')).toHaveLength(0);
+  });
+
+  it("has as many ticks as there is room for", () => {
+    const runs = [series({ runMs: Array.from({ length: 30 }, () => 5), expectedRuns: 30 })];
+    const at = (width: number) => ticks(latencyPlot(document, runs, { width, height: 260 }).svg, "x");
+    expect([at(640), at(280)]).toEqual([
+      [1, 5, 10, 15, 20, 25, 30],
+      [1, 10, 20, 30],
+    ]);
+  });
+
   it("moves labels of equal medians apart", () => {
     const { svg } = draw(["a", "b", "c"].map((label, job) => series({ label, job, runMs: [5, 5] })));
     const labels = [...svg.querySelectorAll('[data-part="median"]')];
@@ -186,6 +200,27 @@ describe("latencyPicture", () => {
     expect(parsed.documentElement.textContent).toContain("Latency per run in the browser: model");
     expect(parsed.documentElement.textContent).toContain("wasm: median 5.14 ms, p90 5.26 ms, 30 runs");
     expect(parsed.documentElement.textContent).not.toContain("cpu");
+  });
+
+  it("has bars of the medians with their intervals where there are several", () => {
+    const parts = (svg: string, part: string) => [
+      ...new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll(`[data-part="${part}"]`),
+    ];
+    const one = latencyPicture(document, snapshotOf([job("wasm", runs), job("webgl", [])]));
+    expect(parts(one, "median-bar")).toHaveLength(0);
+    const twice = runs.map((ms) => 2 * ms);
+    const svg = latencyPicture(document, snapshotOf([job("wasm", runs), job("cpu", twice), job("webgl", [5])]));
+    const [first, second] = parts(svg, "median-bar").map((bar) => Number(bar.getAttribute("width")));
+    expect((second ?? 0) / (first ?? 1)).toBeCloseTo(2, 3);
+    const ends = parts(svg, "median-interval").map((path) => path.getAttribute("d")?.match(/M([\d.]+) .*H([\d.]+)/));
+    expect(ends).toHaveLength(2);
+    expect(Number(ends[1]?.[2])).toBeCloseTo(716, 1);
+    expect(Number(ends[0]?.[1])).toBeLessThan(20 + (first ?? 0));
+  });
+
+  it("shortens names that a line does not hold", () => {
+    const svg = latencyPicture(document, snapshotOf([job("wasm", runs)], "🙂".repeat(300)));
+    expect(svg.match(/(🙂)+…/gu)).toEqual([`${"🙂".repeat(57)}…`]);
   });
 
   it("keeps a hostile label as text and carries no script", () => {

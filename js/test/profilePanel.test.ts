@@ -5,6 +5,7 @@ import { ProfilePanel } from "../src/page/profilePanel";
 import { newJobState } from "../src/page/runState";
 import type { View } from "../src/page/session";
 import type { JobState, Profile, ProfileRow, Snapshot, Task, TaskName } from "../src/protocol";
+import { job, snapshotOf } from "./plotted";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
 const JOB = { model: 0, backend: "wasm", feed: 0 } as const;
@@ -40,12 +41,30 @@ function draw(job: Partial<JobState>, rest: Partial<View> = {}, task: Task | nul
 const button = (element: HTMLElement, text: string) =>
   [...element.querySelectorAll("button")].find(({ textContent }) => textContent === text);
 
-it("a button asks for the profile of its job, unless the page is busy", () => {
+it("a button asks for the profile of the one job, unless the page is busy", () => {
   const { element, asked } = draw({});
-  button(element, "Profile wasm")?.click();
+  expect(element.querySelector("select")?.hidden).toBe(true);
+  button(element, "Profile")?.click();
   expect(asked).toEqual([{ kind: "profile", job: JOB }]);
-  expect(button(draw({}, { activity: "running" }).element, "Profile wasm")?.disabled).toBe(true);
-  expect(button(draw({ status: "failed" }).element, "Profile wasm")).toBeUndefined();
+  expect(button(draw({}, { activity: "running" }).element, "Profile")?.disabled).toBe(true);
+  expect(draw({ status: "failed" }).element.querySelector<HTMLElement>(".tm-ask")?.hidden).toBe(true);
+});
+
+it("of several jobs the chosen one is meant, and stays chosen while the view is drawn anew", () => {
+  const jobs = (["webgl", "wasm", "cpu"] as const).map((backend) => job(backend, [1, 2, 3]));
+  const asked: TaskName[] = [];
+  const panel = new ProfilePanel(maker(document), { startTask: (name) => asked.push(name) });
+  const show = (shown: JobState[]) =>
+    panel.draw({ snapshot: snapshotOf(shown), activity: "idle", waiting: null, elsewhere: false });
+  show(jobs);
+  const select = panel.element.querySelector("select");
+  expect([...(select?.options ?? [])].map(({ text }) => text)).toEqual(["webgl", "wasm", "cpu"]);
+  expect(select?.labels[0]?.textContent).toContain("Where does the time go?");
+  if (select) select.selectedIndex = 2;
+  show(jobs.slice(1));
+  expect(panel.element.querySelector("select")).toBe(select);
+  button(panel.element, "Profile")?.click();
+  expect(asked).toEqual([{ kind: "profile", job: { model: 0, backend: "cpu", feed: 0 } }]);
 });
 
 it("shows rows with their share and sum, the total, and what the profiler costs", () => {

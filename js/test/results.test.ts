@@ -119,6 +119,20 @@ describe("files", () => {
     ]);
   });
 
+  it.each(["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")'])(
+    "hold no formula for a spreadsheet: %j",
+    (name) => {
+      const [, row] = toCsv(snapshotOf([job("wasm", [1])], name)).split(/(?<=latency_ms)\r\n/);
+      expect(row).toBe(`"'${name.replaceAll('"', '""')}",wasm,,run,0,1\r\n`);
+    },
+  );
+
+  it("leave every other name as it is", () => {
+    const names = ["a=1", "'a", "résumé", "a b"];
+    const rows = names.map((name) => toCsv(snapshotOf([job("wasm", [1])], name)).split("\r\n")[1]);
+    expect(rows).toEqual(names.map((name) => `${name},wasm,,run,0,1`));
+  });
+
   it("as Markdown have a table, the comparisons and the environment", () => {
     const environment: Environment = {
       user_agent: "HeadlessChrome/156",
@@ -143,7 +157,7 @@ describe("files", () => {
       "TensorFlow.js 4.22.0 · in a worker · 2 cores · clock step 100 µs · Chrome (headless) 156",
       "",
     ]);
-    expect(toMarkdown(hostile)).toContain('| a\\|b,"\\<c\\> | wasm |');
+    expect(toMarkdown(hostile)).toContain('| a\\|b,"\\<c\\>\\\\n | wasm |');
   });
 });
 

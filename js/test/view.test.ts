@@ -1,11 +1,12 @@
 // @vitest-environment jsdom
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatError, formatMs } from "../src/format";
+import { formatBytes, formatError, formatMs, printable } from "../src/format";
 import { maker } from "../src/page/dom";
 import { newJobState } from "../src/page/runState";
 import type { Activity, View } from "../src/page/session";
 import { statusLine } from "../src/page/status";
 import { errorBox, JobTable } from "../src/page/table";
+import { modelLabel } from "../src/plot/series";
 import type { JobState, Parity, Snapshot } from "../src/protocol";
 
 const HOSTILE = "<img src=x onerror=alert(1)>";
@@ -36,7 +37,7 @@ it("the memory of a job is unfolded, but a leak is told at once", () => {
   const memory = { model_nbytes: 14e6, peak_nbytes: 21e6, leaked_tensors: 0, wasm_nbytes: 33e6 };
   expect(cells({ parity, memory }).textContent).not.toContain("Tensors take");
   const leaking = cells({ parity, transfer_ms: 25, memory: { ...memory, leaked_tensors: 2 } }).textContent;
-  expect(leaking).toContain("Model and samples came from the kernel in 25 ms.");
+  expect(leaking).toContain("Model and samples arrived in 25 ms.");
   expect(leaking).toContain("Tensors take 14 MB after loading and 21 MB at most in a run");
   expect(leaking).toContain("Each run leaves 2 tensors behind");
 });
@@ -148,7 +149,7 @@ describe("jobTable", () => {
 
   it("never ticks what proves nothing", () => {
     const unsure = cells({ parity: { ...parity, status: "inconclusive" } });
-    expect(unsure.querySelector("button")?.textContent).toBe("? inconclusive (error 2.0e-6)");
+    expect(unsure.querySelector("button")?.textContent).toBe("? inconclusive");
     unsure.querySelector("button")?.click();
     expect(unsure.querySelector(".tm-detail tbody")?.textContent).not.toContain("passed");
   });
@@ -165,6 +166,14 @@ describe("jobTable", () => {
     expect(table.querySelector("img")).toBeNull();
     expect(errorBox(make, { name: "E", message: "m", stack: "" }).querySelector("details")).toBeNull();
   });
+});
+
+it("a name cannot turn around what stands beside it, nor begin a line", () => {
+  expect(printable("a\u202eb\n\u2028\u00ad\t\u{e0001}é🙂")).toBe("a\\u202eb\\n\\u2028\\xad\\t\\U000e0001é🙂");
+  expect(printable("\ud800")).toBe("\\ud800");
+  const models = [{ label: "\u202eevil", format: "graph-model", nbytes: 1 }];
+  const [job] = snapshot({}).jobs;
+  expect(job && modelLabel(snapshot({}, { models }), job)).toBe("\\u202eevil");
 });
 
 it("numbers are written for readers", () => {

@@ -51,6 +51,25 @@ PROFILE = {
     "plain_ms": 2.25,
     "note": "How it was taken.",
 }
+LAYER = {
+    "layer": "conv",
+    "layer_class": "Conv2D",
+    "max_abs_error": 0.5,
+    "max_rel_error": 0.25,
+    "added": 0.25,
+    "tolerance": 1e-4,
+    "passed": False,
+    "note": "",
+}
+UNCOMPARED = dict.fromkeys(("max_abs_error", "max_rel_error", "added", "tolerance"))
+DIVERGENCE = {
+    "rows": [{**LAYER, **UNCOMPARED, "layer": "scale", "passed": True, "note": "It became a part of 'conv'."}, LAYER],
+    "first": "conv",
+    "sentence": "'conv' is the first layer that differs.",
+    "bound": 1e-4,
+    "feed": 0,
+    "complete": True,
+}
 
 
 def task(kind: str = "profile", job: Any = JOB) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.bench.test_result import ENVIRONMENT, snapshot_with
 from tfjs_magic.bench.noise import noise_lines
-from tfjs_magic.bench.protocol import Snapshot
 from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.snapshot import new_snapshot
+from tfjs_magic.bench.state import Snapshot
 
 
 def _runs(count: int, *, spread: float = 0.03, drift: float = 1, seed: int = 0) -> list[float]:
@@ -51,6 +52,22 @@ def test_a_quiet_machine_is_passed_over(count: int) -> None:
 def test_each_sign_has_its_sentence(runs: list[float], environment: dict[str, Any], says: str) -> None:
     (line,) = _lines(runs, **environment)
     assert re.search(says, line)
+
+
+def test_what_is_true_of_several_is_one_line() -> None:
+    jobs: list[Any] = [{"model": 0, "backend": backend, "feed": 0} for backend in ("wasm", "cpu", "webgl", "webgpu")]
+    snapshot = new_snapshot([{"label": "m", "format": "graph-model", "nbytes": 1}], jobs)
+    snapshot["environment"] = ENVIRONMENT
+    for i, state in enumerate(snapshot["jobs"]):
+        state["run_ms"] = _runs(50, spread=0.3 + 0.1 * i)
+    (line,) = noise_lines(snapshot)
+    assert re.match(r"All 4: the middle half of the runs spreads over \d\d to \d\d % of the median;", line)
+    snapshot["jobs"][1]["run_ms"] = _runs(50)
+    (line,) = noise_lines(snapshot)
+    assert line.startswith("wasm; webgl; 1 more: the middle half")
+    snapshot["jobs"][2]["run_ms"] = _runs(50)
+    (line,) = noise_lines(snapshot)
+    assert line.startswith("wasm; webgpu: the middle half")
 
 
 def test_batches_make_up_for_a_coarse_clock() -> None:

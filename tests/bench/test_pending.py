@@ -14,6 +14,7 @@ from tests.bench.reports import PROFILE, task, task_report
 from tests.bench.test_widget import DONE, _run, _tell, bundles  # noqa: F401 - a fixture
 from tests.bench.tiny import tiny_model
 from tfjs_magic.bench import pending as module
+from tfjs_magic.bench import waiting
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.widget import Benchmark
 from tfjs_magic.benchmarking import benchmark
@@ -55,9 +56,20 @@ def test_a_later_cell_reads_it_and_a_benchmark_that_ran_again_has_none() -> None
         _ = pending.result
 
 
+def test_a_result_writes_what_was_found_after_it_but_not_of_later_runs() -> None:
+    bench = finished()
+    result = bench.result
+    answer(bench)
+    assert [profile.runs for profile in result.profiles] == [30]
+    assert [p.runs for p in BenchmarkResult.from_json(result.to_json()).profiles] == [30]
+    assert "time per kernel" in result.to_html()
+    _tell(bench, "claim", again=True, choice=None, task=None)
+    assert result.profiles == ()
+
+
 def test_without_an_answer_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCKED_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(module, "NOT_TAKEN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(waiting, "BLOCKED_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(waiting, "NOT_TAKEN_TIMEOUT_S", 0.1)
     pending = finished().result.profile()
     with pytest.raises(RunError, match="the profile is wanted: `await` it"):
         _ = pending.result
@@ -70,6 +82,30 @@ def test_without_an_answer_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace(version_info=(6, 31, 0)))
     with pytest.raises(RunError, match="in the next cell"):
         asyncio.run(cell())
+
+
+@pytest.mark.parametrize("other", ["a task of the same benchmark", "another benchmark"])
+def test_only_time_in_which_no_page_is_busy_counts(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    monkeypatch.setattr(waiting, "NOT_TAKEN_TIMEOUT_S", 0.2)
+
+    async def cell() -> Any:
+        loop = asyncio.get_running_loop()
+        if other == "another benchmark":
+            bench, busy = finished(), benchmark(tiny_model(), backends="wasm", runs=3)
+            _tell(busy, "claim", again=False, choice=None, task=None)
+            loop.call_later(0.8, lambda: _tell(busy, "report", **DONE))
+        else:
+            bench = benchmark(tiny_model(), backends=["cpu", "wasm"], runs=3)
+            _run(bench, DONE)
+            cpu = task(job={"model": 0, "backend": "cpu", "feed": 0})
+            _tell(bench, "claim", again=False, choice=None, task=cpu)
+            ended = task_report("done", name=cpu, profile=PROFILE)
+            loop.call_later(0.8, lambda: _tell(bench, "report_task", **ended))
+        pending = bench.result.profile("wasm")
+        loop.call_later(0.9, answer, bench)
+        return await pending
+
+    assert asyncio.run(cell()).runs == 30
 
 
 def test_a_failure_is_the_pages_own_sentence() -> None:

@@ -1,4 +1,4 @@
-"""protocol.py says what protocol.ts says, and nothing else gets past the guard."""
+"""protocol.py and state.py say what protocol.ts says, and nothing else gets past the guard."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.bench.reports import JOB, job_report, report
 from tfjs_magic import options
-from tfjs_magic.bench import protocol
+from tfjs_magic.bench import guards, protocol, state
 
 TYPESCRIPT = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
 #: What only the worker hears of is not Python's business.
@@ -119,11 +119,12 @@ def _python(kind: Any) -> Any:
 @pytest.mark.parametrize("name", HOP_1)
 def test_python_and_typescript_declare_the_same(name: str) -> None:
     typescript = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).read(name)
-    assert _python(getattr(protocol, name)) == typescript
+    python = {**vars(state), **vars(protocol)}
+    assert _python(python[name]) == typescript
 
 
 def test_python_and_typescript_agree_on_constants() -> None:
-    python = {**vars(options), **vars(protocol)}
+    python = {**vars(options), **vars(state), **vars(protocol)}
     constants = TypeScript(TYPESCRIPT.read_text(encoding="utf-8")).constants
     bounds = {"MAX_PIECE_BYTES", "MAX_PROFILE_ROWS", "MAX_RUNS", "MAX_TEXT_LENGTH"}
     assert constants.keys() == bounds | {"BACKENDS", "HEARTBEAT_MS", "MIN_RUNS_FOR_P90"}
@@ -146,7 +147,7 @@ def _put_output(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
-    assert protocol.parse({**_put_output(), "extra": 1}) == _put_output()
+    assert guards.parse({**_put_output(), "extra": 1}) == _put_output()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_a_message_passes_unchanged_but_for_unknown_fields() -> None:
 )
 def test_what_the_protocol_does_not_know_is_refused_by_field(message: object, complaint: str) -> None:
     with pytest.raises(protocol.ProtocolError, match=complaint):
-        protocol.parse(message)
+        guards.parse(message)
 
 
 _json = st.recursive(
@@ -194,4 +195,4 @@ _json = st.recursive(
 def test_nothing_but_a_protocol_error_comes_out_of_the_guard(content: object, message: Any, field: str) -> None:
     for hostile in (content, {**_put_output(), field: content}, message):
         with contextlib.suppress(protocol.ProtocolError):
-            protocol.parse(hostile)
+            guards.parse(hostile)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfjs_magic.bench.protocol import Job, Snapshot, WireError
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.snapshot import new_snapshot
+from tfjs_magic.bench.state import Job, Snapshot, WireError
 
 EVIL = "<img src=x onerror=alert(1)>"
 ENVIRONMENT: Any = {

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bench.test_result import ENVIRONMENT, snapshot_with
+from tests.bench.reports import DIVERGENCE, PROFILE
+from tests.bench.test_result import ENVIRONMENT, EVIL, snapshot_with
 from tfjs_magic.bench import result_file
 from tfjs_magic.bench.difference import compare
 from tfjs_magic.bench.result import BenchmarkResult
@@ -48,6 +49,8 @@ def _results(draw: Any) -> BenchmarkResult:
         job["parity"] = draw(PARITY)
         job["error"] = draw(st.none() | st.just({"name": "E", "message": draw(st.text()), "stack": ""}))
         job["first_ms"] = draw(st.none() | st.floats(0, 1e9))
+        job["profile"] = draw(st.sampled_from([None, PROFILE]))
+        job["divergence"] = draw(st.sampled_from([None, DIVERGENCE]))
     return BenchmarkResult.from_snapshot(snapshot)
 
 
@@ -59,6 +62,38 @@ def test_what_is_written_is_read_exactly(result: BenchmarkResult, indent: int | 
     assert again == result
     assert again.to_json(indent=indent) == text
     assert again.to_html() == result.to_html()
+
+
+def _with_findings(*, complete: bool = True) -> BenchmarkResult:
+    snapshot = snapshot_with([1.0] * 7, [2.0] * 7)
+    snapshot["jobs"][0]["profile"] = {**PROFILE, "rows": [{**PROFILE["rows"][0], "node": EVIL}]}  # type: ignore[index, typeddict-item]
+    snapshot["jobs"][1]["divergence"] = {**DIVERGENCE, "complete": complete}  # type: ignore[typeddict-item]
+    return BenchmarkResult.from_snapshot(snapshot)
+
+
+def test_profile_and_divergence_are_written_read_and_shown() -> None:
+    result = _with_findings()
+    again = BenchmarkResult.from_json(result.to_json())
+    ((profile,), (divergence,)) = again.profiles, again.divergences
+    assert (profile, divergence) == (result.profiles[0], result.divergences[0])
+    assert (profile.backend, profile.rows[0]["share"], profile.median_ms) == ("wasm", 1.5 / 1.75, 1.0)
+    assert (divergence.backend, divergence.first, divergence.rows[1]["max_rel_error"]) == ("auto", "conv", 0.25)
+    page = again.to_html()
+    assert page == result.to_html()
+    assert all(text in page for text in ("time per kernel", "How it was taken.", "&#x27;conv&#x27; is the first layer"))
+    assert EVIL not in page
+
+
+def test_a_search_that_has_not_ended_is_not_written() -> None:
+    assert _with_findings(complete=False).divergences == ()
+
+
+def test_a_file_from_before_there_were_profiles_in_it_is_read() -> None:
+    result = _with_findings()
+    content = json.loads(result.to_json())
+    del content["profiles"], content["divergences"]
+    old = BenchmarkResult.from_json(json.dumps(content))
+    assert (old.runs, old.profiles, old.divergences) == (result.runs, (), ())
 
 
 def test_a_file_is_written_whole_and_read_by_its_path(tmp_path: Path) -> None:
@@ -92,8 +127,20 @@ def _changed(**fields: Any) -> str:
         pytest.param(_changed(summary=[{}]), r"summary\[0\] of the text lacks 'backend', 'backend_ms'", id="row"),
         pytest.param(_changed(parity=[3]), r"parity\[0\] of the text is a int", id="no-row"),
         pytest.param(_changed(environment={}), r"the environment of the text lacks", id="environment"),
+        pytest.param(_changed(profiles=[{}]), r"profiles\[0\] of the text lacks 'backend', 'median_ms'", id="profile"),
+        pytest.param(
+            _changed(
+                divergences=[
+                    {**dict.fromkeys(("model", "backend", "first", "sentence"), ""), **DIVERGENCE, "rows": [1]}
+                ]
+            ),
+            r"divergences\[0\].rows\[0\] of the text is a int",
+            id="layer",
+        ),
         pytest.param(_changed(warnings=[1]), r"has warnings that are no text", id="warnings"),
         pytest.param(_changed(status=float("nan")), r"no JSON \(NaN is no number", id="nan"),
+        pytest.param('{"a": 1e999}', r"no JSON \(1e999 is no number", id="infinite"),
+        pytest.param('{"a": ' + "9" * 400 + "}", r"no JSON \(9+ is no number", id="huge"),
         pytest.param("[" * 100_000, r"is no JSON", id="deep"),
         pytest.param("nowhere.json", r"'nowhere.json' cannot be read: No such file", id="no-file"),
         pytest.param("a\0b", r"cannot be read: .*null", id="no-name"),
@@ -114,14 +161,17 @@ def test_a_latency_that_no_run_has_is_refused() -> None:
 
 def test_what_is_asked_for_is_all_that_is_read() -> None:
     """A file with nothing else can be shown, compared and written."""
-    snapshot = snapshot_with([1.0] * 7, [2.0] * 7)
-    content = json.loads(BenchmarkResult.from_snapshot(snapshot).to_json())
+    complete = _with_findings()
+    content = json.loads(complete.to_json())
     for name, fields in result_file._ROWS.items():
         content[name] = [{key: row[key] for key in fields} for row in content[name]]
+    for name, fields in result_file._INNER_ROWS.items():
+        for row in content[name]:
+            row["rows"] = [{key: inner[key] for key in fields} for inner in row["rows"]]
     content["environment"] = {key: content["environment"][key] for key in result_file._ENVIRONMENT}
     result = BenchmarkResult.from_json(json.dumps(content))
-    assert repr(result) == repr(BenchmarkResult.from_snapshot(snapshot))
-    assert result.to_html() == BenchmarkResult.from_snapshot(snapshot).to_html()
+    assert repr(result) == repr(complete)
+    assert result.to_html() == complete.to_html()
     assert compare(result, result).rows
     assert BenchmarkResult.from_json(result.to_json()) == result
 

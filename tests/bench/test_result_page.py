@@ -64,6 +64,24 @@ def test_every_run_is_within_the_picture(latencies: list[float]) -> None:
     assert all(64 <= float(x) <= 708 and 12 <= float(y) <= 244 for x, y in places)
 
 
+def test_several_have_bars_of_their_medians_with_intervals() -> None:
+    def bars(*latencies: list[float]) -> list[float]:
+        named = [_runs(*times, backend=f"b{i}") for i, times in enumerate(latencies)]
+        root = ET.fromstring(result_svg([run for runs in named for run in runs]))
+        return [float(rect.get("width", "")) for rect in root.iter() if rect.get("opacity")]
+
+    assert bars([1.0] * 6) == []
+    assert bars([1.0] * 6, [4.0] * 6) == [172.0, 688.0]
+    assert bars([0.0], [0.0]) == [0.0, 0.0]
+    with_intervals = result_svg(_runs(*[1.0] * 6) + _runs(*[2.0] * 5, backend="cpu"))
+    assert with_intervals.count('stroke="currentColor" fill="none"') == 1
+
+
+def test_a_name_that_a_line_does_not_hold_is_shortened() -> None:
+    svg = result_svg(_runs(1.0, backend="x" * 100))
+    assert f">{'x' * 59}…: median" in svg
+
+
 def test_series_that_differ_much_get_a_logarithmic_axis() -> None:
     near, far = (result_svg(_runs(1.0, 1.0) + _runs(ms, ms, backend="cpu")) for ms in (4.0, 400.0))
     assert ">0 ms<" in near

@@ -148,6 +148,27 @@ def test_a_page_that_was_thought_gone_goes_on() -> None:
     assert (page.status, page.session.snapshot["jobs"][0]["run_ms"]) == ("running", [1])
 
 
+def test_a_page_that_is_lost_leaves_what_it_measured_and_may_not_come_back() -> None:
+    page = Page()
+    page.claim()
+    page.report(job_report(1, 2))
+    page.session.lose_page("Chrome was lost.")
+    (job,) = page.session.snapshot["jobs"]
+    assert (page.session.snapshot["status"], job["status"], job["run_ms"]) == ("failed", "failed", [1, 2])
+    assert job["error"] == {"name": "Error", "message": "Chrome was lost.", "stack": ""}
+    assert page.published[-1] is page.session.snapshot
+    assert page.report(job_report(3, first_index=2))["kind"] == "failed"
+
+
+def test_a_page_that_is_lost_after_the_end_changes_no_number() -> None:
+    page = Page()
+    page.claim()
+    page.report(*done(1, 2)["jobs"], status="finished")
+    before = page.session.snapshot
+    page.session.lose_page("Chrome was lost.")
+    assert page.session.snapshot == before
+
+
 class TestChoice:
     """The reader runs something else again than what the cell asked for."""
 
@@ -203,7 +224,7 @@ def test_a_page_without_the_claim_changes_nothing(kind: str) -> None:
     wire = {"name": "y", "dtype": "float32", "shape": [1, 3], "values": None}
     fields = {
         "report": done(1),
-        "verify": {"job": JOB},
+        "verify": {"job": JOB, "actual": None},
         "picture": {"svg": SVG},
         "put_output": {"job": JOB, "feed": 0, "tensor": wire, "offset": 0, "total": 12},
     }
@@ -224,7 +245,7 @@ def test_nothing_more_is_told_after_the_end() -> None:
     page.report(*done(1, 2)["jobs"], status="finished")
     ended = page.session.snapshot
     assert "has ended" in page.report(*done(9)["jobs"], status="failed")["error"]["message"]
-    assert page.ask("verify", page="p", job=JOB)[0]["kind"] == "failed"
+    assert page.ask("verify", page="p", job=JOB, actual=None)[0]["kind"] == "failed"
     assert page.put(dense(page.feeds[0])["y"])["kind"] == "failed"
     assert page.session.snapshot == ended
     assert page.ask("picture", page="p", svg=SVG)[0]["kind"] == "ack"
@@ -291,8 +312,23 @@ def test_outputs_in_pieces_are_compared_with_python(monkeypatch: pytest.MonkeyPa
         flat = dense(feed)["y"].ravel()
         page.put(flat[2:], feed=index, offset=8, total=12, shape=[1, 3])
         assert page.put(flat[:2], feed=index, total=12, shape=[1, 3])["kind"] == "ack"
-    parity = page.ask("verify", page="p", job=JOB)[0]["parity"]
+    parity = page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]
     assert (parity["status"], parity["outputs"][0]["max_abs_error"]) == ("passed", 0)
+
+
+@pytest.mark.parametrize(("actual", "tolerance"), [("wasm", 1e-4), ("webgpu", 1e-3), (None, 1e-3)])
+def test_the_fastest_backend_is_held_to_its_own_tolerance(actual: str | None, tolerance: float) -> None:
+    """Which one it is comes with the outputs: the report that names it may come later."""
+    job = {"model": 0, "backend": None, "feed": 0}
+    page = Page(backends=None)
+    page.claim()
+    for index, feed in enumerate(page.feeds):
+        content = dense(feed)["y"]
+        tensor = {"name": "y", "dtype": "float32", "shape": [1, 3], "values": None}
+        fields = {"page": "p", "job": job, "feed": index, "tensor": tensor, "offset": 0, "total": content.nbytes}
+        page.ask("put_output", content.tobytes(), **fields)
+    parity = page.ask("verify", page="p", job=job, actual=actual)[0]["parity"]
+    assert (parity["status"], parity["outputs"][0]["tolerance"]) == ("passed", tolerance)
 
 
 def test_the_verdict_is_the_kernels_own() -> None:
@@ -301,7 +337,7 @@ def test_the_verdict_is_the_kernels_own() -> None:
     page.claim()
     for index, feed in enumerate(page.feeds):
         page.put(dense(feed)["y"], feed=index)
-    parity = page.ask("verify", page="p", job=JOB)[0]["parity"]
+    parity = page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]
     assert page.session.snapshot["jobs"][0]["parity"] == parity
     page.report({**job_report(1), "parity": {"status": "failed"}})
     assert page.session.snapshot["jobs"][0]["parity"] == parity
@@ -314,7 +350,7 @@ def test_a_comparison_that_outlives_the_claim_counts_for_nobody() -> None:
     for index, feed in enumerate(page.feeds):
         page.put(dense(feed)["y"], feed=index)
     page.report(status="stopped")
-    page.session.receive({"kind": "verify", "id": 99, "page": "p", "job": JOB}, [])
+    page.session.receive({"kind": "verify", "id": 99, "page": "p", "job": JOB, "actual": None}, [])
     assert (page.replies[-1][0]["kind"], page.replies[-1][0]["id"]) == ("failed", 99)
     assert page.session.snapshot["jobs"][0]["parity"] is None
 
@@ -324,8 +360,8 @@ def test_wrong_outputs_fail_and_are_compared_only_once() -> None:
     page.claim()
     for index, feed in enumerate(page.feeds):
         page.put(dense(feed)["y"] + np.float32(0.5), feed=index)
-    assert page.ask("verify", page="p", job=JOB)[0]["parity"]["status"] == "failed"
-    reply, _ = page.ask("verify", page="p", job=JOB)
+    assert page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]["status"] == "failed"
+    reply, _ = page.ask("verify", page="p", job=JOB, actual=None)
     assert "has not arrived in full" in reply["error"]["message"]
 
 
@@ -361,7 +397,7 @@ def _broken(_: Any) -> Any:
 def test_without_a_usable_reference_it_says_why(model: TfjsModel, status: str, note: str) -> None:
     page = Page(model)
     page.claim()
-    parity = page.ask("verify", page="p", job=JOB)[0]["parity"]
+    parity = page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]
     assert parity["status"] == status
     assert note in parity["note"]
 
@@ -371,7 +407,7 @@ def test_a_quantized_model_is_reported() -> None:
     page.claim()
     for index, feed in enumerate(page.feeds):
         page.put(dense(feed)["y"], feed=index)
-    assert page.ask("verify", page="p", job=JOB)[0]["parity"]["status"] == "reported"
+    assert page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]["status"] == "reported"
 
 
 def test_the_state_is_published_at_most_four_times_a_second_and_always_at_the_end() -> None:
@@ -491,7 +527,7 @@ def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_sampl
     assert reply["compared"] == [{"feed": small["feed"], "feeds": [0, 1]}, {"feed": large["feed"], "feeds": [2, 0, 1]}]
     for index, feed in enumerate(feeds):
         page.put(dense(feed)["y"], feed=index)
-    assert page.ask("verify", page="p", job=large)[0]["parity"]["status"] == "passed"
+    assert page.ask("verify", page="p", job=large, actual=None)[0]["parity"]["status"] == "passed"
     assert [state["parity"] is None for state in page.session.snapshot["jobs"]] == [True, False]
 
 
@@ -518,7 +554,7 @@ def test_onednn_is_blamed_once_other_kernels_have_shown_it(
     page.claim()
     for feed, samples in enumerate(page.feeds):
         page.put(dense(samples)["y"], feed=feed)
-    parity = page.ask("verify", page="p", job=JOB)[0]["parity"]
+    parity = page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]
     assert parity["status"] == status
     assert note in parity["note"]
 

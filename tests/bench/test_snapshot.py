@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bench.reports import JOB, done, job_report, report
-from tfjs_magic.bench.protocol import ProtocolError, Snapshot
+from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.snapshot import (
     all_failed,
     interrupt,
@@ -19,6 +19,7 @@ from tfjs_magic.bench.snapshot import (
     with_parity,
     with_report,
 )
+from tfjs_magic.bench.state import Snapshot
 from tfjs_magic.options import MAX_RUNS
 
 CPU: Any = {"model": 0, "backend": "cpu", "feed": 0}

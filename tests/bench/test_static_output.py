@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.bench.reports import DIVERGENCE, PROFILE
 from tests.bench.test_result import EVIL, snapshot_with
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.snapshot import new_snapshot, start
@@ -78,10 +79,13 @@ def test_before_the_end_it_says_why_there_is_nothing() -> None:
 def test_table_picture_and_problem_stand_there_without_any_script() -> None:
     snapshot = snapshot_with([1.0] * 10)
     snapshot["error"] = {"name": "Error", "message": EVIL, "stack": ""}
+    snapshot["jobs"][0].update(profile=PROFILE, divergence=DIVERGENCE)  # type: ignore[typeddict-item]
     html = static_html("w", snapshot, _svg(""))
     encoded = re.search(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
     assert encoded is not None
     assert base64.b64decode(encoded[1]).decode() == _svg("")
     assert html.count("<img") == 1
-    assert "<table>" in html
+    assert html.count("<table>") == 3
+    assert "How it was taken." in html
+    assert "is the first layer that differs." in html
     assert "&lt;img src=x" in html

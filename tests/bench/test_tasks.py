@@ -8,8 +8,9 @@ import pytest
 
 from tests.bench.reports import JOB, PROFILE, ROW, done, task, task_report
 from tests.bench.test_session import Page
-from tfjs_magic.bench.protocol import MAX_PROFILE_ROWS, ProtocolError
+from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S
+from tfjs_magic.bench.state import MAX_PROFILE_ROWS
 
 CPU: Any = {**JOB, "backend": "cpu"}
 

@@ -21,6 +21,15 @@ def _compare(expected: list[Any], actual: list[Any], **options: Any) -> Any:
     return parity
 
 
+def test_one_good_output_does_not_vouch_for_one_without_numbers() -> None:
+    feeds = [{"good": array, "bad": np.full_like(A, np.nan), "empty": A[:0]} for array in (A, B)]
+    parity = compare(feeds, feeds, backend="wasm", quantized=False, tolerance=None)
+    assert parity["status"] == "inconclusive"
+    assert parity["note"].endswith("no value of 'bad' is finite.")
+    halves = [{**feed, "bad": np.array([np.nan, 1, i])} for i, feed in enumerate(feeds)]
+    assert compare(halves, halves, backend="wasm", quantized=False, tolerance=None)["status"] == "passed"
+
+
 def test_equal_outputs_pass_without_a_note() -> None:
     parity = _compare([A, B], [A, B])
     assert (parity["status"], parity["note"]) == ("passed", "")

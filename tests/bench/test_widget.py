@@ -16,6 +16,7 @@ from ipywidgets import Widget
 
 from tests.bench.reports import done, job_report, report
 from tests.bench.tiny import tiny_model
+from tfjs_magic.bench import waiting
 from tfjs_magic.bench import widget as module
 from tfjs_magic.bench.widget import Benchmark
 from tfjs_magic.benchmarking import benchmark
@@ -133,13 +134,26 @@ def test_await_gives_the_result_once_the_page_has_finished() -> None:
 
 
 def test_await_without_a_browser_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NO_BROWSER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(waiting, "NOT_TAKEN_TIMEOUT_S", 0.2)
 
     async def cell() -> Any:
         return await benchmark(tiny_model())
 
     with pytest.raises(RunError, match=r"no browser opened the widget .* not under nbconvert or papermill"):
         asyncio.run(cell())
+
+
+def test_await_does_not_count_the_time_in_which_a_page_runs_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "NOT_TAKEN_TIMEOUT_S", 0.2)
+
+    async def cell() -> Any:
+        first, second = benchmark(tiny_model(), backends="wasm"), benchmark(tiny_model(), backends="wasm")
+        _tell(first, "claim", again=False, choice=None, task=None)
+        asyncio.get_running_loop().call_later(1.0, lambda: _tell(first, "report", **DONE))
+        asyncio.get_running_loop().call_later(1.1, _run, second, DONE)
+        return await second
+
+    assert asyncio.run(cell()).status == "finished"
 
 
 def test_await_on_ipykernel_6_says_what_works_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +163,7 @@ def test_await_on_ipykernel_6_says_what_works_there(monkeypatch: pytest.MonkeyPa
         return await bench
 
     bench = benchmark(tiny_model(), backends="wasm")
-    with pytest.raises(RunError, match=r"Read bench.result in the next cell"):
+    with pytest.raises(RunError, match=r"Read result in the next cell"):
         asyncio.run(cell(bench))
     _run(bench, DONE)
     assert asyncio.run(cell(bench)).status == "finished"
@@ -190,7 +204,7 @@ def test_result_waits_where_messages_arrive_while_the_cell_blocks() -> None:
 
 @pytest.mark.usefixtures("shown")
 def test_result_gives_up_where_no_message_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCKED_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(waiting, "BLOCKED_TIMEOUT_S", 0.2)
     bench = benchmark(tiny_model(), backends="wasm")
     bench._ipython_display_()
     with pytest.raises(RunError, match="is pending"):

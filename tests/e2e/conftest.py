@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import re
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.chromium import ChromiumMissingError, launch, require_chromium
 from tests.e2e.lab import REPOSITORY, LabServer, Notebook
@@ -18,6 +22,9 @@ PICTURES = REPOSITORY / "build" / "e2e"
 
 #: A bound on what ought to be there in no time, on a machine that does much else.
 expect.set_options(timeout=60_000)
+
+#: Opens an address in a window of its own.
+Open = Callable[..., Page]
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -166,6 +173,52 @@ def new_notebook(
     lab.shut_down_kernels(except_for=before)
     if not request.node.stash.get(_FAILED, False):
         assert [problem for one in opened for problem in one.problems] == []
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def end_headers(self) -> None:
+        """Let the browser keep nothing, which is hardest."""
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of this machine for the files in ``tmp_path``."""
+    handler = functools.partial(_Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens pages; whatever one of them says on its console, violations of its policy too, is a failure."""
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def give(address: str, *, on: Browser = browser, **options: Any) -> Page:
+        contexts.append(on.new_context(**{"viewport": {"width": 1100, "height": 900}} | options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
+        page.goto(address)
+        return page
+
+    yield give
+    for context in contexts:
+        context.close()
+    assert [text for text in said if not _about_a_gpu(text)] == []
+
+
+def _about_a_gpu(text: str) -> bool:
+    """Chromium itself warns of software GPUs."""
+    return bool(re.search(r"GL Driver Message|WebGPU|powerPreference|swiftshader", text, re.IGNORECASE))
 
 
 def _take_picture(notebook: Notebook, name: str) -> None:

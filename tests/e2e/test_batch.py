@@ -48,4 +48,4 @@ def test_a_fixed_batch_is_one_clear_line(notebook: Notebook) -> None:
     notebook.set_cells([fixed, "%tfjs_benchmark web --batch 1,4"])
     notebook.run(0)
     notebook.run_failing(1)
-    assert_one_line(notebook, 1, "batch needs a model whose batch is free", "'image'", "(2, 12, 12, 1)")
+    assert_one_line(notebook, 1, "--batch needs a model whose batch is free", "'image'", "(2, 12, 12, 1)")

@@ -40,11 +40,12 @@ def test_axe_finds_nothing_in_any_theme(notebook: Notebook, finished: Widget) ->
     """Light, dark and high contrast, wide and narrow, with everything unfolded."""
     page = notebook.page
     page.add_script_tag(path=AXE)
-    finished.press("Profile web, wasm")
-    expect(finished.root.locator(".tm-profiles table")).to_be_visible()
-    finished.root.get_by_role("button", name="Find the layer").last.click()
+    finished.ask("Profile", "q8, wasm")
+    expect(finished.root.locator(".tm-profiles .tm-title")).to_have_text("Time per kernel: q8, wasm")
+    finished.ask("Find the layer", "q8, cpu")
+    expect(finished.root.locator(".tm-layer-search")).to_contain_text("Error of each layer: q8, cpu")
     expect(finished.root.locator(".tm-layer-plot svg")).to_be_visible()
-    expect(finished.root.get_by_role("button", name="Look again")).to_be_enabled()
+    expect(finished.root.get_by_role("button", name="Find the layer")).to_be_enabled()
     for summary in finished.root.locator("summary").all():
         summary.click()
     for badge in finished.root.locator(".tm-parity").all():

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tfjs_magic.bench.order_statistics import three_digits
-from tfjs_magic.bench.protocol import ENDED
+from tfjs_magic.bench.state import ENDED
 
 RUN_TIMEOUT_S = 120.0
 #: The table shows three digits.
@@ -88,6 +88,12 @@ class Widget:
     def press(self, name: str) -> None:
         """Press the button of this name."""
         self.root.get_by_role("button", name=name, exact=True).click()
+
+    def ask(self, button: str, contender: str) -> None:
+        """Choose a contender of several before the button, and press it."""
+        asked = self.root.locator(".tm-ask", has=self.root.page.get_by_role("button", name=button, exact=True))
+        asked.locator("select").select_option(label=contender)
+        asked.get_by_role("button").click()
 
     def is_enabled(self, name: str) -> bool:
         """Whether the button of this name can be pressed."""

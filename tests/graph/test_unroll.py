@@ -17,6 +17,8 @@ from tests.graph_text import BACKENDS
 from tests.models import randomised, samples_of
 from tfjs_magic import convert
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.graph.trace import graph_def_function
+from tfjs_magic.graph.unroll import unroll_loops
 from tfjs_magic.model import TfjsModel
 
 layers = keras.layers
@@ -173,3 +175,20 @@ def test_a_loop_that_writes_a_variable_is_refused_as_before() -> None:
 
     with pytest.raises(UnsupportedModelError, match="writes the variable 'visits'"):
         convert(Counts())
+
+
+def test_no_round_waits_for_those_before() -> None:
+    """What each constant waits for would else grow with every round, and the time of conversion with its square."""
+
+    def function(x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 40, lambda i, a: (i + 1, tf.sin(a) * w + 0.1), (0, x))[1]
+
+    w = tf.Variable([0.5, 0.7, 0.9])
+    concrete = tf.function(function).get_concrete_function(tf.TensorSpec((2, 3), name="x"))
+    before = graph_def_function(concrete)
+    keep = [concrete.inputs[0].op.name, concrete.outputs[0].op.name]
+    unrolled, _ = unroll_loops(before, keep=keep, mode="auto")
+    waits = [sum(ref.startswith("^") for ref in node.input) for node in unrolled.graph_def.node]
+    assert sum(node.op == "Sin" for node in unrolled.graph_def.node) == 40
+    assert sum(node.op == "ReadVariableOp" for node in unrolled.graph_def.node) == 1
+    assert max(waits) <= 2

@@ -67,6 +67,22 @@ def test_quantized_weights_are_decoded() -> None:
     assert not np.array_equal(kernel, np.asarray(model.get_layer("wide").kernel))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8", "uint16"])
+def test_the_way_to_keras_and_again_keeps_every_code(dtype: Any, tmp_path: Path) -> None:
+    """Also through a ``.keras`` file, and as a graph model: what was decoded lies on steps, which give them again."""
+    model = randomised(on(LINE, layers.Dense(40), layers.Dense(30), layers.Dense(3)))
+    quantized = convert(model, format="layers", quantize=dtype)
+    back = quantized.to_keras()
+    back.save(tmp_path / "back.keras")
+    for source in (back, tmp_path / "back.keras"):
+        again = convert(source, format="layers", quantize=dtype)
+        assert again.read_weights(0, again.nbytes) == quantized.read_weights(0, quantized.nbytes)
+        assert all(np.array_equal(again.weights[name], quantized.weights[name]) for name in quantized.weights)
+    graph = convert(back, format="graph", quantize={dtype: "kernel"})
+    stored = {part.tobytes() for part in quantized.groups[0].parts}
+    assert sum(part.tobytes() in stored for part in graph.groups[0].parts) == len(quantized.groups[0].parts)
+
+
 def test_nested_and_shared_models_come_back(tfjs_node: TfjsNode, tmp_path: Path) -> None:
     left, right = keras.Input((6,), name="left"), keras.Input((6,), name="right")
     shared = layers.Dense(4, "tanh", name="shared")

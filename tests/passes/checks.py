@@ -227,7 +227,9 @@ def _check_layers(case: _Case, graph: Graph, *, watches_all: bool) -> None:
         return
     values = _watched_values(case, graph, watches_all=watches_all)
     noted = copied(graph)
-    noted.layers = {ref: ref for ref in values[0] if graph.producer(ref).op not in _DATA}
+    for ref in values[0]:
+        if graph.producer(ref).op not in _DATA:
+            noted.set_layer(ref, ref)
     run_passes(noted, case.passes)
     names: dict[str, str] = {}
     for label, ref in noted.layers.items():

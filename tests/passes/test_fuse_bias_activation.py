@@ -160,3 +160,10 @@ def test_keeps_a_matmul_of_data(tfjs_node: TfjsNode) -> None:
     before = "x: float32[4,5]\nv: float32[5,6]\ny = MatMul(x, v)\nz = BiasAdd(y, b)\nreturn z"
     reports = check_pass(tfjs_node, before, None, [fuse_bias_activation.PASS], operands(b=(6,)))
     assert misses(reports) == {"the weights are computed, or the channels are not last"}
+
+
+def test_keeps_a_bias_that_every_step_of_a_loop_adds(tfjs_node: TfjsNode) -> None:
+    steps = [f"y{i} = MatMul(h{i}, u)\nz{i} = BiasAdd(y{i}, b)\nh{i + 1} = Tanh(z{i})" for i in range(4)]
+    text = "\n".join(["h0: float32[1,6]", *steps, "return h4"])
+    reports = check_pass(tfjs_node, text, None, [fuse_bias_activation.PASS], operands(u=(6, 6), b=(6,)))
+    assert misses(reports) == {"every step of a loop adds this bias"}

@@ -32,6 +32,18 @@ def test_reports_each_reason_with_its_count() -> None:
     assert (report.name, report.applied, report.misses) == ("shy", 0, {"no Neg": 2, "no Exp": 1})
 
 
+def test_a_pass_for_one_target_is_held_back_for_others() -> None:
+    rename = _rename("Neg", "Sin")
+    one = Rewrite("one", rename.anchors, rename.match, rename.apply, targets=("wasm",))
+    graph = parse_graph(TEXT)
+    for target, held_back in (("webgl", []), ("auto", [2])):
+        reports = run_passes(graph, [one], target=target)
+        assert [report.held_back for report in reports] == held_back
+        assert graph_text(graph) == graph_text(parse_graph(TEXT))
+    (report,) = run_passes(graph, [one], target="wasm")
+    assert (report.applied, report.held_back) == (2, 0)
+
+
 def test_skips_nodes_that_an_earlier_match_removed() -> None:
     seen: list[str] = []
 

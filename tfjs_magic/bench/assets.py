@@ -54,6 +54,24 @@ def load_esm(static: Path = STATIC) -> str:
     return _read(static / "widget.js")
 
 
+def load_headless(static: Path = STATIC) -> str:
+    """Return the script that makes an empty page one that WebDriver scripts can talk to.
+
+    Raises:
+        RunError: The bundles are not built.
+    """
+    return _read(static / "headless.js")
+
+
+def load_plain(name: str, static: Path = STATIC) -> str:
+    """Return a file that no page asks for.
+
+    Raises:
+        RunError: The bundles are not built.
+    """
+    return _read(static / name)
+
+
 def _packed(path: Path) -> Path:
     packed = path.with_name(f"{path.name}.gz")
     return packed if packed.exists() else path

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts, LayerTensor, Reference
-from tfjs_magic.bench.feeds import Feed, TimedFeed
-from tfjs_magic.bench.protocol import Parity, ProtocolError
+from tfjs_magic.bench.feeds import Feed, TimedFeed, timed_feeds
+from tfjs_magic.bench.protocol import ProtocolError
+from tfjs_magic.bench.state import Parity
 from tfjs_magic.bench.trial import Redraw, Trial, find_trial
 from tfjs_magic.bench.verify import compare, may_be_one_dnn, without_one_dnn
 from tfjs_magic.errors import reason_of
-from tfjs_magic.options import Backend
+from tfjs_magic.options import Backend, BenchmarkOptions
 
 #: Models with more bytes of weights are not compiled only to look at oneDNN.
 MOST_BYTES_FOR_XLA = 2**26
@@ -126,7 +127,7 @@ class Contender:
 
         parity = judged([trial.expected[feed] for feed in feeds])
         if may_be_one_dnn(parity):
-            by_xla = _run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
+            by_xla = run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
             parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
         return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
 
@@ -151,7 +152,7 @@ def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
     raise NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
 
 
-def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
+def run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
     """Return Python's outputs by other kernels; None where there are none, or compiling would take minutes."""
     reference = model.reference
     if reference is None or reference.by_xla is None or model.nbytes > MOST_BYTES_FOR_XLA:
@@ -159,3 +160,25 @@ def _run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:
     with contextlib.suppress(Exception):  # what XLA cannot compile is no news to the reader
         return [{name: np.asarray(value) for name, value in reference.by_xla(feed).items()} for feed in feeds]
     return None
+
+
+def contenders_of(models: Mapping[str, Artifacts], options: BenchmarkOptions) -> list[Contender]:
+    """Return the contenders of a benchmark: models by label, with the samples that the options name or seed.
+
+    Raises:
+        ValueError: The samples do not fit a model, or none can be drawn for it.
+    """
+    contenders = []
+    for label, model in models.items():
+        feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
+        redraw = _redraw(model, options) if options.samples is None else None
+        contenders.append(Contender(label, model, feeds, timed, redraw))
+    return contenders
+
+
+def _redraw(model: Artifacts, options: BenchmarkOptions) -> Redraw:
+    def drawn(attempt: int, amplitude: float) -> list[Feed]:
+        seed = options.seed + attempt
+        return timed_feeds(model.inputs, None, seed=seed, batches=options.batch, amplitude=amplitude)[0]
+
+    return drawn

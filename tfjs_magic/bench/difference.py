@@ -11,7 +11,8 @@ from typing import Any
 
 from tfjs_magic.bench.labels import key_of
 from tfjs_magic.bench.order_statistics import median_interval, three_digits
-from tfjs_magic.bench.result import BenchmarkResult, browser_name
+from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.result_table import browser_name
 from tfjs_magic.errors import printable, quoted_list
 
 #: Measured anew each time: less than this factor is the same clock.

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfjs_magic.bench import protocol as wire
+from tfjs_magic.bench import state
 from tfjs_magic.bench.verify import UNBOUNDED
 from tfjs_magic.errors import printable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = (("layer", "layer"), ("layer_class", "class"), ("max_rel_error", "error"), ("added", "added here"))
-_FIELDS = [*wire.LayerRow.__annotations__]
+_FIELDS = [*state.LayerRow.__annotations__]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -45,7 +45,7 @@ class Divergence:
     feed: int
 
     @classmethod
-    def from_wire(cls, model: str, backend: str, divergence: wire.Divergence) -> Divergence:
+    def from_wire(cls, model: str, backend: str, divergence: state.Divergence) -> Divergence:
         """Take it out of the state of a benchmark."""
         rows = tuple(dict(row) for row in divergence["rows"])
         return cls(
@@ -75,29 +75,36 @@ class Divergence:
         return json.dumps(dataclasses.asdict(self), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>" for cells in self._cells()
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        lines = (self.sentence, *self._left_out())
-        return "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines) + table
+        return divergence_html(self)
 
     def __repr__(self) -> str:
-        rows = [[title for _, title in _COLUMNS], *self._cells()]
+        rows = [[title for _, title in _COLUMNS], *_table(self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([printable(self.sentence), *self._left_out(), *lines])
+        return "\n".join([*_sentences(self), *lines])
 
-    def _cells(self) -> list[list[str]]:
-        compared = [row for row in self.rows if row["max_rel_error"] is not None]
-        return [[_cell(row[key]) for key, _ in _COLUMNS] for row in compared]
 
-    def _left_out(self) -> list[str]:
-        count = sum(row["max_rel_error"] is None for row in self.rows)
-        if not count:
-            return []
-        return [f"{count} of {len(self.rows)} layers were not compared by themselves; rows say why."]
+def divergence_html(divergence: Divergence) -> str:
+    """Return the sentence and, folded away, the error of every layer; every text in it is escaped."""
+    name = html.escape(printable(f"{divergence.model}, {divergence.backend}: error of each layer"))
+    head = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
+    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in _table(divergence))
+    rows = "".join(f"<tr>{row}</tr>" for row in cells)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    above = "".join(f"<p>{html.escape(line)}</p>" for line in _sentences(divergence))
+    return f"{above}<details><summary>{name}</summary>{table}</details>"
+
+
+def _table(divergence: Divergence) -> list[list[str]]:
+    compared = [row for row in divergence.rows if row["max_rel_error"] is not None]
+    return [[_cell(row[key]) for key, _ in _COLUMNS] for row in compared]
+
+
+def _sentences(divergence: Divergence) -> list[str]:
+    rows = divergence.rows
+    count = sum(row["max_rel_error"] is None for row in rows)
+    left_out = f"{count} of {len(rows)} layers were not compared by themselves; rows say why."
+    return [printable(divergence.sentence), *([left_out] if count else [])]
 
 
 def _cell(value: Any) -> str:

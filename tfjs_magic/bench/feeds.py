@@ -175,7 +175,7 @@ def _check_batch_is_free(inputs: Sequence[TensorInfo]) -> None:
             found = "of any rank" if info.shape is None else str(info.shape)
             raise OptionError(
                 f"batch needs a model whose batch is free, but input '{info.name}' is {found}; convert it with a free "
-                "batch, or leave batch out."
+                "batch, or leave this out."
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfjs_magic.bench.protocol import JobState, Snapshot
+from tfjs_magic.bench.state import JobState, Snapshot
 
 
 def backend_of(state: JobState) -> str:

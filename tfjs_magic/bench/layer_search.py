@@ -10,7 +10,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts, LayerListener, LayerTensor
 from tfjs_magic.bench.feeds import Feed
-from tfjs_magic.bench.protocol import Divergence, LayerRow
+from tfjs_magic.bench.state import Divergence, LayerRow
 from tfjs_magic.bench.verify import UNBOUNDED, compare_tensor
 from tfjs_magic.errors import quoted_list, reason_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tfjs_magic.artifacts import Artifacts
-from tfjs_magic.bench.protocol import Profile
+from tfjs_magic.bench.state import Profile
 
 
 def with_layers(profile: Profile, model: Artifacts) -> Profile:

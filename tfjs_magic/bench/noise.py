@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tfjs_magic.bench.labels import series_name
 from tfjs_magic.bench.order_statistics import median_interval, three_digits
-from tfjs_magic.bench.protocol import JobState, Snapshot
+from tfjs_magic.bench.state import JobState, Snapshot
 from tfjs_magic.errors import printable
 
 #: The middle half of the runs spreads over more than this share of the median. A deviation of 10 % of normal noise,
@@ -24,6 +24,17 @@ CLOCK_STEP = 0.05
 HIDDEN_MS = 100
 
 
+_SPREADS = "the middle half of the runs spreads over {} % of the median; other programs may run."
+_SLOWS = (
+    "the runs of the second half took {} times as long as those of the first; a processor that gets warm slows down."
+)
+_SETTLES = (
+    "the runs of the second half took {} times as long as those of the first; the warm-up was too short, or other "
+    "programs have ended."
+)
+_COARSE = "one step of the browser's clock is {} % of a run; smaller differences do not show."
+
+
 def noise_lines(snapshot: Snapshot) -> list[str]:
     """Return a sentence for each sign that the numbers are worth less than they look; none on a quiet machine."""
     environment = snapshot["environment"]
@@ -31,33 +42,44 @@ def noise_lines(snapshot: Snapshot) -> list[str]:
     if environment is not None and environment["hidden_ms"] > HIDDEN_MS:
         seconds = three_digits(environment["hidden_ms"] / 1000)
         lines.append(f"The tab was in the background for {seconds} s of the benchmark, where browsers run slower.")
+    step = environment["clock_resolution_ms"] if environment is not None else 0
+    names: dict[str, list[str]] = {}
+    numbers: dict[str, list[float]] = {}
     for state in snapshot["jobs"]:
-        name = printable(series_name(snapshot, state))
-        step = environment["clock_resolution_ms"] if environment is not None else 0
-        lines += [f"{name}: {line}" for line in _of_job(state, step)]
-    return lines
+        for sign, found in _signs(state, step):
+            names.setdefault(sign, []).append(printable(series_name(snapshot, state)))
+            numbers.setdefault(sign, []).extend(found)
+    several = len(snapshot["jobs"])
+    return [*lines, *(f"{_named(names[sign], several)}: {_filled(sign, numbers[sign])}" for sign in names)]
 
 
-def _of_job(state: JobState, clock_step_ms: float) -> Iterator[str]:
+def _named(names: Sequence[str], several: int) -> str:
+    """Name those of ``several`` contenders, so that the line stays a line."""
+    if len(names) == several > 2:
+        return f"All {several}"
+    return "; ".join([*names[:2], *([f"{len(names) - 2} more"] if len(names) > 2 else [])])
+
+
+def _filled(sign: str, numbers: Sequence[float]) -> str:
+    written = [f"{number:.0f}" if "%" in sign else three_digits(number) for number in (min(numbers), max(numbers))]
+    return sign.format(" to ".join(dict.fromkeys(written)))
+
+
+def _signs(state: JobState, clock_step_ms: float) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield the sentence about a job, and the numbers that go into it."""
     runs = state["run_ms"]
     median = statistics.median(runs) if runs else 0
     if median <= 0:
         return
     if (spread := _spread(runs, median)) > SPREAD:
-        yield f"the middle half of the runs spreads over {100 * spread:.0f} % of the median; other programs may run."
+        yield _SPREADS, (100 * spread,)
     low, high = _drift(runs)
     if low > 1 + DRIFT:
-        yield (
-            f"the runs of the second half took {three_digits(low)} to {three_digits(high)} times as long as those of "
-            "the first; a processor that gets warm slows down."
-        )
+        yield _SLOWS, (low, high)
     if high < 1 - DRIFT:
-        yield (
-            f"the runs of the second half took {three_digits(low)} to {three_digits(high)} times as long as those of "
-            "the first; the warm-up was too short, or other programs have ended."
-        )
+        yield _SETTLES, (low, high)
     if (share := clock_step_ms / (median * state["batch"])) > CLOCK_STEP:
-        yield f"one step of the browser's clock is {100 * share:.0f} % of a run; smaller differences do not show."
+        yield _COARSE, (100 * share,)
 
 
 def _spread(runs: Sequence[float], median: float) -> float:

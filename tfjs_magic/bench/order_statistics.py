@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from tfjs_magic.bench.protocol import MIN_RUNS_FOR_P90
+from tfjs_magic.bench.state import MIN_RUNS_FOR_P90
 
 
 def percentile(runs: Sequence[float], percent: int) -> float | None:

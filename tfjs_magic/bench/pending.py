@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
-import sys
-import time
 import uuid
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
 from IPython.display import publish_display_data
 
-from tfjs_magic.bench.protocol import HEARTBEAT_MS, Job, Snapshot, TaskKind
+from tfjs_magic.bench.state import Job, Snapshot, TaskKind
 from tfjs_magic.bench.tasks import TITLES, Ticket
+from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
 from tfjs_magic.errors import RunError, printable
-
-POLL_S = 0.05
-#: ``await`` gives up when the kernel could answer but no page has taken the task for so long.
-NOT_TAKEN_TIMEOUT_S = 30.0
-#: ``result`` looks this long for a sign that messages arrive while the cell blocks.
-BLOCKED_TIMEOUT_S = 1.5 * HEARTBEAT_MS / 1000
 
 T = TypeVar("T")
 
@@ -43,10 +35,18 @@ class Pending(Generic[T]):
     cell it shows itself, and fills in when the page has answered.
     """
 
-    def __init__(self, ticket: Ticket, read: Callable[[], T], seconds_since_message: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        ticket: Ticket,
+        read: Callable[[], T],
+        seconds_since_message: Callable[[], float],
+        *,
+        pages_are_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._ticket = ticket
-        self._seconds_since_message = seconds_since_message
         self._read = read
+        self._seconds_since_message = seconds_since_message
+        self._pages_are_busy = pages_are_busy
         self._display_id: str | None = None
 
     @property
@@ -68,9 +68,7 @@ class Pending(Generic[T]):
         Raises:
             RunError: It is not there yet, or will not come.
         """
-        deadline = time.monotonic() + BLOCKED_TIMEOUT_S
-        while not self.ended and time.monotonic() < max(deadline, self._last_sign + BLOCKED_TIMEOUT_S):
-            time.sleep(POLL_S)
+        block_until(lambda: self.ended, self._seconds_since_message)
         if not self.ended:
             raise RunError(
                 f"{self._title} is {self.status}: `await` it (ipykernel 7), or read result in a later cell, while the "
@@ -101,30 +99,21 @@ class Pending(Generic[T]):
     def _title(self) -> str:
         return TITLES[self._ticket.name["kind"]]
 
-    @property
-    def _last_sign(self) -> float:
-        return time.monotonic() - self._seconds_since_message()
-
     async def _wait(self) -> T:
-        if not self.ended and ipykernel_major() == 6:
-            raise RunError(
-                "ipykernel 6 hands on no browser messages while a cell waits. "
-                "Read its result in the next cell once the widget has answered, or install ipykernel 7."
-            )
-        awake = 0.0
-        while not self.ended:
-            await asyncio.sleep(POLL_S)
-            awake = awake + POLL_S if self.status == "wanted" else 0.0
-            if awake > NOT_TAKEN_TIMEOUT_S:
-                raise RunError(
-                    f"no page took {self._title} within {NOT_TAKEN_TIMEOUT_S:.0f} s: it runs where the benchmark's "
-                    "widget is shown. Open the notebook there, or run the benchmark's cell again."
-                )
+        nobody = (
+            f"no page took {self._title} within {NOT_TAKEN_TIMEOUT_S:.0f} s: it runs where the benchmark's "
+            "widget is shown. Open the notebook there, or run the benchmark's cell again."
+        )
+        await wait_until(
+            lambda: self.ended,
+            is_idle=lambda: self.status == "wanted" and not self._pages_are_busy(),
+            nobody=nobody,
+        )
         return self._outcome()
 
     def _outcome(self) -> T:
         if (error := self._ticket.error) is not None:
-            raise RunError(error["message"], js_name=error["name"], js_stack=error["stack"])
+            raise run_error(error)
         return self._read()
 
     def _bundle(self) -> dict[str, str]:
@@ -132,9 +121,3 @@ class Pending(Generic[T]):
         as_html = getattr(answer, "_repr_html_", None)
         text = repr(self)
         return {"text/plain": text, "text/html": as_html() if as_html else f"<p>{html.escape(text)}</p>"}
-
-
-def ipykernel_major() -> int | None:
-    """The kernel's version if this is one; looked up, not imported: without ipykernel loaded this is no kernel."""
-    ipykernel = sys.modules.get("ipykernel")
-    return ipykernel.version_info[0] if ipykernel is not None else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfjs_magic.bench import protocol as wire
+from tfjs_magic.bench import state
 from tfjs_magic.errors import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Profile:
     note: str
 
     @classmethod
-    def from_wire(cls, model: str, backend: str, profile: wire.Profile, *, median_ms: float | None) -> Profile:
+    def from_wire(cls, model: str, backend: str, profile: state.Profile, *, median_ms: float | None) -> Profile:
         """Take it as a page reported it."""
         total = sum(row["ms"] for row in profile["rows"]) + profile["more_ms"]
         sums = itertools.accumulate(row["ms"] for row in profile["rows"])

@@ -1,4 +1,4 @@
-"""The latency of every run as an SVG, drawn from a result alone: no browser, no plotting library."""
+"""The latency of every run and the medians as an SVG, drawn from a result alone: no browser, no plotting library."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfjs_magic.bench.labels import key_of
+from tfjs_magic.bench.order_statistics import median_interval
 from tfjs_magic.errors import printable
 
 #: Okabe and Ito's colours without the two that vanish on white: distinct for colour-blind readers, on black too.
@@ -21,6 +22,9 @@ MAX_MARKS = 1000
 _WIDTH, _HEIGHT = 720, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 36
 _LINE = 18
+_BAR_LEFT, _BAR_HEIGHT, _BAR_LINE = 20, 6, 11
+#: What fits into a line beside the numbers, in characters.
+_LONGEST_NAME = 60
 #: No clock shows less; zero has no logarithm.
 _LEAST_MS = 1e-9
 
@@ -28,7 +32,8 @@ _LEAST_MS = 1e-9
 def result_svg(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the timed runs of each model and backend over their number, with a legend; "" if there are none.
 
-    The axis of latency is logarithmic where medians differ by more than ``LOG_FROM``. Text has the colour of the page.
+    Several have bars of their medians in it, with the interval of 95 % where there is one. The axis of latency is
+    logarithmic where medians differ by more than ``LOG_FROM``. Text has the colour of the page.
     """
     series: dict[tuple[str, str], list[float]] = {}
     for run in runs:
@@ -38,15 +43,21 @@ def result_svg(runs: Sequence[Mapping[str, Any]]) -> str:
         return ""
     scale = _Scale([*series.values()])
     several = len({model for model, _ in series}) > 1
-    head = _LINE * len(series)
+    step = _LINE + (_BAR_LINE if len(series) > 1 else 0)
+    head = step * len(series)
     parts = [_axes(scale)]
+    longest = max(median_interval(ms)[1] or statistics.median(ms) for ms in series.values())
     legend = []
     for index, ((model, backend), latencies) in enumerate(series.items()):
         color = COLORS[index % len(COLORS)]
-        name = f"{model}, {backend}" if several else backend
+        corners = "" if _is_square(index) else 'rx="5"'
+        name = printable(f"{model}, {backend}" if several else backend)
+        name = f"{name[: _LONGEST_NAME - 1]}…" if len(name) > _LONGEST_NAME else name
         text = f"{name}: median {statistics.median(latencies):.3g} ms, {len(latencies)} runs"
-        legend.append(f'<rect x="4" y="{_LINE * index + 4}" width="10" height="10" fill="{color}"/>')
-        legend.append(_text(20, _LINE * index + 13, text))
+        legend.append(f'<rect x="4" y="{step * index + 4}" width="10" height="10" {corners} fill="{color}"/>')
+        legend.append(_text(20, step * index + 13, text))
+        if len(series) > 1:
+            legend.append(_bar(latencies, longest, color, step * index + _LINE + 1))
         parts.append(_marks(scale, latencies, color, index))
     label = html.escape(printable(f"Latency of {sum(map(len, series.values()))} runs in the browser"))
     size = f'width="{_WIDTH}" height="{head + _HEIGHT}" viewBox="0 0 {_WIDTH} {head + _HEIGHT}"'
@@ -106,11 +117,31 @@ def _axes(scale: _Scale) -> str:
     return "".join(lines)
 
 
+def _bar(latencies: Sequence[float], longest: float, color: str, y: float) -> str:
+    """Draw the median, and its interval where there is one; ``y`` is the upper edge."""
+    width = _WIDTH - _RIGHT - _BAR_LEFT
+    scale = width / longest if longest > _LEAST_MS else 0
+    size = f'width="{scale * statistics.median(latencies):.1f}" height="{_BAR_HEIGHT}"'
+    bar = f'<rect x="{_BAR_LEFT}" y="{y}" {size} fill="{color}" opacity=".75"/>'
+    low, high = median_interval(latencies)
+    if low is None or high is None:
+        return bar
+    left, right = _BAR_LEFT + scale * low, _BAR_LEFT + scale * high
+    caps = "".join(f"M{x:.1f} {y - 2}v{_BAR_HEIGHT + 4}" for x in (left, right))
+    line = f"M{left:.1f} {y + _BAR_HEIGHT / 2:g}H{right:.1f}"
+    return f'{bar}<path d="{caps}{line}" stroke="currentColor" fill="none"/>'
+
+
 def _marks(scale: _Scale, latencies: Sequence[float], color: str, index: int) -> str:
     every = math.ceil(len(latencies) / MAX_MARKS)
     dots = "".join(f"M{scale.x(i + 1):.1f} {scale.y(latencies[i]):.1f}h0" for i in range(0, len(latencies), every))
-    cap = "square" if index // len(COLORS) % 2 else "round"  # the colours begin again
+    cap = "square" if _is_square(index) else "round"
     return f'<path d="{dots}" stroke="{color}" stroke-width="5" stroke-linecap="{cap}"/>'
+
+
+def _is_square(index: int) -> bool:
+    """Whether the colours have begun again, so that the shape tells two series apart."""
+    return index // len(COLORS) % 2 == 1
 
 
 def _text(x: float, y: float, content: str, *, anchor: str = "start") -> str:

@@ -19,11 +19,24 @@ from tfjs_magic.bench import protocol as wire
 from tfjs_magic.bench import snapshot as states
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.contender import Contender, NotComparedError
+from tfjs_magic.bench.guards import parse
 from tfjs_magic.bench.layer_search import LayerSearch, NoLayersError
 from tfjs_magic.bench.node_layers import with_layers
 from tfjs_magic.bench.outputs import WIRE_DTYPES, OutputStore
-from tfjs_magic.bench.protocol import CONCLUDED, ENDED, MAX_PIECE_BYTES
+from tfjs_magic.bench.protocol import MAX_PIECE_BYTES
 from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.state import (
+    CONCLUDED,
+    ENDED,
+    Job,
+    ModelCard,
+    Parity,
+    Series,
+    Snapshot,
+    TaskKind,
+    TaskName,
+    WireError,
+)
 from tfjs_magic.bench.static_output import checked_picture
 from tfjs_magic.bench.tasks import TITLES, TaskDesk, Ticket
 from tfjs_magic.bench.trial import Trial
@@ -63,7 +76,7 @@ class Session:
         options: BenchmarkOptions,
         assets: Mapping[str, Asset],
         send: Callable[[wire.FromKernel, list[bytes]], None],
-        publish: Callable[[wire.Snapshot], None],
+        publish: Callable[[Snapshot], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._contenders = tuple(contenders)
@@ -81,15 +94,15 @@ class Session:
         self._desk = TaskDesk()
         self._last_report_id = -1
         self._picture: str | None = None
-        cards: list[wire.ModelCard] = [
+        cards: list[ModelCard] = [
             {"label": c.label, "format": c.model.format, "nbytes": c.model.nbytes} for c in contenders
         ]
         self._chosen = options
         self._snapshot = states.new_snapshot(cards, *self._jobs(options))
 
-    def _jobs(self, options: BenchmarkOptions) -> tuple[list[wire.Job], list[wire.Series]]:
+    def _jobs(self, options: BenchmarkOptions) -> tuple[list[Job], list[Series]]:
         backends: Sequence[Backend | None] = options.backends or (None,)
-        jobs: dict[tuple[int, Backend | None, int], wire.Series] = {
+        jobs: dict[tuple[int, Backend | None, int], Series] = {
             (i, b, timed.feed): {"label": timed.label, "examples": timed.examples}
             for i, contender in enumerate(self._contenders)
             for b in backends
@@ -98,7 +111,7 @@ class Session:
         return [{"model": i, "backend": b, "feed": feed} for i, b, feed in jobs], [*jobs.values()]
 
     @property
-    def snapshot(self) -> wire.Snapshot:
+    def snapshot(self) -> Snapshot:
         """The state now."""
         with self._lock:
             return self._snapshot
@@ -118,7 +131,7 @@ class Session:
     def receive(self, content: object, buffers: Buffers) -> None:
         """Answer one message. Never raises: whatever goes wrong becomes the answer ``failed``."""
         try:
-            answer = self._dispatch(wire.parse(content), buffers)
+            answer = self._dispatch(parse(content), buffers)
         except (wire.ProtocolError, NoLayersError) as error:
             answer = _failed(content, error)
         except Exception as error:  # noqa: BLE001 - see below; it is logged
@@ -127,7 +140,7 @@ class Session:
             answer = _failed(content, error)
         self._send(*answer)
 
-    def want(self, kind: wire.TaskKind, job: wire.Job) -> Ticket:
+    def want(self, kind: TaskKind, job: Job) -> Ticket:
         """Ask the pages for more about a job; the first that can runs it.
 
         Raises:
@@ -151,6 +164,19 @@ class Session:
             self._notice_silence()
             if self._unpublished:
                 self._set_state(self._snapshot)
+
+    def lose_page(self, why: str) -> None:
+        """Note that the page is gone and will not come back; what it had measured stays.
+
+        Args:
+            why: A sentence.
+        """
+        error: WireError = {"name": "Error", "message": why, "stack": ""}
+        with self._lock:
+            snapshot = self._desk.lose(self._snapshot, why)
+            if snapshot["status"] not in CONCLUDED:
+                snapshot = states.lose(snapshot, error)
+            self._set_state(snapshot, at_once=True)
 
     def close(self) -> None:
         """Let go of models, feeds and outputs; the state and its numbers stay."""
@@ -244,7 +270,7 @@ class Session:
         self._set_state(states.start(self._snapshot, page, *self._jobs(self._chosen)), at_once=True)
         return True
 
-    def _start_task(self, page: str, name: wire.TaskName) -> bool:
+    def _start_task(self, page: str, name: TaskName) -> bool:
         snapshot = self._desk.claim(self._snapshot, page, name)
         if snapshot is None:
             return False
@@ -328,7 +354,7 @@ class Session:
             contender = self._contender_of(job)
         try:
             # Outside the lock: the source may need seconds, and the page goes on reporting meanwhile.
-            parity = self._compare(job, contender, contender.trial)
+            parity = self._compare(job, contender, contender.trial, actual_backend=message["actual"])
         except NotComparedError as why:
             parity = {"status": why.status, "note": why.note, "outputs": []}
         with self._lock:
@@ -336,7 +362,7 @@ class Session:
             self._set_state(states.with_parity(self._snapshot, job, parity))
         return {"kind": "verified", "id": message["id"], "parity": parity}, []
 
-    def _compare(self, job: wire.Job, contender: Contender, trial: Trial) -> wire.Parity:
+    def _compare(self, job: Job, contender: Contender, trial: Trial, *, actual_backend: Backend | None) -> Parity:
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
         tensors = contender.compared_tensors(trial)
@@ -345,7 +371,7 @@ class Session:
             actual = [dict(zip(tensors, arrays, strict=True)) for arrays in arrived]
             wanted = [trial.expected[feed] for feed in feeds]
             self._worst_feeds[job["model"], job["backend"], job["feed"]] = feeds[worst_feed(wanted, actual)]
-            backend = backend or states.job_state(self._snapshot, job)["actual"]
+            backend = backend or actual_backend
         return contender.judge(trial, feeds, actual, backend=backend, tolerance=self._options.tolerance)
 
     def _get_layers(self, message: wire.GetLayers) -> Answer:
@@ -384,12 +410,12 @@ class Session:
             self._set_state(states.with_divergence(self._snapshot, job, divergence), at_once=divergence["complete"])
         return {"kind": "layers_compared", "id": message["id"], "divergence": divergence}, []
 
-    def _runs_search(self, page: str, job: wire.Job) -> bool:
+    def _runs_search(self, page: str, job: Job) -> bool:
         task = self._snapshot["task"]
         name = None if task is None else (task["kind"], task["status"], task["page"], task["job"])
         return name == ("divergence", "running", page, job)
 
-    def _require_search(self, page: str, job: wire.Job) -> None:
+    def _require_search(self, page: str, job: Job) -> None:
         if not self._runs_search(page, job):
             raise wire.ProtocolError(f"this page does not run {TITLES['divergence']}.")
         self._last_report = self._clock()
@@ -440,7 +466,7 @@ class Session:
             raise wire.ProtocolError(f"there is no model {index}; expected 0 to {len(contenders) - 1}.")
         return contenders[index]
 
-    def _contender_of(self, job: wire.Job) -> Contender:
+    def _contender_of(self, job: Job) -> Contender:
         return self._contender(states.job_state(self._snapshot, job)["job"]["model"])
 
     def _require_owner(self, page: str) -> None:
@@ -468,7 +494,7 @@ class Session:
             why = "the page that ran it was closed or reloaded."
             self._set_state(self._desk.lose(self._snapshot, why), at_once=True)
 
-    def _set_state(self, snapshot: wire.Snapshot, *, at_once: bool = False) -> None:
+    def _set_state(self, snapshot: Snapshot, *, at_once: bool = False) -> None:
         at_once = at_once or snapshot["status"] != self._snapshot["status"]
         self._snapshot = snapshot
         now = self._clock()

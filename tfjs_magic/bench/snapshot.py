@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfjs_magic.bench.noise import noise_lines
-from tfjs_magic.bench.protocol import (
+from tfjs_magic.bench.protocol import JobReport, Latencies, ProtocolError, Report
+from tfjs_magic.bench.state import (
     CONCLUDED,
     MAX_PROFILE_ROWS,
     Divergence,
     Job,
-    JobReport,
     JobState,
-    Latencies,
     ModelCard,
     Parity,
     Profile,
-    ProtocolError,
-    Report,
     Series,
     Snapshot,
     Task,
@@ -63,6 +60,16 @@ def start(snapshot: Snapshot, page: str, jobs: Sequence[Job], series: Sequence[S
 def interrupt(snapshot: Snapshot) -> Snapshot:
     """Return the state after the page that ran it went away; job states stay, in case it comes back."""
     return {**snapshot, "status": "interrupted"}
+
+
+def lose(snapshot: Snapshot, error: WireError) -> Snapshot:
+    """Return the state after the page that ran it was lost for good: jobs that had not ended say why."""
+    jobs: list[JobState] = [
+        state if state["status"] in {"done", "failed"} else {**state, "status": "failed", "error": error}
+        for state in snapshot["jobs"]
+    ]
+    lost: Snapshot = {**snapshot, "status": "failed", "jobs": jobs}
+    return {**lost, "warnings": noise_lines(lost)}
 
 
 def resume(snapshot: Snapshot) -> Snapshot:
@@ -111,6 +118,11 @@ def runs_task(snapshot: Snapshot) -> bool:
     """Whether a page is busy with a task."""
     task = snapshot["task"]
     return task is not None and task["status"] == "running"
+
+
+def is_busy(snapshot: Snapshot) -> bool:
+    """Whether a page runs the benchmark or a task."""
+    return snapshot["status"] == "running" or runs_task(snapshot)
 
 
 def with_profile(snapshot: Snapshot, job: Job, profile: Profile) -> Snapshot:

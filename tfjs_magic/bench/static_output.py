@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import re
 import xml.etree.ElementTree as ET
 
-from tfjs_magic.bench.profile import profile_html
-from tfjs_magic.bench.protocol import ENDED, ProtocolError, Snapshot
-from tfjs_magic.bench.result import BenchmarkResult, profiles_of
+from tfjs_magic.bench.difference import compare
+from tfjs_magic.bench.protocol import ProtocolError
+from tfjs_magic.bench.result import BenchmarkResult
+from tfjs_magic.bench.state import ENDED, Snapshot
 
 _SAVED = "Saved result of the benchmark:"
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -53,8 +55,16 @@ def static_html(widget_id: str, snapshot: Snapshot, picture: str | None) -> str:
         image = f'<img alt="Latency of every run" style="max-width:100%" src="data:image/svg+xml;base64,{encoded}">'
     error = snapshot["error"]
     problem = f"<p>{html.escape(error['message'])}</p>" if error else ""
-    profiles = "".join(map(profile_html, profiles_of(snapshot)))
-    return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{profiles}</div>"
+    return f"{opening}<p>{_SAVED}</p>{image}{problem}{result._repr_html_()}{result.kept.to_html()}</div>"
+
+
+def difference_bundle(now: BenchmarkResult | None, earlier: BenchmarkResult | None) -> dict[str, str]:
+    """Return what stands below a result about the one before; empty where one of them is missing."""
+    if now is None or earlier is None:
+        return {"text/html": "", "text/plain": ""}
+    found = compare(dataclasses.replace(now, warnings=()), earlier)  # its own stand above
+    text = f"<details open><summary>Against the run before</summary>{found._repr_html_()}</details>"
+    return {"text/html": text, "text/plain": repr(found)}
 
 
 def unfinished(snapshot: Snapshot) -> str:

@@ -6,16 +6,8 @@ import dataclasses
 from typing import Literal
 
 from tfjs_magic.bench import snapshot as states
-from tfjs_magic.bench.protocol import (
-    CONCLUDED,
-    ProtocolError,
-    ReportTask,
-    Snapshot,
-    Task,
-    TaskKind,
-    TaskName,
-    WireError,
-)
+from tfjs_magic.bench.protocol import ProtocolError, ReportTask
+from tfjs_magic.bench.state import CONCLUDED, Snapshot, Task, TaskKind, TaskName, WireError
 
 #: As it stands in a sentence.
 TITLES: dict[TaskKind, str] = {"profile": "the profile", "divergence": "the search for the layer"}

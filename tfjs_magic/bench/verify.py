@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.bench.protocol import OutputParity, Parity
+from tfjs_magic.bench.state import OutputParity, Parity
+from tfjs_magic.errors import quoted_list
 from tfjs_magic.options import Backend
 
 #: Largest error that passes, relative to the largest reference value of the output, for float32 weights.
@@ -221,6 +222,8 @@ def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[Output
     """Why a pass would prove nothing, "" if it proves something; ``exact``: whether no error is meant to be there."""
     if reason := _flatness([array for feed in expected for array in feed.values()]):
         return reason
+    if empty := [name for name in expected[0] if not _has_numbers([feed[name] for feed in expected])]:
+        return f"no value of {quoted_list(empty)} is finite"
     spreads = {row["output"]: _spread(expected, row["output"]) for row in outputs} if len(expected) > 1 else {}
     noise = {row["output"]: max(row["max_rel_error"] if exact else 0, _PRECISION) for row in outputs}
     if not spreads or any(spread >= TELLING_FACTOR * noise[name] for name, spread in spreads.items()):
@@ -230,6 +233,10 @@ def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[Output
         f"their outputs differ by {largest:.1e} of the largest value, less than {TELLING_FACTOR} times the error or "
         "the precision of float32; pass samples that matter (samples=, --samples)"
     )
+
+
+def _has_numbers(arrays: Sequence[Array]) -> bool:
+    return any(array.dtype.kind not in "fc" or not array.size or np.any(np.isfinite(array)) for array in arrays)
 
 
 def _flatness(arrays: Sequence[Array]) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import time
 import uuid
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import anywidget
 import traitlets
@@ -16,24 +15,19 @@ from IPython.display import display, publish_display_data
 
 from tfjs_magic.artifacts import Artifacts
 from tfjs_magic.bench.assets import load_assets, load_esm
-from tfjs_magic.bench.contender import Contender
-from tfjs_magic.bench.difference import compare
-from tfjs_magic.bench.feeds import Feed, timed_feeds
-from tfjs_magic.bench.pending import POLL_S, Pending, ipykernel_major
-from tfjs_magic.bench.protocol import CONCLUDED, ENDED, HEARTBEAT_MS, FromKernel, Job, Snapshot, TaskKind, WireError
+from tfjs_magic.bench.contender import Contender, contenders_of
+from tfjs_magic.bench.pending import Pending
+from tfjs_magic.bench.pictures import picture_input
+from tfjs_magic.bench.protocol import FromKernel
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import Buffers, Session
-from tfjs_magic.bench.snapshot import all_failed
-from tfjs_magic.bench.static_output import static_html, unfinished
-from tfjs_magic.bench.trial import Redraw
+from tfjs_magic.bench.snapshot import all_failed, is_busy
+from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, Snapshot, TaskKind
+from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
+from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
 from tfjs_magic.errors import RunError
 from tfjs_magic.options import BenchmarkOptions
 
-#: ``await`` gives up when the kernel could answer but no page has said a word for so long.
-NO_BROWSER_TIMEOUT_S = 30.0
-#: ``result`` looks this long for a sign that messages arrive while the cell blocks (they do on ipykernel 7.0 to 7.3).
-#: Longer than a running page may stay silent.
-BLOCKED_TIMEOUT_S = 1.5 * HEARTBEAT_MS / 1000
 _TICK_S = 1.0
 
 T = TypeVar("T")
@@ -49,6 +43,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     Attributes:
         snapshot: Synced: the state that every view shows and the saved notebook keeps.
         assets: Synced: file name → sha256 of what the page may pull.
+        pictures: Synced: for each model that takes one picture, what the page must know to try one.
         widget_id: Synced: names the static output that a live view hides.
         earlier: What is shown below it as the result before, with the difference, once there is one of its own.
     """
@@ -57,6 +52,10 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     snapshot = traitlets.Dict().tag(sync=True)
     assets = traitlets.Dict().tag(sync=True)
     widget_id = traitlets.Unicode().tag(sync=True)
+    pictures = traitlets.List().tag(sync=True)
+
+    #: A page that shows several runs them one after the other.
+    _open: ClassVar[weakref.WeakSet[Benchmark]] = weakref.WeakSet()
 
     def __init__(self, contenders: Sequence[Contender], options: BenchmarkOptions) -> None:
         assets = load_assets()
@@ -71,8 +70,10 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
             snapshot=self._session.snapshot,
             assets={name: asset.sha256 for name, asset in assets.items()},
             widget_id=uuid.uuid4().hex,
+            pictures=[picture_input(contender, options) for contender in contenders],
         )
         self.on_msg(self._receive)
+        self._open.add(self)
         self._tick_on_kernel_loop()
 
     @classmethod
@@ -82,12 +83,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             ValueError: The samples do not fit a model, or none can be drawn for it.
         """
-        contenders = []
-        for label, model in models.items():
-            feeds, timed = timed_feeds(model.inputs, options.samples, seed=options.seed, batches=options.batch)
-            redraw = _redraw(model, options) if options.samples is None else None
-            contenders.append(Contender(label, model, feeds, timed, redraw))
-        return cls(contenders, options)
+        return cls(contenders_of(models, options), options)
 
     @property
     def status(self) -> str:
@@ -110,13 +106,8 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         Raises:
             RunError: The run has not ended, or ended without numbers.
         """
-        deadline = time.monotonic() + BLOCKED_TIMEOUT_S
-        while (
-            self._static_id is not None
-            and not self._ended
-            and time.monotonic() < max(deadline, self._last_sign + BLOCKED_TIMEOUT_S)
-        ):
-            time.sleep(POLL_S)
+        if self._static_id is not None:
+            block_until(lambda: self._ended, lambda: self._session.seconds_since_message)
         if not self._ended:
             raise RunError(f"the benchmark is {self.status}: {_what_to_do(self.status, closed=False)}")
         return self._outcome()
@@ -124,7 +115,12 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def ask(self, kind: TaskKind, job: Job, read: Callable[[Snapshot], T]) -> Pending[T]:
         """Ask the page that shows this widget for more about a job; ``read`` takes the answer out of the state."""
         ticket = self._session.want(kind, job)
-        pending = Pending(ticket, lambda: read(self.state), lambda: self._session.seconds_since_message)
+        pending = Pending(
+            ticket,
+            lambda: read(self.state),
+            lambda: self._session.seconds_since_message,
+            pages_are_busy=self._pages_are_busy,
+        )
         self._asked.append(pending)
         return pending
 
@@ -142,6 +138,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def close(self) -> None:
         """Take the widget away and free the models; numbers that were measured stay."""
         self._closed = True
+        self._open.discard(self)
         self._session.close()
         if self.layout is not None:  # a model of its own, which ipywidgets would keep
             self.layout.close()
@@ -168,28 +165,24 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     def _ended(self) -> bool:
         return self._closed or self.status in ENDED
 
-    @property
-    def _last_sign(self) -> float:
-        return time.monotonic() - self._session.seconds_since_message
+    @classmethod
+    def _pages_are_busy(cls) -> bool:
+        """Whether a page runs one of this kernel's benchmarks, or a task of one: others may be behind it."""
+        return any(is_busy(bench.state) for bench in [*cls._open])
 
     async def _wait(self) -> BenchmarkResult:
-        if not self._ended and ipykernel_major() == 6:
-            raise RunError(
-                "ipykernel 6 hands on no browser messages while a cell waits. "
-                "Read bench.result in the next cell once the widget has finished, or install ipykernel 7."
-            )
         if not self._ended and self._static_id is None and InteractiveShell.initialized():
             self._ipython_display_()
-        awake = 0.0
-        while not self._ended:
-            await asyncio.sleep(POLL_S)
-            # Sums up waiting, not wall-clock time: what another task blocks does not count against the browser.
-            awake = awake + POLL_S if self.status == "pending" else 0.0
-            if awake > NO_BROWSER_TIMEOUT_S:
-                raise RunError(
-                    f"no browser opened the widget within {NO_BROWSER_TIMEOUT_S:.0f} s. It runs in the page that shows "
-                    "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill."
-                )
+        nobody = (
+            f"no browser opened the widget within {NOT_TAKEN_TIMEOUT_S:.0f} s. It runs in the page that shows "
+            "the notebook (JupyterLab, Notebook 7, VS Code), not under nbconvert or papermill: there, "
+            "browser='chrome' (--browser chrome) opens one."
+        )
+        await wait_until(
+            lambda: self._ended,
+            is_idle=lambda: self.status == "pending" and not self._pages_are_busy(),
+            nobody=nobody,
+        )
         return self._outcome()
 
     def _outcome(self) -> BenchmarkResult:
@@ -199,7 +192,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
                 f"the benchmark is {snapshot['status']}: {_what_to_do(snapshot['status'], closed=self._closed)}"
             )
         if (error := snapshot["error"] or all_failed(snapshot)) is not None:
-            raise _run_error(error)
+            raise run_error(error)
         return BenchmarkResult.from_snapshot(snapshot, live=self)
 
     def _receive(self, _: Any, content: object, buffers: Buffers) -> None:
@@ -234,11 +227,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         return {"text/html": static_html(self.widget_id, snapshot, self._session.picture), "text/plain": text}
 
     def _difference_bundle(self) -> dict[str, str]:
-        if self.earlier is None or (now := self.measured) is None:
-            return {"text/html": "", "text/plain": ""}
-        found = compare(dataclasses.replace(now, warnings=()), self.earlier)  # its own stand above
-        text = f"<details open><summary>Against the run before</summary>{found._repr_html_()}</details>"
-        return {"text/html": text, "text/plain": repr(found)}
+        return difference_bundle(self.measured, self.earlier)
 
     def _tick_on_kernel_loop(self) -> None:
         """Tick once a second on the kernel's loop, whose lateness tells that a cell kept messages waiting."""
@@ -255,23 +244,14 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
         loop.call_later(_TICK_S, tick, loop.time() + _TICK_S)
 
 
-def _redraw(model: Artifacts, options: BenchmarkOptions) -> Redraw:
-    def drawn(attempt: int, amplitude: float) -> list[Feed]:
-        seed = options.seed + attempt
-        return timed_feeds(model.inputs, None, seed=seed, batches=options.batch, amplitude=amplitude)[0]
-
-    return drawn
-
-
-def _run_error(error: WireError) -> RunError:
-    return RunError(error["message"], js_name=error["name"], js_stack=error["stack"])
-
-
 def _what_to_do(status: str, *, closed: bool) -> str:
     if closed:
         return "it was closed before it ended; run its cell again."
     if status == "pending":
-        return "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished."
+        return (
+            "no browser has opened the widget yet. Display it, then `await` it or read result once it has finished; "
+            "without a notebook's page, browser='chrome' (--browser chrome) opens one."
+        )
     if status == "running":
         return "`await` it (ipykernel 7), or read result in a later cell once the widget has finished."
     return "the page that ran it was closed or reloaded; press Run again in the widget."

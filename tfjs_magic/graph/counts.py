@@ -21,15 +21,15 @@ def is_counted(graph: Graph, ref: Ref, *, by_cuts: bool = True) -> bool:
         ref: The tensor.
         by_cuts: Whether slices, ranges and repetitions whose ends are computed count.
     """
-    return any(
-        above.op in _COUNTING or (by_cuts and above.op in _CUTS and _is_cut_by_values(graph, above))
-        for above in _above(graph, ref)
-    )
-
-
-def _above(graph: Graph, ref: Ref) -> list[Node]:
-    names = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
-    return [graph[name] for name in names]
+    deciding = {
+        node.name
+        for node in graph
+        if node.op in _COUNTING or (by_cuts and node.op in _CUTS and _is_cut_by_values(graph, node))
+    }
+    if not deciding:  # as in most graphs: nothing is searched for each tensor that asks
+        return False
+    above = closure([node_of(ref)], lambda name: [node_of(each) for each in graph[name].inputs])
+    return not deciding.isdisjoint(above)
 
 
 def _is_cut_by_values(graph: Graph, node: Node) -> bool:

@@ -70,6 +70,7 @@ def _run(graph_def: Any, keep: Iterable[str], optimizers: Iterable[str], *, lowe
     rewrites = config.graph_options.rewrite_options
     rewrites.min_graph_nodes = -1  # the default leaves graphs of fewer than four nodes alone
     rewrites.function_optimization = type(rewrites).AGGRESSIVE  # also calls inside loop bodies
+    rewrites.meta_optimizer_iterations = type(rewrites).ONE  # the list holds each twice already
     rewrites.optimizers.extend(optimizers)
     return tf_optimizer.OptimizeGraph(config, meta_graph, verbose=False, graph_id=b"tfjs_magic")
 

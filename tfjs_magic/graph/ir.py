@@ -106,7 +106,9 @@ class Graph:
         for name, ref in outputs.items():
             self.set_output(name, ref)
         self.tables: dict[NodeName, Table] = {}
-        self.layers: dict[str, Ref] = {}
+        self._layers: dict[str, Ref] = {}
+        self.layers: Mapping[str, Ref] = types.MappingProxyType(self._layers)
+        self._labels: dict[NodeName, set[str]] = {}
         for node in nodes:
             self.add(node)
 
@@ -142,6 +144,13 @@ class Graph:
             self._public[node_of(self._outputs[name])].discard(name)
         self._outputs[name] = ref
         self._public.setdefault(node_of(ref), set()).add(name)
+
+    def set_layer(self, label: str, ref: Ref) -> None:
+        """Say that a tensor is the output of a layer of the source."""
+        if label in self._layers:
+            self._labels[node_of(self._layers[label])].discard(label)
+        self._layers[label] = ref
+        self._labels.setdefault(node_of(ref), set()).add(label)
 
     def only_consumer(self, name: NodeName) -> Node | None:
         """Return the one node that uses ``name`` once, if there is just one use and it is no public output."""
@@ -204,8 +213,9 @@ class Graph:
 
     def forget_layers(self, *names: NodeName) -> None:
         """Say that these nodes do not compute any more what layers of the source do; their values are others now."""
-        gone = set(names)
-        self.layers = {label: ref for label, ref in self.layers.items() if node_of(ref) not in gone}
+        for name in names:
+            for label in self._labels.pop(name, ()):
+                del self._layers[label]
 
     def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
@@ -226,7 +236,8 @@ class Graph:
                 self.set_inputs(consumer, [new if ref == old else ref for ref in consumer.inputs])
         for name in [name for name in self._public.get(node_of(old), ()) if self.outputs[name] == old]:
             self.set_output(name, new)
-        self.layers = {label: new if ref == old else ref for label, ref in self.layers.items()}
+        for label in [label for label in self._labels.get(node_of(old), ()) if self._layers[label] == old]:
+            self.set_layer(label, new)
 
     def replace_node(self, name: NodeName, node: Node) -> None:
         """Put ``node`` in the place of ``name`` under that very name; ports must mean the same, so shapes stay."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import is_channels_first
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.refs import Ref
+from tfjs_magic.graph.refs import NodeName, Ref, closure
 
 #: Op type → position of the weights among the inputs.
 _WEIGHT_INPUT = {"Conv2D": 1, "DepthwiseConv2dNative": 1, "Conv2DBackpropInput": 1, "MatMul": 1}
@@ -78,6 +79,39 @@ def linear(graph: Graph, node: Node) -> Linear | None:
     if node.op == "DepthwiseConv2dNative":
         return Linear(node, position, weights, 4, math.prod(weights.shape[2:]))
     return Linear(node, position, weights, 4, weights.shape[2 if node.op == "Conv2DBackpropInput" else 3])
+
+
+def linear_ends(graph: Graph, start: Node, through: AbstractSet[str]) -> list[Linear] | None:
+    """Return the linear ops that a node's output reaches; None if it reaches anything else, or one node on two ways.
+
+    Args:
+        graph: Where the node is.
+        start: Its output's last axis are channels.
+        through: Ops that may lie between, where they keep the last axis.
+    """
+    channels = (graph.shape(start.ref()) or (None,))[-1]
+    ends, pending, seen = [], [start], set()
+    while pending:
+        node = pending.pop()
+        if graph.is_output(node.name):
+            return None
+        for consumer in graph.consumers(node.name):
+            if consumer.name in seen or consumer.inputs.count(node.ref()) != 1:
+                return None
+            seen.add(consumer.name)
+            found = linear(graph, consumer)
+            if found is not None and not consumer.attrs.get("transpose_a", False):
+                ends.append(found)
+            elif consumer.op in through and (graph.shape(consumer.ref()) or (None,))[-1] == channels:
+                pending.append(consumer)
+            else:
+                return None
+    return ends
+
+
+def names_before(graph: Graph, start: Node, ends: AbstractSet[NodeName]) -> set[NodeName]:
+    """Return the names of the nodes from one up to its linear ops, which compute something else if it is left out."""
+    return closure([start.name], lambda name: [n.name for n in graph.consumers(name) if n.name not in ends])
 
 
 def spread(weights: Array, rates: Sequence[int]) -> Array:

@@ -28,11 +28,23 @@ class TracedLayer:
         label: As in :class:`LayerTensor`.
         layer_class: Likewise.
         refs: The tensor, and those that it hands on unchanged.
+        why_not: What is said where no node holds it, if not that another layer's does.
     """
 
     label: str
     layer_class: str
     refs: tuple[Ref, ...]
+    why_not: str = _NOT_HELD
+
+
+def traced_again(layers: Iterable[LayerTensor]) -> tuple[TracedLayer, ...]:
+    """Return the layers of a graph model for the graph that is read out of it."""
+    return tuple(
+        TracedLayer(
+            layer.label, layer.layer_class, (Ref(layer.tensor),) if layer.tensor else (), layer.why_not or _NOT_HELD
+        )
+        for layer in layers
+    )
 
 
 def note_layers(graph: Graph, layers: Iterable[TracedLayer]) -> None:
@@ -42,7 +54,7 @@ def note_layers(graph: Graph, layers: Iterable[TracedLayer]) -> None:
     for layer in layers:
         for ref in layer.refs:
             if node_of(ref) in fed and port_of(ref) < graph[node_of(ref)].outputs:
-                graph.layers[layer.label] = ref
+                graph.set_layer(layer.label, ref)
                 break
 
 
@@ -108,5 +120,5 @@ def _layer_tensor(layer: TracedLayer, graph: Graph, inside: Mapping[str, str], i
     ref = graph.layers.get(layer.label)
     if ref is not None and graph.producer(ref).op not in {"Const", "Placeholder"}:
         return LayerTensor(layer.label, layer.layer_class, ref, inputs=inputs)
-    why = f"inside '{inside[layer.label]}'" if layer.label in inside else _NOT_HELD
+    why = f"inside '{inside[layer.label]}'" if layer.label in inside else layer.why_not
     return LayerTensor(layer.label, layer.layer_class, "", why)

@@ -21,8 +21,8 @@ from tfjs_magic.graph.evaluate import evaluate
 from tfjs_magic.graph.graph_def import graph_node
 from tfjs_magic.graph.list_lengths import tell_lengths
 from tfjs_magic.graph.refs import Ref, closure, node_of, port_of
+from tfjs_magic.graph.rounds import write_rounds
 from tfjs_magic.graph.trace import GraphDefFunction
-from tfjs_magic.naming import first_free
 
 _WHILES = frozenset({"While", "StatelessWhile"})
 #: Loops whose rounds would have more nodes than this stay loops, unless the user asks for them: model.json grows by 150
@@ -150,25 +150,11 @@ class _Unknown:
 
 
 def _unroll(graph_def: Any, loop: _Loop) -> None:
-    """Put a chain of calls in the place of the loop."""
-    name, body = loop.node.name, loop.node.attr["body"].func.name
-    op = "StatefulPartitionedCall" if loop.node.op == "While" else "PartitionedCall"
-    controls = [ref for ref in loop.node.input if ref.startswith("^")]
-    state = [ref for ref in loop.node.input if not ref.startswith("^")]
-    types = loop.node.attr["T"]
+    """Put its rounds in the place of the loop."""
+    name = loop.node.name
+    state = write_rounds(graph_def, loop.node, loop.rounds)
     graph_def.node.remove(loop.node)
-    # The names of the rounds are scopes once they are inlined: no other node may stand in one.
-    depth = name.count("/") + 2
-    taken = {"/".join(node.name.split("/")[:depth]) for node in graph_def.node}
-    last = controls
-    for i in range(loop.rounds):
-        call = graph_def.node.add(name=first_free(f"{name}/round_{i}", taken), op=op)
-        call.input.extend([*state, *last])
-        call.attr["f"].func.name = body
-        call.attr["Tin"].CopyFrom(types)
-        call.attr["Tout"].CopyFrom(types)
-        state = [f"{call.name}:{port}" for port in range(len(types.list.type))]
-        last = [f"^{call.name}"]
+    last = [f"^{node_of(Ref(ref))}" for ref in state]
     for node in graph_def.node:
         if not any(node_of(ref.removeprefix("^")) == name for ref in node.input):
             continue

@@ -163,6 +163,7 @@ class _Assembly:
 
     def source(self, ref: TensorRef) -> _Source:
         """Return where a tensor comes from."""
+        ref = self.model.giver(ref)
         return self._roles[id(self.model.graph.calls[ref.call].layer), ""].name, (ref.call, ""), ref.port
 
     def outputs(self) -> list[_Source]:

@@ -79,20 +79,37 @@ class ModelGraph:
         """Return the numbers of a layer's calls."""
         return [number for number, call in enumerate(self.calls) if call.layer is layer]
 
+    def reads(self, ref: TensorRef) -> int:
+        """Return how often a tensor is read: by calls, and as an output of the model."""
+        return sum(one == ref for call in self.calls for one in call.inputs) + self.outputs.count(ref)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MappedModel:
-    """A model and what its layers become; ``id`` of the Keras object → its tfjs layers, or the nested model."""
+    """A model and what its layers become.
+
+    Attributes:
+        layers: ``id`` of the Keras object → its tfjs layers; none where it hands its input on.
+        models: ``id`` of the Keras object → the nested model.
+        gone: ``id`` of the Keras object → why nothing gives its outputs, as half a sentence, where that is so.
+    """
 
     graph: ModelGraph
     layers: Mapping[int, TfjsLayers]
     models: Mapping[int, MappedModel]
+    gone: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     def walk(self) -> Iterator[MappedModel]:
         """Yield this model and all nested ones."""
         yield self
         for inner in self.models.values():
             yield from inner.walk()
+
+    def giver(self, ref: TensorRef) -> TensorRef:
+        """Return the tensor itself, behind all layers that hand their input on."""
+        while self.layers.get(id(self.graph.calls[ref.call].layer)) == ():
+            ref = self.graph.calls[ref.call].inputs[0]
+        return ref
 
 
 def read_model(model: Any) -> ModelGraph | Refusal:

@@ -52,11 +52,12 @@ def _inside(
                 list(found)
             origins |= {TensorRef(number, ref.port): labels for ref, labels in left.items()}
             continue
-        held = once and len(calls) == 1
+        held = once and len(calls) == 1 and id(layer) not in model.gone
         origins |= {TensorRef(number, port): (label,) if held else inputs for port in range(len(call.shapes.outputs))}
         if number == calls[0]:
-            name = names.of(model, layer) if held else ""
-            why_not = "" if held else "it is called several times"
+            giver = graph.calls[model.giver(TensorRef(number, 0)).call].layer
+            name = names.of(model, giver) if held else ""
+            why_not = "" if held else model.gone.get(id(layer), "it is called several times")
             if held and _has_activation(model, layer):
                 hidden = before(label, saturating_activation(layer))
                 yield LayerTensor(hidden, type(layer).__name__, f"{name}{BEFORE_ACTIVATION}", inputs=inputs)

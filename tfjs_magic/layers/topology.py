@@ -22,6 +22,8 @@ from tfjs_magic.errors import UnsupportedModelError, quoted_list
 from tfjs_magic.layers.assembly import assemble, index_bounds, top_level_name
 from tfjs_magic.layers.backends import wrong_per_backend
 from tfjs_magic.layers.classes import layer_classes
+from tfjs_magic.layers.fold_batch_norms import fold_batch_norms
+from tfjs_magic.layers.format_speed import format_speed
 from tfjs_magic.layers.functional import Call, MappedModel, ModelGraph, input_names, output_names, read_model
 from tfjs_magic.layers.keras_objects import fits_json, host_array, is_keras_layer, is_keras_name
 from tfjs_magic.layers.mapping import (
@@ -35,6 +37,7 @@ from tfjs_magic.layers.mapping import (
     read_options,
 )
 from tfjs_magic.layers.masks import refuse_masks
+from tfjs_magic.layers.merge_padding import merge_padding
 from tfjs_magic.layers.names import LayerNames
 from tfjs_magic.layers.provenance import layer_tensors
 from tfjs_magic.layers.registry import MAPPINGS, OPERATION_MAPPINGS, RANKS
@@ -62,6 +65,7 @@ class LayersTopology:
         stateful: Whether its outputs depend on earlier calls.
         notes: What changes no output but should be known, one sentence each.
         layers: The tfjs layers whose outputs are those of the Keras model's layers.
+        speed: How long it takes as a graph model, as far as measured.
     """
 
     topology: Mapping[str, Any]
@@ -74,10 +78,16 @@ class LayersTopology:
     stateful: bool
     notes: tuple[str, ...]
     layers: tuple[LayerTensor, ...]
+    speed: str
 
 
-def layers_topology(model: Any) -> LayersTopology | Refused:
-    """Convert a Keras 3 model, or say everything that stands against it."""
+def layers_topology(model: Any, *, inference: bool = False) -> LayersTopology | Refused:
+    """Convert a Keras 3 model, or say everything that stands against it.
+
+    Args:
+        model: Functional or sequential.
+        inference: Fold what only training needs.
+    """
     notes = Notes()
     mapper = _Mapper(notes)
     mapped = mapper.map_model(model)
@@ -86,6 +96,10 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         refusals = refuse_masks(mapped)
     if mapped is None or refusals:
         return Refused(tuple(dict.fromkeys(refusals)))
+    backends = wrong_per_backend(mapped)
+    mapped = merge_padding(mapped)
+    if inference:
+        mapped = fold_batch_norms(mapped, notes)
     names = LayerNames(mapped)
     container = assemble(mapped, names, top_level_name(mapped))
     counts = collections.Counter(name for name, _ in container.weights)
@@ -107,13 +121,14 @@ def layers_topology(model: Any) -> LayersTopology | Refused:
         inputs=_tensor_infos(model.inputs, input_names(model), index_bounds(mapped)),
         outputs=_tensor_infos(model.outputs, output_names(model), {}),
         classes=dict(sorted(layer_classes(container.entry).items())),
-        backends=wrong_per_backend(mapped),
+        backends=backends,
         training=training,
         stateful=any(
             layer.config.get("stateful") for one in mapped.walk() for made in one.layers.values() for layer in made
         ),
         notes=(*notes.sentences(), *([left_out] if left_out else ())),
         layers=tuple(layer_tensors(mapped, names)),
+        speed=format_speed(mapped),
     )
 
 

@@ -11,8 +11,20 @@ from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from tfjs_magic.flags import BENCHMARK, BOUND, QUANTIZE, RESULT, SOURCE, Flag, hyphenated, one_of, python_name, sentence
-from tfjs_magic.options import FORMATS
+from tfjs_magic.flags import (
+    BENCHMARK,
+    BOUND,
+    QUANTIZE,
+    RESULT,
+    SOURCE,
+    Flag,
+    hyphenated,
+    one_of,
+    python_name,
+    sentence,
+    with_values,
+)
+from tfjs_magic.options import BOTH, FORMATS
 
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -248,7 +260,7 @@ class MagicLine:
         Raises:
             UsageError: An unknown flag (with the closest one), a missing or wrong value, too many sources.
         """
-        words = [hyphenated(word) for word in split(line)]
+        words = with_values([hyphenated(word) for word in split(line)])
         if not {"-h", "--help"}.isdisjoint(words):  # whatever else stands there
             return argparse.Namespace(help=True)
         found, rest = self._parser.parse_known_intermixed_args(words)
@@ -263,7 +275,15 @@ class MagicLine:
         return found
 
 
-_FORMAT = Flag("format", "--format", "auto (default), layers or graph", "FORMAT", one_of(FORMATS), choices=FORMATS)
+_WHICH = (*FORMATS, BOTH)
+_FORMAT = Flag(
+    "format",
+    "--format",
+    "auto (default), layers, graph, or both: converted both ways and run side by side (DIR/layers, NAME_layers, …)",
+    "FORMAT",
+    one_of(_WHICH),
+    choices=_WHICH,
+)
 
 
 _CONVERSION = (_FORMAT, *SOURCE, QUANTIZE, *RESULT, *BOUND)

@@ -1,11 +1,11 @@
-"""What would make a model smaller or faster: counted in the model itself, at most three sentences."""
+"""What would make a model smaller or faster: counted in the model itself, at most four sentences."""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Iterator, Sequence
 
-from tfjs_magic.artifacts import ManifestGroup, TensorInfo
+from tfjs_magic.artifacts import ManifestGroup, PassReport, TensorInfo
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.ops.check import needs_async
 from tfjs_magic.ops.ways_out import example_dims
@@ -18,15 +18,19 @@ _WORTH_ADVICE_NODES = 3
 _SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
-def advise(group: ManifestGroup, *, graph: Graph | None, inputs: Sequence[TensorInfo]) -> tuple[str, ...]:
-    """Return at most three hints, each with the numbers behind it.
+def advise(
+    group: ManifestGroup, *, graph: Graph | None, inputs: Sequence[TensorInfo], passes: Sequence[PassReport] = ()
+) -> tuple[str, ...]:
+    """Return at most four hints, each with the numbers behind it.
 
     Args:
         group: The weights as they are written.
         graph: The graph of a graph model.
         inputs: The model's inputs.
+        passes: What the passes did.
     """
-    return (*_largest_layer(group), *_float16(group), *(() if graph is None else _free_dimensions(graph, inputs)))
+    of_graph = () if graph is None else (*_free_dimensions(graph, inputs), *_target(passes))
+    return (*_largest_layer(group), *_float16(group), *of_graph)
 
 
 def _largest_layer(group: ManifestGroup) -> Iterator[str]:
@@ -67,6 +71,12 @@ def _free_dimensions(graph: Graph, inputs: Sequence[TensorInfo]) -> Iterator[str
         f"{nodes} of the {executed} executed nodes only compute shapes; inputs={{{', '.join(fixed)}}}, or whatever "
         "sizes they always have, would remove them."
     )
+
+
+def _target(passes: Sequence[PassReport]) -> Iterator[str]:
+    held = [f"{report.name} ({report.held_back})" for report in passes if report.held_back]
+    if held:
+        yield f"target='wasm' would take less time on wasm, and more on webgl and webgpu: {', '.join(held)}."
 
 
 def _computing_shapes(graph: Graph) -> int:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.conditions import takes_floats
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.linear import VIEWS, Linear, linear, per_channel
-from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
+from tfjs_magic.graph.linear import VIEWS, Linear, linear_ends, names_before, per_channel
+from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 #: Op type → the axis of the weights along which the channels of the data lie.
@@ -44,7 +44,12 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     one, other = node.inputs
     value, data = (graph.constant(one), other) if graph.constant(one) is not None else (graph.constant(other), one)
     shape = graph.shape(node.ref()) or (None,)
-    if value is None or shape[-1] is None or not takes_floats(graph, node) or not (ends := _ends(graph, node)):
+    if (
+        value is None
+        or shape[-1] is None
+        or not takes_floats(graph, node)
+        or not (ends := linear_ends(graph, node, _HANDS_ON))
+    ):
         return None
     if (scale := per_channel(value, shape[-1], len(shape))) is None:
         return Miss("the factor is not one number per channel")
@@ -56,33 +61,6 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
     if len(weights) < len(ends):
         return Miss("the channels are in groups, or the folded weights are not finite")
     return _Match(node, data, weights)
-
-
-def _ends(graph: Graph, start: Node) -> list[Linear] | None:
-    """Return the linear ops that a product reaches; None if it reaches anything else, or one node on two ways."""
-    channels = (graph.shape(start.ref()) or (None,))[-1]
-    ends, pending, seen = [], [start], set()
-    while pending:
-        node = pending.pop()
-        if graph.is_output(node.name):
-            return None
-        for consumer in graph.consumers(node.name):
-            if consumer.name in seen or consumer.inputs.count(node.ref()) != 1:
-                return None
-            seen.add(consumer.name)
-            found = linear(graph, consumer)
-            if found is not None and not consumer.attrs.get("transpose_a", False):
-                ends.append(found)
-            elif consumer.op in _HANDS_ON and (graph.shape(consumer.ref()) or (None,))[-1] == channels:
-                pending.append(consumer)
-            else:
-                return None
-    return ends
-
-
-def _until(graph: Graph, start: Node, ends: set[NodeName]) -> set[NodeName]:
-    """Return the nodes from a product up to the linear ops: without its factor they compute something else."""
-    return closure([start.name], lambda name: [n.name for n in graph.consumers(name) if n.name not in ends])
 
 
 def _scaled(end: Linear, scale: NDArray[np.float64]) -> Array | None:
@@ -98,7 +76,7 @@ def _scaled(end: Linear, scale: NDArray[np.float64]) -> Array | None:
 
 def _apply(graph: Graph, match: _Match) -> None:
     ends = {end.node.name for end, _ in match.weights}
-    graph.forget_layers(*_until(graph, match.product, ends))
+    graph.forget_layers(*names_before(graph, match.product, ends))
     for end, weights in match.weights:
         old = graph.producer(end.weight_ref)
         # No one else uses them, so they keep their name: patterns for quantization go by it.

@@ -7,8 +7,9 @@ b is one number per channel; Act is one that every backend of TF.js fuses: Relu,
 Without a bias the first fused op is "noop": TF.js reads the list by position.
 
 Refuses: an intermediate has another consumer or is a public output; the addend is no bias (a residual, or it varies
-along another axis); a MatMul transposes an operand (wasm's fused kernel then adds the bias at the wrong places). A
-LeakyRelu stays behind a depthwise convolution: the converter does not read its slope there.
+along another axis); a MatMul transposes an operand (wasm's fused kernel then adds the bias at the wrong places); it is
+one of the products of a loop (wasm runs a fused one as five kernels, of which one computes). A LeakyRelu stays behind
+a depthwise convolution: the converter does not read its slope there.
 
 Source: tfjs-converter ``src/operations/executors/convolution_executor.ts`` and ``matrices_executor.ts``, 4.22.
 """
@@ -22,11 +23,13 @@ import numpy as np
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.graph.linear import ADD_OPS, addends, linear, per_channel
-from tfjs_magic.graph.refs import Ref
+from tfjs_magic.graph.refs import Ref, node_of
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _FUSED = {"Conv2D": "_FusedConv2D", "DepthwiseConv2dNative": "FusedDepthwiseConv2dNative", "MatMul": "_FusedMatMul"}
 _ACTIVATIONS = frozenset({"Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu"})
+#: So many products with the same weights are the steps of a loop.
+_FEWEST_STEPS = 4
 _UNFUSED = {"DepthwiseConv2dNative": frozenset({"LeakyRelu"})}
 
 
@@ -56,6 +59,8 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         last, consumer = consumer, graph.only_consumer(consumer.name)
     if consumer is not None and consumer.op in _ACTIVATIONS - _UNFUSED.get(node.op, frozenset()):
         last = activation = consumer
+    if node.op == "MatMul" and activation is None and len(graph.consumers(node_of(found.weight_ref))) >= _FEWEST_STEPS:
+        return Miss("every step of a loop adds this bias")
     return None if last is node else _Match(node, last, bias, activation)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from tfjs_magic.artifacts import PassReport
 from tfjs_magic.errors import PassError
 from tfjs_magic.graph.ir import Graph, Node
+from tfjs_magic.options import TARGETS, Target
 
 M = TypeVar("M")
 
@@ -33,12 +34,14 @@ class Rewrite(Generic[M]):
         anchors: Op types that a match may start from.
         match: Reads only. None where the pattern is not there at all, a :class:`Miss` where it is but must stay.
         apply: Edits only, through the verbs of :class:`Graph`; everything is decided already.
+        targets: What the graph may be made fast for where it is of use.
     """
 
     module: str
     anchors: frozenset[str]
     match: Callable[[Graph, Node], M | Miss | None]
     apply: Callable[[Graph, M], None]
+    targets: Sequence[Target] = TARGETS
 
     @property
     def name(self) -> str:
@@ -62,12 +65,19 @@ class GraphPass:
 Pass = Rewrite[Any] | GraphPass
 
 
-def run_passes(graph: Graph, passes: Sequence[Pass]) -> tuple[PassReport, ...]:
+def run_passes(graph: Graph, passes: Sequence[Pass], *, target: Target | None = None) -> tuple[PassReport, ...]:
     """Run the passes in order, again and again until none applies; edits ``graph``.
+
+    Args:
+        graph: What they edit.
+        passes: A group.
+        target: What the graph is made fast for: those that are of no use there are left out; None takes them all.
 
     Raises:
         PassError: A pass broke an invariant, raised, or does not come to an end.
     """
+    held_back = [p for p in passes if isinstance(p, Rewrite) and target is not None and target not in p.targets]
+    passes = [p for p in passes if p not in held_back]
     applied: dict[str, int] = {p.name: 0 for p in passes}
     misses: dict[str, collections.Counter[tuple[str, str]]] = {}
     for _ in range(_MOST_ROUNDS):
@@ -76,8 +86,13 @@ def run_passes(graph: Graph, passes: Sequence[Pass]) -> tuple[PassReport, ...]:
             count, misses[p.name] = _run_one(graph, p)
             applied[p.name] += count
         if sum(applied.values()) == before:
-            return tuple(_report(p.name, applied[p.name], misses[p.name]) for p in passes)
+            held = [PassReport(p.name, 0, held_back=_matches(graph, p)) for p in held_back if target == "auto"]
+            return (*(_report(p.name, applied[p.name], misses[p.name]) for p in passes), *held)
     raise PassError(f"The passes still change the graph after {_MOST_ROUNDS} rounds: {applied}.")
+
+
+def _matches(graph: Graph, p: Rewrite[Any]) -> int:
+    return sum(not isinstance(p.match(graph, node) or Miss(""), Miss) for node in graph if node.op in p.anchors)
 
 
 def _report(name: str, applied: int, misses: Mapping[tuple[str, str], int]) -> PassReport:

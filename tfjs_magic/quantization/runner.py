@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.graph.ir import Graph
+from tfjs_magic.graph.linear import biased_linear
+from tfjs_magic.graph.refs import node_of
 from tfjs_magic.weights.pack import unpack_groups
 
 #: Weight name → array; input name → array: the outputs, one array each, in the model's order.
-Runner = Callable[[Mapping[str, Array], Mapping[str, Array]], list[Array]]
+_Run = Callable[[Mapping[str, Array], Mapping[str, Array]], list[Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+    """A function of weights that have changed, by name, and of the inputs, by name; gives the outputs in their order.
+
+    Attributes:
+        biases: Name of a kernel → name of the bias that is added to what it computes, and to nothing else. Empty for a
+            layers model.
+        means: Of each kernel of ``biases``, in that order, the mean of what its op computes, (channels,), before the
+            bias; of the same arguments.
+    """
+
+    run: _Run
+    biases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    means: _Run = lambda *_: []
+
+    def __call__(self, changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
+        """Run the model."""
+        return self.run(changed, inputs)
 
 
 def runner(model: Artifacts) -> Runner:
-    """Return a function of the model's float32 weights and its inputs.
+    """Return the model as a function of its float32 weights and its inputs.
 
     Raises:
         UnsupportedModelError: It uses lookup tables, or TensorFlow cannot run it.
@@ -46,7 +71,7 @@ def _layers_runner(model: Artifacts) -> Runner:
         flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         return [keras.ops.convert_to_numpy(output) for output in flat]
 
-    return run
+    return Runner(run)
 
 
 def _graph_runner(model: Artifacts) -> Runner:
@@ -73,15 +98,47 @@ def _graph_runner(model: Artifacts) -> Runner:
             row.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
         elif value is not None:
             row.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
+    added = _biases(graph)
+
+    def imported() -> list[Any]:
+        tf.graph_util.import_graph_def(graph_def, name="")
+        ops = [tf.compat.v1.get_default_graph().get_tensor_by_name(f"{node}:0") for node, _ in added.values()]
+        return [tf.reduce_mean(tf.reshape(op, (-1, tf.shape(op)[-1])), 0) for op in ops]
+
+    wrapped = tf.compat.v1.wrap_function(imported, [])
     tensor = wrapped.graph.as_graph_element
     feeds = [tensor(f"{name}:0") for name in (*graph.inputs.values(), *weights)]
-    function = wrapped.prune(feeds, [tensor(ref if ":" in ref else f"{ref}:0") for ref in graph.outputs.values()])
+    specs = [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds]
+
+    def function(fetches: list[Any]) -> _Run:
+        pruned = wrapped.prune(feeds, fetches)
+        # Called as it is, it first writes all arguments into an error message that nobody sees (TensorFlow 2.21).
+        called = tf.function(lambda *given: pruned(*given), input_signature=specs, autograph=False)  # noqa: PLW0108
+
+        def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
+            given = [tf.constant(inputs[name], spec.dtype) for name, spec in zip(graph.inputs, specs, strict=False)]
+            values = [tf.constant(changed[name]) if name in changed else constants[name] for name in weights]
+            return [np.asarray(output) for output in called(*given, *values)]
+
+        return run
+
     constants = {name: tf.constant(value) for name, value in weights.items()}
+    outputs = [tensor(ref if ":" in ref else f"{ref}:0") for ref in graph.outputs.values()]
+    biases = {name: bias for name, (_, bias) in added.items()}
+    return Runner(function(outputs), biases, function(wrapped.outputs))
 
-    def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
-        given = [tf.constant(inputs[name], tensor.dtype) for name, tensor in zip(graph.inputs, feeds, strict=False)]
-        values = [tf.constant(changed[name]) if name in changed else constants[name] for name in weights]
-        return [np.asarray(output) for output in function(*given, *values)]
 
-    return run
+def _biases(graph: Graph) -> dict[str, tuple[str, str]]:
+    """Return kernel → the node of its op and the bias that is added to that, each used there alone."""
+    found = {}
+    for node in graph:
+        match = biased_linear(graph, node)
+        if match is None:
+            continue
+        op, bias = match
+        alone = [node_of(op.weight_ref), op.node.name, node_of(bias)]
+        single = all(graph.only_consumer(name) is not None for name in alone)
+        value = graph.constant(bias)
+        if single and value is not None and value.dtype == np.float32 and value.shape == (op.channels,):
+            found[str(node_of(op.weight_ref))] = (str(op.node.name), str(node_of(bias)))
+    return found

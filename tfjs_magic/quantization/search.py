@@ -5,7 +5,10 @@ rounded to uint8 alone: what it adds to the outputs' error, per byte that it sav
 different weights add up almost as if they did not know each other, so the dearest are raised first, and bisection over
 the order finds how many must be; at the end each that was raised is tried one level lower. Every candidate is measured
 by running the real graph on the samples, so that the order decides how small the result is, never whether it is right.
-For N kernels that is about 2 N + log N passes over the samples.
+For N kernels that is about 2 N + log N passes over the samples, and 2 N more where a kernel has a bias (in a graph
+model): it takes up by how much the codes shift the mean of each channel, where the outputs then have less error.
+
+Source of that: Nagel and others, Data-Free Quantization (ICCV 2019), section 4.2, with means that are measured.
 """
 
 from __future__ import annotations
@@ -14,23 +17,20 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, TensorInfo, WeightEntry, WeightRow
-from tfjs_magic.bench.feeds import Feed, all_samples
-from tfjs_magic.errors import ConversionError, OptionError, WeightError
+from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Quantization, WeightEntry, WeightRow
+from tfjs_magic.errors import ConversionError, WeightError
 from tfjs_magic.options import AutoQuantize, Progress
-from tfjs_magic.quantization.loss import Outputs, measure, meets, noise
+from tfjs_magic.quantization.loss import Outputs, bound_text, check_outputs, measure, meets, noise
 from tfjs_magic.quantization.runner import Runner, runner
+from tfjs_magic.quantization.samples import Part, split_samples
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
-from tfjs_magic.weights.quantize import dequantize, quantize, squared_error
+from tfjs_magic.weights.quantize import dequantize, quantize, squared_error, wider
 from tfjs_magic.weights.rows import weight_rows
 
-#: Examples that run at once, where the model leaves their number free.
-BATCH = 32
 #: How often the search is repeated with half of the margin, where the samples that were held back miss the bound.
 _TIGHTER = 4
 _TELL_EVERY_S = 1.0
@@ -71,24 +71,41 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     """
     entries = [*unpack_groups(model.groups)]
     kernels = {entry.name: _Kernel(entry) for entry in entries if _may_be_rounded(entry)}
-    calibration, confirmation = _trials(model, auto, kernels)
+    if not kernels:
+        kept = sum(entry.codes is not None for entry in entries)
+        why = f"{kept} of its weights have their codes already" if kept else "it has no float32 kernel that is finite"
+        raise ConversionError(f"Nothing of {model.report.source} can be quantized: {why}.", stage="weights")
+    parts = split_samples(model, auto.samples, auto.labels, auto.held_back)
+    run = runner(model)
+    calibration, confirmation = (None if part is None else _Trial(run, auto, kernels, part) for part in parts)
+    assert calibration is not None
     for trial in filter(None, (calibration, confirmation)):
         if not meets(auto, value := trial.value({})):
             raise ConversionError(
                 f"In float32 the model has {_named(auto, value)} on {trial.examples} samples: no quantization can "
-                f"meet {_bound(auto)}.",
+                f"meet {bound_text(auto)}.",
                 stage="weights",
             )
-    adds = _adds(kernels, calibration, step)
+    biases = {entry.name: entry.data for entry in entries if entry.codes is None}
+    adds = _adds(kernels, biases, calibration, step)
+    if confirmation is not None:
+        confirmation.biases = calibration.biases
     levels = _search(kernels, adds, calibration, confirmation, step)
-    coded = [_with_codes(entry, kernels, levels) for entry in entries]
+    shifted = calibration.rounded(levels)
+    coded = [_with_codes(entry, kernels, levels, shifted) for entry in entries]
     group = pack_weights(coded, shard_size_bytes=shard_size_bytes)
     proof = [f"{_named(auto, calibration.value(levels))} on {calibration.examples} samples"]
     if confirmation is not None:
         proof.append(f"{_named(auto, confirmation.value(levels))} on {confirmation.examples} that were held back")
+    if calibration.examples > 1 and all((output == output[:1]).all() for output in calibration.expected):
+        proof.append("all samples give the same outputs, so that they prove little")
+    shifts = len(shifted.keys() - kernels.keys())
+    if shifts:
+        proof.append(f"{shifts} biases take up a shift of the mean")
+    sizes = f"{group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB"
     note = (
-        f"Quantized to {group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB, as far as {_bound(auto)} "
-        f"allows: {', and '.join(proof)}; {calibration.passes} candidates were measured."
+        f"Quantized to {sizes}, as far as {bound_text(auto)} allows: {', and '.join(proof)}; "
+        f"{calibration.passes} passes over the samples."
     )
     return Found(group, weight_rows(group, entries, adds), note)
 
@@ -97,7 +114,7 @@ class _Kernel:
     """A weight with its codes per level."""
 
     def __init__(self, entry: WeightEntry) -> None:
-        self.size = entry.data.size
+        self.data = entry.data
         self._codes = [quantize(entry.name, entry.data, "uint8"), _two_bytes(entry)]
 
     def decoded(self, level: int) -> Array:
@@ -133,23 +150,32 @@ def _may_be_rounded(entry: WeightEntry) -> bool:
 class _Trial:
     """Runs the model with rounded kernels on some samples."""
 
-    def __init__(
-        self, run: Runner, auto: AutoQuantize, kernels: Mapping[str, _Kernel], feeds: Sequence[Feed], labels: Any
-    ) -> None:
-        self.auto, self._run, self._kernels, self._feeds, self._labels = auto, run, kernels, feeds, labels
+    def __init__(self, run: Runner, auto: AutoQuantize, kernels: Mapping[str, _Kernel], part: Part) -> None:
+        self.auto, self.run, self.examples = auto, run, part.examples
+        self._kernels, self._part = kernels, part
         self.passes = 0
+        #: Kernel → its bias, with what its codes as uint8 add to the mean of each channel taken away.
+        self.biases: dict[str, tuple[str, Array]] = {}
         self.expected = self.outputs({})
-        self.examples = len(self.expected[0])
+        check_outputs(auto, self.expected, part.labels)
 
     def outputs(self, levels: Levels) -> Outputs:
         """Return what the model computes with the kernels at these levels; those that are not named are float32."""
         self.passes += 1
-        rounded = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
-        runs = [self._run(rounded, feed) for feed in self._feeds]
-        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+        return self._part.outputs(self.run, self.rounded(levels))
+
+    def rounded(self, levels: Levels) -> dict[str, Array]:
+        """Return what differs from float32: kernels as they are decoded, and the biases of those that are uint8."""
+        kernels = {name: self._kernels[name].decoded(level) for name, level in levels.items() if level < _FLOAT32}
+        return kernels | dict(self.biases[name] for name in kernels if name in self.biases and not levels[name])
+
+    def means(self, levels: Levels) -> dict[str, Array]:
+        """Return for each kernel with a bias the mean of what its op computes, per channel, before the bias."""
+        self.passes += bool(self.run.biases)
+        return self._part.means(self.run, self.rounded(levels))
 
     def value(self, levels: Levels) -> float:
-        return measure(self.auto, self.expected, self.outputs(levels), self._labels)
+        return measure(self.auto, self.expected, self.outputs(levels), self._part.labels)
 
     def meets(self, levels: Levels, margin: float) -> bool:
         return meets(self.auto, self.value(levels), margin=margin)
@@ -158,35 +184,30 @@ class _Trial:
         return noise(self.expected, self.outputs(levels))
 
 
-def _trials(model: Artifacts, auto: AutoQuantize, kernels: Mapping[str, _Kernel]) -> tuple[_Trial, _Trial | None]:
-    samples = all_samples(auto.samples, model.inputs)
-    fixed = max(_fixed_batch(info) for info in model.inputs)
-    examples = len(samples[model.inputs[0].name])
-    labels = None if auto.labels is None else np.asarray(auto.labels)
-    if labels is not None and len(labels) != examples:
-        raise OptionError(f"labels are {len(labels)} for {examples} samples; expected one for each.")
-    batch = fixed or BATCH
-    step = fixed or 1
-    border = max(examples - round(examples * auto.held_back / step) * step, step)
-    run = runner(model)
+def _adds(
+    kernels: Mapping[str, _Kernel], biases: Mapping[str, Array], trial: _Trial, step: Progress
+) -> dict[str, float]:
+    """Return what each kernel adds to the outputs' error if it alone is uint8, its bias corrected where that helps.
 
-    def trial(start: int, end: int) -> _Trial:
-        cuts = [(at, min(at + batch, end)) for at in range(start, end, batch)]
-        feeds = [{name: array[a:b] for name, array in samples.items()} for a, b in cuts]
-        return _Trial(run, auto, kernels, feeds, None if labels is None else labels[start:end])
-
-    return trial(0, border), trial(border, examples) if border < examples else None
-
-
-def _fixed_batch(info: TensorInfo) -> int:
-    return info.shape[0] or 0 if info.shape else 0
-
-
-def _adds(kernels: Mapping[str, _Kernel], trial: _Trial, step: Progress) -> dict[str, float]:
-    """Return what each kernel adds to the outputs' error if it alone is uint8."""
+    Args:
+        kernels: What is rounded.
+        biases: Weights that may take up a shift.
+        trial: Runs the model; has the corrected biases afterwards.
+        step: Told about the progress.
+    """
     adds, start, told = {}, time.monotonic(), time.monotonic()
+    corrected = {name: bias for name, bias in trial.run.biases.items() if name in kernels and bias in biases}
+    means = trial.means({})
     for done, name in enumerate(kernels, start=1):
         adds[name] = trial.noise({name: 0})
+        if name in corrected:
+            with np.errstate(invalid="ignore"):  # means beyond float32's range
+                shift = means[name] - trial.means({name: 0})[name]
+            trial.biases[name] = (corrected[name], (biases[corrected[name]] + shift).astype(np.float32))
+            if (noise := trial.noise({name: 0})) < adds[name]:
+                adds[name] = noise
+            else:
+                del trial.biases[name]
         if (now := time.monotonic()) > told + _TELL_EVERY_S:
             left = (now - start) / done * (2 * len(kernels) - done)
             step(f"quantize: {done} of {len(kernels)} kernels tried, about {math.ceil(left)} s left")
@@ -211,8 +232,8 @@ def _search(
             return levels
     nearest = (confirmation or calibration).value(dict.fromkeys(kernels, 1))
     raise ConversionError(
-        f"No quantization meets {_bound(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. Loosen "
-        "the bound, or leave quantize out.",
+        f"No quantization meets {bound_text(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. "
+        "Loosen the bound, or leave quantize out.",
         stage="weights",
     )
 
@@ -220,8 +241,8 @@ def _search(
 def _smallest(
     kernels: Mapping[str, _Kernel], adds: Mapping[str, float], meets_bound: Callable[[Levels], bool]
 ) -> Levels:
-    """Raise as few as bisection finds enough, then lower again what need not be raised."""
-    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].size, reverse=True)
+    """Raise as few as bisection finds enough, or what plain uint8 would, then lower again what need not be raised."""
+    dearest_first = sorted(kernels, key=lambda name: adds[name] / kernels[name].data.size, reverse=True)
 
     def raised(count: int, low: int) -> dict[str, int]:
         return {name: low + (place < count) for place, name in enumerate(dearest_first)}
@@ -229,10 +250,18 @@ def _smallest(
     low = 0 if meets_bound(raised(len(kernels), 0)) else 1
     count = _least(lambda count: meets_bound(raised(count, low)), len(kernels))
     levels = raised(count, low)
-    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].size, reverse=True):
+    wide = wider({name: kernel.data for name, kernel in kernels.items()})
+    plain = {name: int(name in wide) for name in kernels}  # as quantize="uint8" would have it
+    if _nbytes(kernels, plain) < _nbytes(kernels, levels) and meets_bound(plain):
+        levels = plain
+    for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].data.size, reverse=True):
         if meets_bound(lower := {**levels, name: levels[name] - 1}):
             levels = lower
     return levels
+
+
+def _nbytes(kernels: Mapping[str, _Kernel], levels: Levels) -> int:
+    return sum(kernels[name].data.size << level for name, level in levels.items())
 
 
 def _least(holds: Callable[[int], bool], most: int) -> int:
@@ -244,15 +273,13 @@ def _least(holds: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def _with_codes(entry: WeightEntry, kernels: Mapping[str, _Kernel], levels: Levels) -> WeightEntry:
+def _with_codes(
+    entry: WeightEntry, kernels: Mapping[str, _Kernel], levels: Levels, rounded: Mapping[str, Array]
+) -> WeightEntry:
     level = levels.get(entry.name, _FLOAT32)
-    if level == _FLOAT32:
-        return entry
-    return dataclasses.replace(entry, data=kernels[entry.name].decoded(level), codes=kernels[entry.name].codes(level))
-
-
-def _bound(auto: AutoQuantize) -> str:
-    return f"{auto.bound}={getattr(auto, auto.bound):g}"
+    if level < _FLOAT32:
+        return dataclasses.replace(entry, data=rounded[entry.name], codes=kernels[entry.name].codes(level))
+    return dataclasses.replace(entry, data=rounded[entry.name]) if entry.name in rounded else entry
 
 
 def _named(auto: AutoQuantize, value: float) -> str:

@@ -19,6 +19,7 @@ from tfjs_magic.artifacts import Artifacts, ManifestGroup, TensorInfo, WeightEnt
 from tfjs_magic.errors import UnsupportedModelError
 from tfjs_magic.graph.from_topology import graph_from_topology, refuse_unnamed_inputs
 from tfjs_magic.graph.ir import Graph
+from tfjs_magic.graph.provenance import note_layers, traced_again
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.source import FixedSource, GraphSource, KerasSource, TfjsSource
 from tfjs_magic.sources.tfjs import graph_signature, read_tfjs
@@ -142,6 +143,8 @@ def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> Grap
     weights = [*unpack_groups(model.groups)]
     graph = graph_of(model, outputs, weights)
     refuse_unnamed_inputs(graph)
+    layers = traced_again(model.layers)
+    note_layers(graph, layers)
     metadata = dict(model.header.get("userDefinedMetadata") or {})
     metadata.pop("signature", None)  # TF.js would take it for the one that is written
     keys = metadata.pop("structuredOutputKeys", None)
@@ -161,6 +164,7 @@ def _read_graph(model: Artifacts, description: str, kept: Sequence[int]) -> Grap
         structured_keys=None if keys is None else tuple(keys[i] for i in kept),
         weights=[entry for entry in weights if entry.codes is not None],
         groups=model.groups,
+        layers=layers,
     )
 
 

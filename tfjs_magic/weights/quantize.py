@@ -22,9 +22,13 @@ from tfjs_magic.options import QuantizationDtype
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 #: What wider codes for the kernels that gain most may add to the bytes of all.
-_WIDER_SHARE = 0.04
+_WIDER_SHARE = 0.048
 #: A value that lies nearer to its code than this share of a step is not rounded the other way.
 _NEAR_A_HALF = 0.25
+#: What was decoded from codes lies as near to multiples of its step.
+_OFF_THE_GRID, _FEW_VALUES = 0.01, 1000
+#: Of the codes at the ends, how many it may have left unused.
+_UNUSED_CODES = 4
 #: Enough values to find the range by; what is found is then measured on all.
 _SAMPLED_VALUES = 2**20
 
@@ -107,7 +111,11 @@ def quantize(name: str, data: Array, dtype: QuantizationDtype, *, official: bool
     if low == high:
         return np.zeros(data.shape, dtype), Quantization(dtype, scale=1.0, min=low)
     found = _affine(data, dtype, low, high)
-    if official or dtype != "uint8":
+    if official:
+        return found
+    if (before := _as_before(data, dtype, low, high)) is not None:
+        return before
+    if dtype != "uint8":
         return found
     if (narrower := _narrower_range(data, low, high)) != (low, high):
         found = min(found, _affine(data, dtype, *narrower), key=lambda codes: squared_error(data, dequantize(*codes)))
@@ -154,6 +162,30 @@ def _affine(data: Array, dtype: QuantizationDtype, low: float, high: float) -> t
         low = -round(-low / scale) * scale
     stored = np.round((data.astype(np.float64) - low) / scale).clip(0, levels).astype(dtype)
     return stored, Quantization(dtype, scale=scale, min=low)
+
+
+def _as_before(data: Array, dtype: QuantizationDtype, low: float, high: float) -> tuple[Array, Quantization] | None:
+    """Return the codes that the values were decoded from, if they were: those that give every bit of them again.
+
+    The step must lie where each value is rounded to what it is; with the nearest codes known, that is one interval.
+    """
+    few = np.ravel(data)[:_FEW_VALUES].astype(np.float64)
+    for levels in range(np.iinfo(dtype).max, np.iinfo(dtype).max - _UNUSED_CODES, -1):
+        step = (high - low) / levels
+        if np.abs(few / step - np.round(few / step)).max() > _OFF_THE_GRID:
+            continue
+        steps = np.round(data.astype(np.float64) / step).astype(np.int64)
+        values, multiples = np.abs(data[steps != 0]), np.abs(steps[steps != 0])
+        with np.errstate(over="ignore"):
+            above = (values + np.nextafter(values, np.float32(np.inf)).astype(np.float64)) / 2
+        below = (values + np.nextafter(values, np.float32(0)).astype(np.float64)) / 2
+        least, most = float((below / multiples).max()), float((above / multiples).min())
+        step = step if least < step < most else (least + most) / 2
+        stored = (steps - steps.min()).clip(0, np.iinfo(dtype).max).astype(dtype)
+        codes = stored, Quantization(dtype, scale=step, min=int(steps.min()) * step)
+        if np.array_equal(dequantize(*codes), data):
+            return codes
+    return None
 
 
 def _balanced(data: Array, stored: Array, quantization: Quantization) -> tuple[Array, Quantization]:

@@ -144,7 +144,7 @@ def _remove_unlisted(staging: Path) -> None:
 
 def _write_files(model: Artifacts, directory: Path, names: Mapping[str, str]) -> None:
     """Write the shards and model.json, under other names than the usual where there are."""
-    text = _json_text(model, names)
+    text = json_text(model, names)
     for group in model.groups:
         for name, pieces in group.shards():
             with (directory / names.get(name, name)).open("wb") as file:
@@ -159,7 +159,12 @@ def _write_files(model: Artifacts, directory: Path, names: Mapping[str, str]) ->
     synced(directory)
 
 
-def _json_text(model: Artifacts, names: Mapping[str, str]) -> str:
+def json_text(model: Artifacts, names: Mapping[str, str]) -> str:
+    """Return the content of model.json, with other names of shards than the usual where ``names`` has them.
+
+    Raises:
+        SaveError: It would hold a number that JSON does not have.
+    """
     document = model.model_json
     manifest = [
         {**row, "paths": [names.get(name, name) for name in row["paths"]]} for row in document["weightsManifest"]

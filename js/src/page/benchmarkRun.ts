@@ -206,7 +206,9 @@ export class BenchmarkRun {
       this.#progress(job, "verify", feeds.length, feeds.length);
     }
     const options = { signal, idleTimeoutMs: VERIFY_TIMEOUT_MS };
-    const { message } = await this.#client.request({ kind: "verify", page, job }, options);
+    // The report that names it may come later.
+    const actual = this.#state.snapshot.jobs.find((state) => state.job === job)?.actual ?? null;
+    const { message } = await this.#client.request({ kind: "verify", page, job, actual }, options);
     this.#state.setJob(job, { parity: message.parity });
   }
 

@@ -52,16 +52,24 @@ function cell(text: string): string {
 export function toCsv(snapshot: Snapshot): string {
   const rows = snapshot.jobs.flatMap((job) => {
     const phases = { first: job.first_ms === null ? [] : [job.first_ms], warmup: job.warmup_ms, run: job.run_ms };
-    const names = [modelLabel(snapshot, job), job.actual ?? job.job.backend ?? "auto", job.series.label];
+    const label = snapshot.models[job.job.model]?.label ?? "";
+    const names = [label, job.actual ?? job.job.backend ?? "auto", job.series.label];
     return Object.entries(phases).flatMap(([phase, times]) => times.map((ms, index) => [...names, phase, index, ms]));
   });
   const heads = ["model", "backend", "series", "phase", "index", "latency_ms"];
   return [heads, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 }
 
+/**
+ * What begins so is a formula to a spreadsheet, and a name may come from anywhere. As OWASP says (CSV Injection): in
+ * quotes, with an apostrophe before it, which is all that another reader gets beside the name.
+ */
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+
 function csvField(value: string | number): string {
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  if (typeof value === "number") return String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return text !== value || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export function toSvg(document: Document, snapshot: Snapshot): string {

@@ -3,7 +3,7 @@ import { formatBytes, formatMs } from "../format";
 import type { JobState, Memory } from "../protocol";
 
 export function footprint({ transfer_ms, memory }: JobState): string[] {
-  const transfer = transfer_ms === null ? [] : [`Model and samples came from the kernel in ${formatMs(transfer_ms)}.`];
+  const transfer = transfer_ms === null ? [] : [`Model and samples arrived in ${formatMs(transfer_ms)}.`];
   return [...transfer, ...(memory ? [memoryText(memory)] : [])];
 }
 

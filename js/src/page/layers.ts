@@ -1,4 +1,4 @@
-/** Where a model differs: a button for each verdict that did not pass, then a sentence, a plot and a table. */
+/** Where a model differs: the question for verdicts that did not pass; what was found as sentence, plot and table. */
 import { formatError } from "../format";
 import { layerPlot } from "../plot/layerPlot";
 import { seriesLabel, stylesOf } from "../plot/series";
@@ -7,46 +7,49 @@ import { type Make, redraw } from "./dom";
 import { sameJob } from "./runState";
 import type { View } from "./session";
 import { errorBox } from "./table";
+import { TaskControl } from "./taskControl";
 
 const PLOT_HEIGHT = 220;
+const WORDS = {
+  question: "Where does it differ?",
+  button: "Find the layer",
+  title: "Compares the output of every Keras layer with Python's.",
+};
+const SEARCHED = new Set(["failed", "reported"]);
 
 export class LayersSection {
   readonly element: HTMLElement;
   #make: Make;
-  #start: (task: TaskName) => void;
+  #control: TaskControl;
+  #content: HTMLElement;
 
   /** `start` runs a task. */
   constructor(make: Make, start: (task: TaskName) => void) {
     this.#make = make;
-    this.#start = start;
-    this.element = make("div", { class: "tm-layers" });
+    this.#control = new TaskControl(make, "divergence", WORDS, start);
+    this.#content = make("div");
+    this.element = make("div", { class: "tm-layers" }, this.#control.element, this.#content);
   }
 
-  draw({ snapshot, activity, elsewhere }: View, width: number): void {
-    const busy = activity !== "idle" || elsewhere || snapshot.status === "running";
-    const blocks = snapshot.jobs.flatMap((job, index) => this.#block(snapshot, job, index, width, busy));
-    redraw(this.element, blocks);
-  }
-
-  #block(snapshot: Snapshot, job: JobState, index: number, width: number, busy: boolean): HTMLElement[] {
-    const status = job.parity?.status ?? "";
+  draw(view: View, width: number): void {
+    const { snapshot } = view;
     const ended = snapshot.status === "finished" || snapshot.status === "stopped" || snapshot.status === "failed";
-    if (!job.divergence && !(ended && (status === "failed" || status === "reported"))) return [];
+    const doubted = snapshot.jobs.filter(({ parity }) => SEARCHED.has(parity?.status ?? ""));
+    this.#control.draw(view, ended ? doubted : []);
+    const blocks = snapshot.jobs.flatMap((job, index) => this.#block(snapshot, job, index, width));
+    redraw(this.#content, blocks);
+  }
+
+  #block(snapshot: Snapshot, job: JobState, index: number, width: number): HTMLElement[] {
     const make = this.#make;
-    const button = make("button", { type: "button" }, job.divergence ? "Look again" : "Find the layer");
-    button.disabled = busy;
-    button.addEventListener("click", () => this.#start({ kind: "divergence", job: job.job }));
-    const title = `${seriesLabel(snapshot, job)}: where does it differ?`;
-    const block = make("div", { class: "tm-layer-search" }, make("p", {}, make("strong", {}, title), " ", button));
     const { task } = snapshot;
-    if (task?.kind === "divergence" && task.status === "failed" && task.error && sameJob(task.job, job.job)) {
-      block.append(errorBox(make, task.error));
-    }
-    if (job.divergence)
-      block.append(
-        ...found(make, job.divergence, { width, color: stylesOf(snapshot)[index]?.color ?? "currentColor" }),
-      );
-    return [block];
+    const error =
+      task?.kind === "divergence" && task.status === "failed" && sameJob(task.job, job.job) ? task.error : null;
+    if (!job.divergence && !error) return [];
+    const title = make("p", {}, make("strong", {}, `Error of each layer: ${seriesLabel(snapshot, job)}`));
+    const color = stylesOf(snapshot)[index]?.color ?? "currentColor";
+    const content = job.divergence ? found(make, job.divergence, { width, color }) : [];
+    return [make("div", { class: "tm-layer-search" }, title, ...(error ? [errorBox(make, error)] : []), ...content)];
   }
 }
 

@@ -1,5 +1,6 @@
 /** The medians of several contenders as bars with their intervals; a row is a button that hides its series. */
 import { formatMs, formatRange } from "../format";
+import { type MedianBar, medianBars } from "../plot/medianBars";
 import { type Series, seriesOf } from "../plot/series";
 import { swatch } from "../plot/swatch";
 import type { Snapshot } from "../protocol";
@@ -21,31 +22,22 @@ export class Legend {
 
   draw(snapshot: Snapshot): void {
     const series = seriesOf(snapshot);
-    const summaries = series.map(({ runMs }) => summarize(runMs));
-    const longest = Math.max(...summaries.map(({ median, interval }) => Math.max(median ?? 0, interval?.[1] ?? 0)));
-    const share = (ms: number) => (longest > 0 ? (100 * ms) / longest : 0);
-    const rows = series.map((one, i) => {
-      const { median = null, interval = null } = summaries[i] ?? {};
-      return this.#make("li", {}, this.#row(one, median, interval, share));
-    });
+    const bars = medianBars(series);
+    const rows = series.map((one, i) => this.#make("li", {}, this.#row(one, bars[i] ?? null)));
     this.element.hidden = series.length < 2;
     redraw(this.element, rows);
   }
 
-  #row(
-    series: Series,
-    median: number | null,
-    interval: [low: number, high: number] | null,
-    share: (ms: number) => number,
-  ): HTMLElement {
+  #row(series: Series, bar: MedianBar | null): HTMLElement {
     const make = this.#make;
+    const { median, interval } = summarize(series.runMs);
     const track = make("span", { class: "tm-track", "aria-hidden": "true" });
-    if (median !== null) {
-      track.append(make("span", { class: "tm-bar", style: `width:${share(median)}%;background:${series.color}` }));
+    if (bar) {
+      track.append(make("span", { class: "tm-bar", style: `width:${100 * bar.length}%;background:${series.color}` }));
     }
-    if (interval) {
-      const [low, high] = interval.map(share) as [number, number];
-      track.append(make("span", { class: "tm-interval", style: `left:${low}%;width:${high - low}%` }));
+    if (bar?.interval) {
+      const [low, high] = bar.interval;
+      track.append(make("span", { class: "tm-interval", style: `left:${100 * low}%;width:${100 * (high - low)}%` }));
     }
     const title = interval
       ? `Median ${formatMs(median)}; with a confidence of 95 % it lies in ${formatRange(...interval)}. `

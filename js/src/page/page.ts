@@ -3,6 +3,8 @@ import type { KernelClient } from "../kernel";
 import { sessionOf } from "./session";
 import { BenchmarkView } from "./view";
 
+export { runWithoutView } from "./withoutView";
+
 export function mount(client: KernelClient, el: HTMLElement, signal: AbortSignal): void {
   hideStatic(el.ownerDocument, String(client.model.get("widget_id")), signal);
   new BenchmarkView(sessionOf(client), el, signal);

@@ -1,4 +1,4 @@
-/** Where the time goes: a button for each job that ran, and the profiles that were taken. */
+/** Where the time goes: the question, and the profiles that were taken. */
 import { formatBytes, formatCount, formatMs } from "../format";
 import { seriesLabel } from "../plot/series";
 import type { JobState, Profile, ProfileRow } from "../protocol";
@@ -6,13 +6,18 @@ import { summarize } from "../stats";
 import { type Make, redraw } from "./dom";
 import type { Session, View } from "./session";
 import { errorBox } from "./table";
+import { TaskControl } from "./taskControl";
 
 const HEADS = ["Kernel", "Time", "±", "Share", "Cumulative", "Calls", "Output", "Layer"];
+const WORDS = {
+  question: "Where does the time go?",
+  button: "Profile",
+  title: "Runs the model for some seconds more.",
+};
 /** The others are a press away. */
 const SHOWN_ROWS = 10;
 
 const STYLES = `
-.tfjs-magic .tm-profiles .tm-buttons { flex-wrap: wrap; margin: 6px 0; }
 .tfjs-magic .tm-profiles table { font-size: 12px; }
 .tfjs-magic .tm-profiles th:nth-child(n + 8) { text-align: left; }
 .tfjs-magic .tm-profiles th:first-child { overflow-wrap: normal; }
@@ -26,35 +31,32 @@ const STYLES = `
 export class ProfilePanel {
   readonly element: HTMLElement;
   #make: Make;
-  #session: Pick<Session, "startTask">;
+  #control: TaskControl;
   #content: HTMLElement;
   /** Indices of the jobs whose rows are all shown. */
   #open = new Set<number>();
 
   constructor(make: Make, session: Pick<Session, "startTask">) {
     this.#make = make;
-    this.#session = session;
+    this.#control = new TaskControl(make, "profile", WORDS, (task) => session.startTask(task));
     this.#content = make("div");
-    this.element = make("div", { class: "tm-profiles" }, make("style", {}, STYLES), this.#content);
+    this.element = make(
+      "div",
+      { class: "tm-profiles" },
+      make("style", {}, STYLES),
+      this.#control.element,
+      this.#content,
+    );
   }
 
   draw(view: View): void {
-    const make = this.#make;
-    const { snapshot, activity, elsewhere } = view;
-    const jobs = snapshot.jobs.filter(({ status }) => status === "done");
-    const buttons = jobs.map((job) => {
-      const button = make("button", { type: "button" }, `Profile ${seriesLabel(snapshot, job)}`);
-      button.title = "Where does the time go? Runs the model for some seconds more.";
-      button.disabled = activity !== "idle" || elsewhere;
-      button.addEventListener("click", () => this.#session.startTask({ kind: "profile", job: job.job }));
-      return button;
-    });
+    const { snapshot } = view;
     const { task } = snapshot;
     const failed = task?.kind === "profile" && task.status === "failed" ? task.error : null;
     const over = snapshot.status !== "running" && snapshot.status !== "pending";
+    this.#control.draw(view, over ? snapshot.jobs.filter(({ status }) => status === "done") : []);
     redraw(this.#content, [
-      ...(over && buttons.length > 0 ? [make("div", { class: "tm-buttons" }, ...buttons)] : []),
-      ...(failed ? [errorBox(make, failed)] : []),
+      ...(failed ? [errorBox(this.#make, failed)] : []),
       ...snapshot.jobs.flatMap((job, index) => (job.profile ? this.#profile(view, job, job.profile, index) : [])),
     ]);
   }

@@ -22,6 +22,8 @@ export type View = {
   waiting: Waiting;
   elsewhere: boolean;
   gone?: boolean;
+  /** No Python is there to ask. */
+  solo?: boolean;
   forTask?: boolean;
 };
 
@@ -79,6 +81,10 @@ export class Session {
       this.#notify();
     }, client.closed);
     this.#mirror();
+  }
+
+  get client(): KernelClient {
+    return this.#client;
   }
 
   /** Show this session's state until `signal` aborts; the run ends with its last view. */
@@ -253,6 +259,7 @@ export class Session {
       waiting: this.#waiting,
       elsewhere,
       gone: this.#isGone,
+      solo: this.#client.model.get("solo") === true,
       forTask: this.#forTask,
     };
   }

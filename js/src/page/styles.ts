@@ -39,7 +39,7 @@ export const STYLES = `
 }
 .tfjs-magic button:hover:enabled { background: var(--tm-soft); }
 .tfjs-magic button:disabled { opacity: .45; cursor: default; }
-.tfjs-magic :is(button, summary, input, textarea, .tm-plot, .tm-scroll):focus-visible { outline: 2px solid var(--tm-accent); outline-offset: 1px; }
+.tfjs-magic :is(button, summary, input, select, textarea, .tm-plot, .tm-scroll):focus-visible { outline: 2px solid var(--tm-accent); outline-offset: 1px; }
 .tfjs-magic .tm-status { display: flex; align-items: center; gap: 10px; min-height: 24px; margin: 4px 0; }
 .tfjs-magic .tm-status p { flex: 1 1 auto; margin: 0; }
 .tfjs-magic progress { flex: 0 1 160px; height: 6px; accent-color: var(--tm-accent); }
@@ -92,7 +92,11 @@ export const STYLES = `
 .tfjs-magic .tm-device { display: block; white-space: normal; line-height: 1.3; font-weight: 400; font-size: 11px; color: var(--tm-muted); }
 .tfjs-magic .tm-software { display: inline-block; padding: 0 6px; border-radius: 3px; background: #ffd54f; color: #212121; font-weight: 700; font-size: 11px; }
 .tfjs-magic .tm-comparisons { list-style: none; margin: 6px 0; padding: 0; }
-.tfjs-magic .tm-layers p { margin: 8px 0 2px; } .tfjs-magic .tm-layers button { margin-left: 8px; padding: 1px 8px; }
+.tfjs-magic .tm-ask { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin: 6px 0; }
+.tfjs-magic .tm-ask label { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-width: 0; max-width: 100%; color: var(--tm-muted); }
+.tfjs-magic .tm-ask button { padding: 1px 10px; }
+.tfjs-magic select { min-width: 0; max-width: 36ch; font: inherit; color: var(--tm-fg); background: var(--tm-page); border: 1px solid var(--tm-muted); border-radius: 4px; padding: 1px 4px; text-overflow: ellipsis; }
+.tfjs-magic .tm-layers p { margin: 8px 0 2px; }
 .tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; }
 .tfjs-magic .tm-tall { max-height: 320px; overflow-y: auto; } .tfjs-magic .tm-named { background: var(--tm-soft); }
 .tfjs-magic .tm-inconclusive { color: var(--tm-muted); }

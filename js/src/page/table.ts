@@ -102,7 +102,9 @@ function parityBadge(make: Make, job: JobState, { id, expanded, toggle }: Detail
   if (!job.parity) return "–";
   const [mark, text, className] = VERDICTS[job.parity.status] ?? ["", job.parity.status, ""];
   const worst = Math.max(0, ...job.parity.outputs.map((output) => output.max_rel_error));
-  const error = job.parity.outputs.length > 0 ? ` (error ${formatError(worst)})` : "";
+  // An error that proves nothing is no part of a verdict.
+  const tells = job.parity.outputs.length > 0 && job.parity.status !== "inconclusive";
+  const error = tells ? ` (error ${formatError(worst)})` : "";
   const attributes = {
     type: "button",
     class: `tm-parity ${className}`,

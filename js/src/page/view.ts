@@ -1,5 +1,5 @@
 /** The DOM of one view. Redrawn from the whole state, at most once per frame. */
-import { formatBytes } from "../format";
+import { formatBytes, printable } from "../format";
 import { latencyPlot } from "../plot/latencyPlot";
 import { seriesOf } from "../plot/series";
 import type { Snapshot } from "../protocol";
@@ -16,6 +16,8 @@ import type { Session, View } from "./session";
 import { statusLine } from "./status";
 import { STYLES } from "./styles";
 import { errorBox, JobTable } from "./table";
+import { TryIt } from "./tryIt";
+import { TRY_STYLES } from "./tryStyles";
 
 const PLOT_HEIGHT = 260;
 const MIN_WIDTH = 280;
@@ -52,7 +54,7 @@ export class BenchmarkView {
   }
 
   #draw(view: View): void {
-    const { root, stop, again, text, bar, live, controls, profiles, exporting } = this.#parts;
+    const { root, stop, again, text, bar, live, controls, tryIt, profiles, exporting } = this.#parts;
     const { snapshot, activity, elsewhere } = view;
     const line = statusLine(view);
     text.textContent = line.text;
@@ -64,12 +66,14 @@ export class BenchmarkView {
     root.dataset["status"] = busy && activity !== "running" && !view.forTask ? activity : snapshot.status;
     if (live.textContent !== line.spoken) live.textContent = line.spoken;
     controls.draw(snapshot, busy);
+    tryIt.draw(view);
     profiles.draw(view);
     exporting.draw(snapshot, busy);
     // Nobody sees it: in a hidden tab, or while the front end changes its theme. It is drawn once it has a width again.
     if (root.clientWidth === 0) return;
     const width = Math.max(MIN_WIDTH, root.clientWidth);
     if (this.#drawn?.snapshot !== snapshot || this.#drawn.width !== width) this.#drawResults(snapshot, width);
+    this.#layers.element.hidden = view.solo === true;
     this.#layers.draw(view, width);
   }
 
@@ -105,13 +109,14 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
   const legend = new Legend(make, redrawPlot);
   const table = new JobTable(make);
   const comparisons = make("ul", { class: "tm-comparisons", "aria-label": "Comparison of the medians" });
+  const tryIt = new TryIt(make, session.client, signal);
   const profiles = new ProfilePanel(make, session);
   const exporting = new ExportRow(make, () => session.resultJson(), signal);
   const footer = make("footer");
   const root = make(
     "section",
     { class: "tfjs-magic", "aria-label": "TensorFlow.js benchmark" },
-    make("style", {}, STYLES),
+    make("style", {}, STYLES, TRY_STYLES),
     make("header", {}, models, make("div", { class: "tm-buttons" }, stop, again)),
     controls.element,
     make("div", { class: "tm-status" }, text, bar),
@@ -121,6 +126,7 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
     legend.element,
     table.element,
     comparisons,
+    tryIt.element,
     profiles.element,
     exporting.element,
     footer,
@@ -139,6 +145,7 @@ function makeParts(make: Make, session: Session, redrawPlot: () => void, signal:
     legend,
     table,
     comparisons,
+    tryIt,
     profiles,
     exporting,
     footer,
@@ -166,7 +173,7 @@ function showProgress(bar: HTMLProgressElement, share: number | null | undefined
 
 function modelItem(make: Make, model: Snapshot["models"][number]): HTMLElement {
   const size = `${model.format}, ${formatBytes(model.nbytes)} of weights`;
-  return make("li", {}, make("strong", {}, model.label), " ", make("span", {}, size));
+  return make("li", {}, make("strong", {}, printable(model.label)), " ", make("span", {}, size));
 }
 
 function noteBoxes(make: Make, snapshot: Snapshot): HTMLElement[] {

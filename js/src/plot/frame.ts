@@ -60,10 +60,10 @@ function usualMax({ runMs }: Series): number {
   return Math.min(most, OUTLIER_RATIO * quantile(runMs, 0.9));
 }
 
-/** At most seven whole numbers: round ones, and 1 where it is not next to one. */
-export function runTicks({ runs }: Frame): number[] {
+/** At most `most` whole numbers and 1, where it is not next to one: round ones. */
+export function runTicks({ runs }: Frame, most = 6): number[] {
   if (runs === 0) return [];
-  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => runs / size <= 6) ?? Math.ceil(runs / 6);
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => runs / size <= most) ?? Math.ceil(runs / most);
   const round = Array.from({ length: Math.floor(runs / step) }, (_, i) => (i + 1) * step);
   return step <= 2 ? round : [1, ...round];
 }

@@ -19,7 +19,10 @@ export type LatencyPlot = { svg: SVGSVGElement; points: readonly PlottedPoint[] 
 
 const MARGIN = { top: 18, right: 66, bottom: 36, left: 46 };
 const LABEL_LINE_PX = 14;
+const MOST_LINES_AWAY = 2;
 const WARMUP_LABEL_PX = 60;
+const TICK_PX = 36;
+const MAX_TICKS = 6;
 /** Gap before the boxes, and the width of one. */
 const GAP_PX = 10;
 const LANE_PX = 14;
@@ -97,14 +100,15 @@ function latencyAxis(frame: Frame): Plot.Markish[] {
 }
 
 function regionMarks(frame: Frame, end: number, inner: number): Plot.Markish[] {
-  const { left, bottom, top } = frame;
+  const { left, right, bottom, top } = frame;
+  const runsPx = (right / (end - left)) * inner;
   const isNarrow = (-left / (end - left)) * inner < WARMUP_LABEL_PX;
   const name = isNarrow ? ({ x: 0, textAnchor: "end", dx: -2 } as const) : { x: left / 2 };
   return [
     Plot.rect([0], { x1: left, x2: 0, y1: bottom, y2: top, fill: "currentColor", fillOpacity: 0.07 }),
     Plot.text(["warm-up"], { ...name, y: bottom, text: String, dy: 14 }),
     Plot.axisX({
-      ticks: runTicks(frame),
+      ticks: runTicks(frame, Math.min(MAX_TICKS, Math.max(1, Math.floor(runsPx / TICK_PX)))),
       label: "run",
       labelAnchor: "center",
       labelArrow: "none",
@@ -199,7 +203,7 @@ function boxMarks(series: Series, frame: Frame, { x, half }: { x: number; half: 
   ];
 }
 
-/** The medians at the right edge, moved apart where they would overlap. */
+/** The medians at the right edge, moved apart where they would overlap; none where that led too far away from them. */
 function medianLabels(
   document: Document,
   series: readonly Series[],
@@ -213,6 +217,9 @@ function medianLabels(
     lowest = label.y - LABEL_LINE_PX;
   }
   const shift = Math.max(0, LABEL_LINE_PX / 2 - (labels.at(-1)?.y ?? height));
+  if (labels.some((label) => Math.abs(label.y + shift - y(median(label.one))) > MOST_LINES_AWAY * LABEL_LINE_PX)) {
+    return [];
+  }
   return labels.map(({ one, y: at }) => {
     const text = svgText(document, formatMs(median(one)), width - MARGIN.right + 6, at + shift);
     text.setAttribute("data-part", "median");

@@ -1,8 +1,9 @@
-/** The plot as a file: with title and legend. */
-import { formatMs } from "../format";
+/** The plot as a file: with title and legend, and the medians as bars where there are several. */
+import { formatMs, printable } from "../format";
 import type { Snapshot } from "../protocol";
 import { summarize } from "../stats";
 import { latencyPlot } from "./latencyPlot";
+import { type MedianBar, medianBars } from "./medianBars";
 import { type Series, seriesOf } from "./series";
 import { markPath } from "./swatch";
 
@@ -10,6 +11,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 720;
 const PLOT_HEIGHT = 280;
 const LINE = 18;
+const BAR = { left: 20, width: WIDTH - 24, height: 6, line: 11 };
+/** In characters: what fits into a line, at 7 pixels for one. */
+const MAX_TITLE = 90;
+const MAX_LABEL = 60;
 const NEUTRAL = "#777";
 /** Attributes that hold coordinates; a hundredth of a pixel is enough in a saved notebook. */
 const COORDINATES = ["d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height", "transform"];
@@ -23,7 +28,9 @@ export function latencyPicture(
   { ink, paper }: Palette = { ink: NEUTRAL },
 ): string {
   const series = seriesOf(snapshot).filter((one) => one.runMs.length > 0);
-  const head = LINE * (series.length + 1) + 10;
+  const bars = series.length > 1 ? medianBars(series) : [];
+  const step = LINE + (bars.length > 0 ? BAR.line : 0);
+  const head = LINE + step * series.length + 10;
   const root = document.createElementNS(SVG, "svg");
   root.setAttribute("width", String(WIDTH));
   root.setAttribute("height", String(head + PLOT_HEIGHT));
@@ -33,9 +40,13 @@ export function latencyPicture(
   root.setAttribute("fill", ink);
   root.setAttribute("color", ink);
   if (paper) root.append(background(document, paper));
-  const names = snapshot.models.map((model) => model.label).join(", ");
-  root.append(text(document, `Latency per run in the browser: ${names}`, 4, LINE - 4, "600"));
-  for (const [i, one] of series.entries()) root.append(...legendLine(document, one, LINE * (i + 2) - 4));
+  const names = printable(snapshot.models.map((model) => model.label).join(", "));
+  const title = shortened(`Latency per run in the browser: ${names}`, MAX_TITLE);
+  root.append(text(document, title, 4, LINE - 4, "600"));
+  for (const [i, one] of series.entries()) {
+    const y = LINE * 2 + step * i - 4;
+    root.append(...legendLine(document, one, y), ...barMarks(document, one, bars[i] ?? null, y + 6));
+  }
   const { svg: plot } = latencyPlot(document, series, { width: WIDTH, height: PLOT_HEIGHT });
   plot.setAttribute("y", String(head));
   // Both are about the page that Plot draws in; inlined elsewhere they would reach beyond this picture.
@@ -51,13 +62,35 @@ function legendLine(document: Document, series: Series, y: number): Element[] {
   const mark = markPath(document, series);
   mark.setAttribute("transform", `translate(9 ${y - 4})`);
   const tail = p90 === null ? "" : `, p90 ${formatMs(p90)}`;
-  return [mark, text(document, `${series.label}: median ${formatMs(median)}${tail}, ${count} runs`, 20, y, "400")];
+  const label = shortened(series.label, MAX_LABEL);
+  return [mark, text(document, `${label}: median ${formatMs(median)}${tail}, ${count} runs`, 20, y, "400")];
+}
+
+function shortened(words: string, most: number): string {
+  const characters = [...words];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : words;
+}
+
+/** `y` is the upper edge. */
+function barMarks(document: Document, { color }: Series, bar: MedianBar | null, y: number): Element[] {
+  if (!bar) return [];
+  const { left, width, height } = BAR;
+  const size = { x: left, y, width: width * bar.length, height };
+  const median = shape(document, "rect", { ...size, fill: color, opacity: 0.75, "data-part": "median-bar" });
+  if (!bar.interval) return [median];
+  const [low, high] = bar.interval.map((share) => left + width * share) as [number, number];
+  const d = `M${low} ${y - 2}v${height + 4}M${low} ${y + height / 2}H${high}M${high} ${y - 2}v${height + 4}`;
+  return [median, shape(document, "path", { d, stroke: "currentColor", fill: "none", "data-part": "median-interval" })];
 }
 
 function background(document: Document, fill: string): Element {
-  const rect = document.createElementNS(SVG, "rect");
-  for (const [name, value] of Object.entries({ width: "100%", height: "100%", fill })) rect.setAttribute(name, value);
-  return rect;
+  return shape(document, "rect", { width: "100%", height: "100%", fill });
+}
+
+function shape(document: Document, tag: "path" | "rect", attributes: Record<string, string | number>): Element {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
 }
 
 function text(document: Document, content: string, x: number, y: number, weight: string): SVGTextElement {

@@ -1,4 +1,5 @@
 /** What the plot, the legend and the table show of each job: label, colour, symbol. */
+import { printable } from "../format";
 import { BACKENDS, type JobState, type Snapshot } from "../protocol";
 
 export type MarkSymbol = "circle" | "square" | "triangle" | "diamond" | "star" | "wye";
@@ -65,8 +66,9 @@ export function backendLabel(state: JobState): string {
   return `${name}${state.software ? " (software GPU)" : ""}${label && `, ${label}`}`;
 }
 
+/** For readers; files have the label itself. */
 export function modelLabel(snapshot: Snapshot, state: JobState): string {
-  return snapshot.models[state.job.model]?.label ?? `model ${state.job.model + 1}`;
+  return printable(snapshot.models[state.job.model]?.label ?? `model ${state.job.model + 1}`);
 }
 
 /** The backend; of several models, the model first. */

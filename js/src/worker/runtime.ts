@@ -131,10 +131,10 @@ export class Runtime {
     return loadMs;
   }
 
-  async #infer(id: number, index: number): Promise<void> {
+  async #infer(id: number, which: number | Feed): Promise<void> {
     const model = this.#loaded();
-    const timed = index === this.#timed;
-    const feed = timed ? this.#timedFeed : feedTensors(this.#feed(index));
+    const timed = which === this.#timed;
+    const feed = timed ? this.#timedFeed : feedTensors(typeof which === "number" ? this.#feed(which) : which);
     try {
       const start = performance.now();
       const tensors = await model.predict(feed);

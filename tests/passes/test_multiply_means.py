@@ -1,0 +1,92 @@
+"""The mean of a row is a product with a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.compare import assert_matches
+from tests.conformance.node import GPU_BACKENDS, TfjsNode, forwards
+from tests.graph_text import tfjs_model
+from tests.passes.checks import check_lowering, check_on_gpu, refusals
+from tests.passes.operands import random_array
+from tests.traced import traced
+from tfjs_magic.ops.check import count_ops
+from tfjs_magic.passes import multiply_means
+from tfjs_magic.passes.rewrite import run_passes
+
+PASSES = [multiply_means.PASS]
+_LENGTH = "the number of values is unknown, below two, or over 4096"
+
+
+def _x(*shape: int | None) -> tf.TensorSpec:
+    return tf.TensorSpec(shape, name="x")
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize("shape", [(3, 6), (None, 6), (2, 3, 6), (None, 3, 6), (2, 3, 4, 6), (None, 3, 4, 6)], ids=str)
+def test_multiplies(tfjs_node: TfjsNode, shape: Any, *, keepdims: bool) -> None:
+    function = lambda x: tf.reduce_mean(x, -1, keepdims=keepdims)  # noqa: E731
+    check_lowering(tfjs_node, PASSES, function, _x(*shape))
+    check_on_gpu(tfjs_node, function, _x(*shape))
+
+
+def test_unknown_sizes_stay_where_the_axis_is_kept(tfjs_node: TfjsNode) -> None:
+    check_lowering(tfjs_node, PASSES, lambda x: tf.reduce_mean(x, [2], keepdims=True), _x(None, None, 6))
+
+
+@pytest.mark.parametrize("length", [2, 3, 1000, 4096])
+def test_rounds_no_more_than_a_mean_on_wasm(tfjs_node: TfjsNode, length: int) -> None:
+    """Far from zero, sums are large: a Mean of 4096 values is 5e-6 from the truth there."""
+    feeds = [{"x": i * (100 + random_array(f"x{i}", 2, length))} for i in (1, 2)]
+    check_lowering(tfjs_node, PASSES, lambda x: tf.reduce_mean(x, 1), _x(2, length), feeds=feeds, tolerance=5e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4), (1, 1, 5, 4)], ids=str)
+def test_hands_infinities_and_nan_on(tfjs_node: TfjsNode, shape: Any) -> None:
+    x = random_array("x", 5, 4).copy()
+    x[:4, 1] = [np.nan, np.inf, -np.inf, np.inf]
+    x[3, 2] = -np.inf
+    graph = traced(lambda x: tf.reduce_mean(x, -1), _x(*shape))
+    run_passes(graph, PASSES)
+    assert "Mean" not in count_ops(graph)
+    want = np.asarray(tf.reduce_mean(x, -1)).reshape(shape[:-1])
+    for backend in ("cpu", "wasm", *GPU_BACKENDS):
+        for forward in forwards(backend):
+            (got,) = tfjs_node.run_each(tfjs_model(graph), [{"x": x.reshape(shape)}], backend, forward=forward)
+            assert_matches(got, {"out0": want}, tolerance=1e-6)
+
+
+def test_numbers_whose_sum_is_infinite_have_a_mean(tfjs_node: TfjsNode) -> None:
+    graph = traced(lambda x: tf.reduce_mean(x, -1), _x(2, 4))
+    run_passes(graph, PASSES)
+    (got,) = tfjs_node.run_each(tfjs_model(graph), [{"x": np.full((2, 4), 3e38, np.float32)}], "wasm")
+    assert_matches(got, {"out0": np.full(2, 3e38, np.float32)}, tolerance=1e-6)
+
+
+def test_an_added_number_is_fused(tfjs_node: TfjsNode) -> None:
+    """That is the epsilon of layer normalisation."""
+    check_on_gpu(tfjs_node, lambda x: tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + 1e-3), _x(2, 3, 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "reason"),
+    [
+        (lambda x: tf.reduce_mean(x, -1), _x(2, None), _LENGTH),
+        (lambda x: tf.reduce_mean(x, -1), _x(2, 1), _LENGTH),
+        (lambda x: tf.reduce_mean(x, -1), _x(2, 4097), _LENGTH),
+        (lambda x: tf.reduce_mean(x, -1), _x(None, None, 5), "more than one size is unknown"),
+        (lambda x: tf.reduce_mean(tf.boolean_mask(x, x[:, 0] > -9), -1), _x(3, 4), "there may be no rows"),
+        (lambda x: tf.reduce_mean(x, 1), _x(2, 3, 4), None),
+        (lambda x: tf.reduce_mean(x, [1, 2]), _x(2, 3, 4), None),
+        (lambda x: tf.reduce_mean(x, 0), _x(6), None),
+        (lambda x: tf.reduce_mean(x, -1), _x(1, 2, 3, 2, 4), None),
+        (lambda x: tf.reduce_sum(x, -1), _x(2, 4), None),
+    ],
+    ids=["unknown", "one-value", "long", "many-unknown", "chosen", "rows", "all", "vector", "five-axes", "sum"],
+)
+def test_refuses(function: Any, spec: tf.TensorSpec, reason: str | None) -> None:
+    assert refusals(PASSES, function, spec, lacking=False) == ({reason} if reason else set())

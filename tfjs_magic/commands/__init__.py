@@ -1,0 +1,1 @@
+"""What the command line does beyond converting; it is handed what was parsed."""
