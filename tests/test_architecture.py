@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "tfjs_magic"
 
 #: What everything may import.
-FOUNDATION = {"_version", "artifacts", "errors", "naming", "options"}
+FOUNDATION = {"_version", "artifacts", "errors", "naming", "options", "tables"}
 #: Part of the package → the parts that it may import besides FOUNDATION and itself. None: all of them.
 MAY_IMPORT: Mapping[str, set[str] | None] = {
     "_version": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "artifacts": set(),
     "flags": set(),
     "naming": set(),
+    "tables": set(),
     "graph": set(),
     "passes": {"graph"},
     "ops": {"graph"},

@@ -28,6 +28,7 @@ from tfjs_magic.quantization.loss import (
 from tfjs_magic.quantization.plot import Point, size_error_svg
 from tfjs_magic.quantization.runner import runner
 from tfjs_magic.quantization.samples import Part, split_samples
+from tfjs_magic.tables import aligned, data_frame
 from tfjs_magic.writers.summary import gzipped_bytes, size_text
 
 if TYPE_CHECKING:
@@ -85,11 +86,7 @@ class QuantizationReport:
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-        return pd.DataFrame(list(self.rows), columns=list(_COLUMNS))
+        return data_frame(self.rows, _COLUMNS)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return all but the models as JSON text; a number that is none is null."""
@@ -117,12 +114,7 @@ class QuantizationReport:
 
     def __repr__(self) -> str:
         columns, cells = self._table()
-        table = [list(columns), *cells]
-        widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-        ]
-        return "\n".join([*lines, *map(printable, (self._sentence(), *self.notes))])
+        return "\n".join([*aligned([columns, *cells]), *map(printable, (self._sentence(), *self.notes))])
 
     def _sentence(self) -> str:
         if not self.chosen:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests.e2e.chromium import ChromiumMissingError, launch, require_chromium
 from tests.e2e.lab import REPOSITORY, LabServer, Notebook
+from tests.e2e.webdriver import require_chromedriver
 
 HERE = Path(__file__).parent
 #: Screenshots of the tests that look, and of whatever a test left behind that failed.
@@ -57,6 +58,15 @@ def chromium() -> str:
     """The browser's program; without one the test is skipped."""
     try:
         return require_chromium()
+    except ChromiumMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def chromedriver() -> str:
+    """Chromium's driver; without one the test is skipped."""
+    try:
+        return require_chromedriver()
     except ChromiumMissingError as error:
         pytest.skip(str(error))
 

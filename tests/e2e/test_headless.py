@@ -23,24 +23,14 @@ import psutil
 import pytest
 
 import tfjs_magic
-from tests.e2e.chromium import ChromiumMissingError
 from tests.e2e.lab import REPOSITORY
-from tests.e2e.webdriver import require_chromedriver
 from tfjs_magic.errors import RunError
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("chromedriver")]
 #: More runs than anything here waits for.
 ENDLESS = 100_000
 PROGRAMS = ("chrom", "node")
 COMMAND = (sys.executable, "-m", "tfjs_magic")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chromedriver() -> str:
-    try:
-        return require_chromedriver()
-    except ChromiumMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)

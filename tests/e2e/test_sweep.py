@@ -11,20 +11,10 @@ from pathlib import Path
 import keras
 import pytest
 
-from tests.e2e.chromium import ChromiumMissingError
 from tests.e2e.lab import REPOSITORY
-from tests.e2e.webdriver import require_chromedriver
 from tfjs_magic import sweep
 
-pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chromedriver() -> str:
-    try:
-        return require_chromedriver()
-    except ChromiumMissingError as error:
-        pytest.skip(str(error))
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("chromedriver")]
 
 
 @pytest.fixture

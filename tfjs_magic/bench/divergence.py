@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfjs_magic.bench import state
 from tfjs_magic.bench.verify import UNBOUNDED
 from tfjs_magic.errors import printable
+from tfjs_magic.tables import aligned, data_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,11 +65,7 @@ class Divergence:
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-        return pd.DataFrame(list(self.rows), columns=_FIELDS)
+        return data_frame(self.rows, _FIELDS)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return everything as JSON text."""
@@ -79,9 +76,7 @@ class Divergence:
 
     def __repr__(self) -> str:
         rows = [[title for _, title in _COLUMNS], *_table(self)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*_sentences(self), *lines])
+        return "\n".join([*_sentences(self), *aligned(rows)])
 
 
 def divergence_html(divergence: Divergence) -> str:

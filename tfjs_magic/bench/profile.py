@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.bench import state
 from tfjs_magic.errors import printable
+from tfjs_magic.tables import aligned, data_frame
 
 if TYPE_CHECKING:
     import os
@@ -85,11 +86,7 @@ class Profile:
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-        return pd.DataFrame(list(self.rows), columns=list(_COLUMNS))
+        return data_frame(self.rows, _COLUMNS)
 
     def to_chrome_trace(self, path: str | os.PathLike[str]) -> Path:
         """Write one mean run as a trace that chrome://tracing and Perfetto open; return its path.
@@ -127,10 +124,7 @@ class Profile:
         return profile_html(self)
 
     def __repr__(self) -> str:
-        rows = _table(self)
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*(table if self.rows else []), *_sentences(self)])
+        return "\n".join([*(aligned(_table(self)) if self.rows else []), *_sentences(self)])
 
 
 def profile_html(profile: Profile) -> str:

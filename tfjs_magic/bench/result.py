@@ -19,6 +19,7 @@ from tfjs_magic.bench.snapshot_file import SNAPSHOT_FORMAT, read_snapshot
 from tfjs_magic.bench.state import JobState, Parity, Snapshot, TaskKind
 from tfjs_magic.bench.summary import compare_rounds, summarize, timed_calls
 from tfjs_magic.errors import OptionError, RunError, quoted_list
+from tfjs_magic.tables import data_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,11 +153,7 @@ class BenchmarkResult:
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise ImportError("to_dataframe needs pandas: pip install 'tfjs-magic[dataframe]'.") from error
-        return pd.DataFrame(list(self.runs), columns=["model", "backend", "series", "phase", "index", "latency_ms"])
+        return data_frame(self.runs, ["model", "backend", "series", "phase", "index", "latency_ms"])
 
     def to_json(self, path: str | Path | None = None, *, indent: int | None = None) -> str:
         """Return everything as JSON text that :meth:`from_json` reads.

@@ -9,6 +9,7 @@ from typing import Any
 
 from tfjs_magic.bench.order_statistics import three_digits
 from tfjs_magic.errors import printable
+from tfjs_magic.tables import aligned
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
@@ -52,10 +53,8 @@ def table_text(
     """Return the same as plain text, but for errors, notes and environment."""
     columns = _columns(summary)
     rows = [[title for _, title in columns], *(_cells(row, columns) for row in summary)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     below = [*_comparison_lines(comparisons), *map(printable, warnings)]
-    return "\n".join([*(line.rstrip() for line in lines), *below])
+    return "\n".join([*aligned(rows), *below])
 
 
 def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
