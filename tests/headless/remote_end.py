@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import sys
+import threading
 from typing import Any
 
 
@@ -15,6 +16,8 @@ class RemoteEnd(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer(200, {"ready": True, "message": ""})
+        if self.path == "/shutdown":
+            threading.Thread(target=self.server.shutdown).start()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
