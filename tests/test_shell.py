@@ -91,7 +91,7 @@ def test_a_mistake_is_one_sentence(line: str, said: str, web: Path) -> None:
 _INTERRUPTED = """
 import signal, sys
 from tfjs_magic.__main__ import main
-signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 sys.argv[1:] = ["convert", "web", "out"]
 signal.setitimer(signal.ITIMER_REAL, AFTER)
 code = main()
@@ -107,3 +107,32 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(after: float, web: Path) -> Non
     left = {path.name for path in web.parent.iterdir()}
     assert (done.returncode, left) in [(130, {"web"}), (0, {"web", "out"})]
     assert "Traceback" not in done.stderr
+
+
+_IN_AN_IMPORT = """
+import signal, sys
+from tfjs_magic import cli
+from tfjs_magic.__main__ import main
+
+def imports():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise ImportError("numpy cannot be imported") from error
+
+def refuses():
+    try:
+        imports()
+    except ImportError:
+        return 1
+
+cli.main = HOW
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["imports", "refuses"])
+def test_ctrl_c_that_becomes_another_error_ends_with_130(how: str) -> None:
+    program = _IN_AN_IMPORT.replace("HOW", how)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
