@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -45,7 +46,12 @@ def nothing_left_behind() -> Iterator[None]:
 
 def _programs(of: int | None = None) -> list[psutil.Process]:
     """Return the browsers and drivers that a process has started, this one by default."""
-    return [p for p in psutil.Process(of).children(recursive=True) if p.name().startswith(PROGRAMS)]
+    found = []
+    for process in psutil.Process(of).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name().startswith(PROGRAMS):
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +236,9 @@ def test_the_shell(keras_file: Path, tmp_path: Path) -> None:
     assert "verification on " in done.stderr
     assert not (tmp_path / "none").exists()
     measure = ("benchmark", directory, "--backend", "wasm", "--runs", "20")
-    earlier.write_text(_shell(*measure, "--json", "--html", page, wanted=0).stdout)
+    done = _shell(*measure, "--json", "--html", page, wanted=0)
+    assert f"written to: {page}" in done.stderr
+    earlier.write_text(done.stdout)
     assert "<svg" in page.read_text()
     done = _shell(*measure, "--max-median-ms", "1e-6", "--max-ratio-to", earlier, "--max-ratio", "1e-3", wanted=1)
     assert "above the bound of 1e-06 ms" in done.stderr
@@ -254,6 +262,28 @@ def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     assert "Traceback" not in told
     psutil.wait_procs(programs, timeout=20)
     assert [one for one in programs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_killed_before_there_is_a_browser(keras_file: Path) -> None:
+    command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not (found := _programs(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.005)
+    group = os.getpgid(found[0].pid)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while (left := [p for p in psutil.process_iter() if _is_in(p, group)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+
+
+def _is_in(process: psutil.Process, group: int) -> bool:
+    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_nbconvert_executes_it(tmp_path: Path) -> None:
@@ -307,7 +337,6 @@ def _kill(name: str, others: list[psutil.Process]) -> None:
 
 def _once_it_runs(bench: Any, action: Any) -> Any:
     """Do something from a thread once every contender has numbers."""
-    import contextlib
     import threading
 
     @contextlib.contextmanager

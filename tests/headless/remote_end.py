@@ -6,13 +6,14 @@ import http.server
 import json
 import sys
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 
 class RemoteEnd(http.server.BaseHTTPRequestHandler):
-    """Is ready, and answers everything else with ``message``."""
+    """Is ready, and answers everything else with ``message``; keeps what it was told to be who asks."""
 
     message = ""
+    authorizations: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         self._answer(200, {"ready": True, "message": ""})
@@ -20,6 +21,7 @@ class RemoteEnd(http.server.BaseHTTPRequestHandler):
             threading.Thread(target=self.server.shutdown).start()
 
     def do_POST(self) -> None:
+        self.authorizations.append(self.headers["Authorization"])
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(500, {"error": "session not created", "message": self.message, "stacktrace": "#0 0x5"})
 

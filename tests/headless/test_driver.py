@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import sys
 import threading
@@ -73,8 +74,12 @@ def test_a_grid_that_has_no_such_browser() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://localhost:{server.server_port}"
     said = _error(f"{address}?browserName=netscape")
+    assert remote_end.RemoteEnd.authorizations[-1] is None
+    named = address.replace("//", "//me:p%40ss@")
+    assert _error(f"{named}?browserName=netscape") == said
     server.shutdown()
     server.server_close()
     assert said == (
         f"the Grid at {address} gives no browser: Could not start a new session. No node supports netscape."
     )
+    assert remote_end.RemoteEnd.authorizations[-1] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"

@@ -11,15 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tfjs_magic.headless.watch import ended_with_us
+from tfjs_magic.headless.watch import ending_with_us
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
 ROOT = Path(__file__).parents[2]
 _GROUP = """
 import subprocess, time
-from tfjs_magic.headless.watch import ended_with_us
+from tfjs_magic.headless.watch import ending_with_us
 started = subprocess.Popen(["sleep", "60"], start_new_session=True)
-with ended_with_us(started.pid):
+with ending_with_us() as watch:
+    watch(started.pid)
     print(started.pid, flush=True)
     time.sleep(60)
 """
@@ -55,7 +56,9 @@ def test_it_ends_with_a_process_that_is_killed(script: str, tmp_path: Path) -> N
 def test_it_is_left_alone_otherwise() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as started:
         before = psutil.Process().children()
-        with ended_with_us(started.pid):
+        with ending_with_us() as watch:
+            watch(started.pid)
+            watch(psutil.Process().pid)  # the first one counts
             assert len(psutil.Process().children()) == len(before) + 1
         assert psutil.Process().children() == before
         assert started.poll() is None

@@ -12,6 +12,7 @@ from tfjs_magic.commands.output import write
 from tfjs_magic.errors import OptionError, RunError, printable
 from tfjs_magic.flags import BENCHMARK
 from tfjs_magic.options import DEFAULT_RUNS, BenchmarkOptions
+from tfjs_magic.writers.staging import writable
 
 
 def run_benchmark(arguments: argparse.Namespace) -> None:
@@ -19,6 +20,7 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
 
     Raises:
         OptionError: An option has a value that does not exist; nothing was opened.
+        SaveError: The page cannot be written there; likewise.
         TfjsMagicError: A model cannot be converted, or the browser does not start.
         RunError: A bound is broken, or something was not measured; what was is printed.
     """
@@ -27,14 +29,16 @@ def run_benchmark(arguments: argparse.Namespace) -> None:
     BenchmarkOptions(**options)
     gates = _gates(arguments)
     gates.check_runs(options.get("runs", DEFAULT_RUNS))
+    page = None if arguments.html is None else writable(arguments.html)
     result = benchmark([*arguments.models], **{"browser": "chrome", **options}).result
     write(result.to_json(indent=2) if arguments.json else repr(result))
     if arguments.profile and not arguments.json:
         for (model, backend), row in zip(result.parity, result.summary, strict=True):
             if not row["error"]:
                 write(f"\n{printable(f'{model}, {backend}')}\n{result.profile(backend, model).result!r}")
-    if arguments.html is not None:
-        result.to_html(arguments.html)
+    if page is not None:
+        result.to_html(page)
+        write(f"written to: {printable(str(page))}", error=True)
     if failures := gates.failures(result):
         raise RunError(" ".join(failures))
 

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from tfjs_magic.headless.channel import Page
 from tfjs_magic.headless.node import find_node, opened_node
 from tfjs_magic.headless.programs import Programs, find_programs, install_hint
 from tfjs_magic.headless.target import Grid, Local, Node, Target
-from tfjs_magic.headless.watch import ended_with_us
+from tfjs_magic.headless.watch import ending_with_us
 from tfjs_magic.headless.web_page import WebPage
 
 if TYPE_CHECKING:
@@ -98,20 +99,29 @@ def opened_browser(target: Local | Grid) -> Iterator[WebDriver]:
         RunError: It does not start.
     """
     check_target(target)
-    service = None if isinstance(target, Grid) else _service(target, find_programs(target))
-    try:
-        driver = _started(target, service)
+    if isinstance(target, Grid):
+        with _driven(target, None) as driver:
+            yield driver
+        return
+    with ending_with_us() as watch:
+        service = _service(target, find_programs(target), watch)
         try:
-            driver.set_page_load_timeout(_PAGE_TIMEOUT_S)
-            driver.set_script_timeout(_ANSWER_TIMEOUT_S / 2)
-            with contextlib.nullcontext() if service is None else ended_with_us(service.process.pid):
+            with _driven(target, service) as driver:
                 yield driver
         finally:
-            with contextlib.suppress(*_failures()):
-                driver.quit()
-    finally:
-        if service is not None:
             _end(service)
+
+
+@contextlib.contextmanager
+def _driven(target: Local | Grid, service: Service | None) -> Iterator[WebDriver]:
+    driver = _started(target, service)
+    try:
+        driver.set_page_load_timeout(_PAGE_TIMEOUT_S)
+        driver.set_script_timeout(_ANSWER_TIMEOUT_S / 2)
+        yield driver
+    finally:
+        with contextlib.suppress(*_failures()):
+            driver.quit()
 
 
 @contextlib.contextmanager
@@ -159,17 +169,25 @@ def _why_not(target: Local | Grid, service: Service | None, error: Exception) ->
     return f"{target.title} does not start through '{path}': {reason}."
 
 
-def _service(target: Local, programs: Programs) -> Service:
+def _service(target: Local, programs: Programs, watch: Callable[[int], None]) -> Service:
+    """Return what starts the driver; ``watch`` is told its process group before there is a browser in it."""
     from selenium import webdriver  # noqa: PLC0415 - an extra
 
-    services = {
+    kind = {
         "chrome": webdriver.ChromeService,
         "firefox": webdriver.FirefoxService,
         "edge": webdriver.EdgeService,
         "safari": webdriver.SafariService,
-    }
+    }[target.name]
+
+    def is_running(service: Any) -> None:
+        """Asked as soon as there is a process, and again until the driver answers."""
+        watch(service.process.pid)
+        kind.assert_process_still_running(service)
+
+    watched = type(kind.__name__, (kind,), {"assert_process_still_running": is_running})
     # A session of its own: Ctrl-C reaches us alone, and the whole group can be ended.
-    service: Service = services[target.name](programs.driver, popen_kw={"start_new_session": True})
+    service: Service = watched(programs.driver, popen_kw={"start_new_session": True})
     return service
 
 
@@ -233,7 +251,11 @@ def _remote(target: Grid) -> WebDriver:
     options: ArgOptions = _Asked()
     for name, value in target.capabilities.items():
         options.set_capability(name, value)
-    config = ClientConfig(target.url)
+    parts = urllib.parse.urlsplit(target.url)
+    named = {"username": parts.username, "password": parts.password} if parts.username else {}
+    decoded = {key: urllib.parse.unquote(text or "") for key, text in named.items()}
+    # Selenium warns of names and passwords in the address itself.
+    config = ClientConfig(target.address, **decoded)
     timeout = Timeout(connect=_CONNECT_TIMEOUT_S, read=_ANSWER_TIMEOUT_S)
     config.init_args_for_pool_manager = {"init_args_for_pool_manager": {"timeout": timeout, "retries": False}}
     return webdriver.Remote(RemoteConnection(client_config=config), options=options)
