@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfjs_magic import OptionError, sweep
+from tfjs_magic import OptionError
 from tfjs_magic.sweeping.config import read_config
 
 _FILE = """browser = "http://grid:4444"
@@ -57,6 +57,10 @@ def test_sets_one_by_one(tmp_path: Path) -> None:
         (_FILE.replace("quantize", "quantise"), "line 13: 'quantise' is not known; did you mean 'quantize'?"),
         (_FILE.replace("[sources]", "[source]"), "line 7: 'source' is not known; did you mean 'sources'?"),
         ("runs = 3", "has no [sources]; expected label = "),
+        (_FILE.replace("9", '"x"'), "line 3: runs is x; expected 1 to 100000."),
+        (_FILE.replace("wasm", "wsm"), "line 2: backend 'wsm' does not exist"),
+        (_FILE.replace("uint8", "uint4"), "line 13: quantize names 'uint4'; expected"),
+        (_FILE.replace("runs", "workers").replace("9", "0"), "line 3: workers is 0; expected"),
         (_FILE.replace('"rows"', "3"), "line 4: 'directory' is 3; expected a path."),
         (_FILE.replace('"small.keras"', "{}"), "line 8: 'small' is {}; expected a path."),
         ("runs = ", "cannot be read as TOML: "),
@@ -73,7 +77,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", ["3", "[1]", '"uint8"'])
-def test_options_that_are_none_are_refused_by_the_sweep(tmp_path: Path, options: str) -> None:
-    arguments = _read(tmp_path, f'options = {options}\n[sources]\na = "a"\n')
-    with pytest.raises(OptionError, match="expected option → list of values"):
-        sweep(**arguments)
+def test_options_that_are_none_are_refused(tmp_path: Path, options: str) -> None:
+    with pytest.raises(OptionError, match=r"line 1: options is .*; expected option → list of values"):
+        _read(tmp_path, f'options = {options}\n[sources]\na = "a"\n')

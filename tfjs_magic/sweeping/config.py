@@ -11,7 +11,7 @@ from typing import Any
 
 from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.sweeping.grid import KNOWN, nearest
-from tfjs_magic.sweeping.run import sweep
+from tfjs_magic.sweeping.run import checked_sets, sweep
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,7 +32,7 @@ def read_config(path: str | Path, read_samples: Callable[[str], Any]) -> dict[st
     ``samples`` the path of an ``.npz`` or ``.npy`` file.
 
     Raises:
-        OptionError: It cannot be read, or has a key that does not exist: with line and nearest key.
+        OptionError: It cannot be read, or has a key or a value that does not exist: with line and nearest key.
     """
     file = Path(path).expanduser()
     try:
@@ -56,6 +56,7 @@ def read_config(path: str | Path, read_samples: Callable[[str], Any]) -> dict[st
 
     found = {**content, "sources": {label: place(label, where) for label, where in sources.items()}}
     found["options"] = _without_nothing(options)
+    _check_values(found, text, path)
     if "directory" in content:
         found["directory"] = place("directory", content["directory"])
     if "samples" in content:
@@ -67,6 +68,19 @@ def _check_keys(content: Mapping[str, Any], known: tuple[str, ...], text: str, p
     for key in content:
         if key not in known:
             raise OptionError(f"'{path}', line {_line_of(key, text)}: '{key}' is not known{nearest(key, known)}")
+
+
+def _check_values(found: Mapping[str, Any], text: str, path: str | Path) -> None:
+    others = {"sources", "options", "workers", "directory", "samples"}
+    measurement = {key: value for key, value in found.items() if key not in others}
+    if isinstance(backend := measurement.get("backends"), str):
+        measurement["backends"] = [backend]
+    try:
+        checked_sets(found["options"], found.get("workers"), measurement)
+    except OptionError as error:
+        key = str(error).partition(" ")[0]
+        line = _line_of("backends" if key == "backend" else key, text)
+        raise OptionError(f"'{path}', line {line}: {error}") from error
 
 
 def _line_of(key: str, text: str) -> int:

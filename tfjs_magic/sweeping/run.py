@@ -92,10 +92,7 @@ def sweep(
         "tolerance": tolerance,
         "seed": seed,
     }
-    BenchmarkOptions(**measurement)
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise OptionError(f"workers is {workers!r}; expected a number of processes from 1.")
-    sets = option_sets(options)
+    sets = checked_sets(options, workers, measurement)
     tasks = [Task(label, source, one, measurement) for label, source in labelled(sources).items() for one in sets]
     if browser is not None:
         check_target(read_target(browser))
@@ -111,6 +108,18 @@ def sweep(
                 store.keep(task, row)
             log.done(task, row)
     return pd.DataFrame([flat(rows[task]) for task in tasks])
+
+
+def checked_sets(options: object, workers: object, measurement: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sets of options of a sweep.
+
+    Raises:
+        OptionError: One of its arguments has a value that does not exist; the sentence begins with its name.
+    """
+    BenchmarkOptions(**measurement)
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise OptionError(f"workers is {workers!r}; expected a number of processes from 1.")
+    return option_sets(options)
 
 
 def _performed(pool: Executor, tasks: Sequence[Task]) -> Iterator[tuple[Task, Row]]:
