@@ -21,8 +21,8 @@ const MAX_SCRIPT_GZIP_BYTES = 500 * 1024;
 const PLAIN = ["widget.js", "headless.js", "node.mjs", "solo.js"];
 const BUNDLES = [
   { entry: "src/widget.ts", name: "widget.js", format: "esm" },
-  { entry: "src/page/page.ts", name: "page.js", format: "esm" },
-  // Runs as a classic worker and as an imported module alike.
+  // These two run as classic scripts and as imported modules alike.
+  { entry: "src/page/main.ts", name: "page.js", format: "iife" },
   { entry: "src/worker/main.ts", name: "runtime.js", format: "iife" },
   // A script of the page that WebDriver opens; no page pulls it.
   { entry: "src/headless/main.ts", name: "headless.js", format: "iife" },

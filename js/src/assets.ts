@@ -1,8 +1,9 @@
-/** The kernel's static files, each pulled once per page. */
+/** The kernel's static files, each pulled once per page, and from another frame where one has it. */
 import { parseAssets } from "./guards";
 import type { KernelClient } from "./kernel";
 import { oncePerPage } from "./pageShared";
 import { abortable } from "./promises";
+import { siblingsFile } from "./siblings";
 
 const isBlob = (value: unknown): value is Blob => value instanceof Blob;
 
@@ -13,7 +14,10 @@ export function assetKey(client: KernelClient, name: string): string {
 
 /** A file of tfjs_magic/static/, unpacked. gzip's own checksum guards the bytes. */
 export function getAsset(client: KernelClient, name: string, type: string, signal: AbortSignal): Promise<Blob> {
-  const blob = oncePerPage(assetKey(client, name), isBlob, async () => {
+  const key = assetKey(client, name);
+  const blob = oncePerPage(key, isBlob, async () => {
+    const shared = key === name ? undefined : await siblingsFile(key);
+    if (shared) return shared;
     const { message, buffers } = await client.request({ kind: "get_asset", name }, { signal });
     const bytes = buffers[0];
     if (!bytes) throw new Error(`The kernel sent no bytes for '${name}'. Reinstall tfjs_magic.`);

@@ -1,10 +1,10 @@
-/** Requests from the page to the kernel: ids, answers matched by id, time-outs that count idle kernel time only. */
+/** Requests from the page to the kernel: ids, answers matched by id, time-outs that count idle kernel time where it is known. */
 import { isRecord, parseFromKernel } from "./guards";
 import type { Model } from "./model";
 import { deferred } from "./promises";
 import type { FromKernel, ToKernel, WithoutId } from "./protocol";
 import type { Waiting } from "./waiting";
-import { type KernelState, watchKernel } from "./watchKernel";
+import { type KernelState, kernelOf, watchKernel } from "./watchKernel";
 import { fromWireError } from "./wireError";
 
 /** What each request is answered with, unless with `failed`. */
@@ -49,6 +49,8 @@ export class KernelGoneError extends Error {
 const TICK_MS = 250;
 const IDLE_TIMEOUT_MS = 10_000;
 const ATTEMPTS = 4;
+/** Likewise where nobody says whether the kernel is idle: a cell may run, so that the last attempt gets much time. */
+const BLIND_TIMEOUTS_MS = [10_000, 30_000, 120_000, 600_000] as const satisfies { length: typeof ATTEMPTS };
 /** Answers usually come within milliseconds: later than this the kernel is doing something else. */
 const WAITING_AFTER_MS = 750;
 
@@ -57,8 +59,8 @@ class Pending {
   readonly request: Request;
   readonly options: RequestOptions;
   ageMs = 0;
-  /** Idle kernel time since it was sent last. */
-  idleMs = 0;
+  /** Since it was sent last: idle kernel time, or all of it where that is not known. */
+  waitedMs = 0;
   sent = 0;
   readonly answer = deferred<{ message: FromKernel; buffers: Uint8Array<ArrayBuffer>[] }>();
 
@@ -69,6 +71,15 @@ class Pending {
 
   get isLate(): boolean {
     return this.ageMs >= WAITING_AFTER_MS;
+  }
+
+  /** What `waitedMs` may be before it is sent again, or given up. */
+  get timeoutMs(): number {
+    return this.options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+  }
+
+  get blindTimeoutMs(): number {
+    return Math.max(this.timeoutMs, BLIND_TIMEOUTS_MS[this.sent - 1] ?? 0);
   }
 
   settle(message: FromKernel, buffers: Uint8Array<ArrayBuffer>[]): void {
@@ -130,6 +141,17 @@ export class KernelClient {
     }
   }
 
+  /**
+   * Let marimo run the cells again that read the widget: it does for what a page sets. Jupyter needs none of that, and a
+   * trait that is set while a cell waits would keep later ones back.
+   */
+  tellEnd(): void {
+    const { model } = this;
+    if (kernelOf(model) !== null) return;
+    model.set?.("ended", Number(model.get("ended") ?? 0) + 1);
+    model.save_changes?.();
+  }
+
   /** Reject everything, now and later. */
   close(reason: Error): void {
     if (this.#closed) return;
@@ -140,7 +162,7 @@ export class KernelClient {
 
   #send(id: number, pending: Pending): void {
     pending.sent += 1;
-    pending.idleMs = 0;
+    pending.waitedMs = 0;
     try {
       this.model.send({ ...pending.request, id }, undefined, pending.options.buffers ?? []);
     } catch (error) {
@@ -178,16 +200,11 @@ export class KernelClient {
     const state = this.#kernelState();
     for (const [id, pending] of [...this.#pending]) {
       pending.ageMs += TICK_MS;
-      if (state !== "idle") continue;
-      pending.idleMs += TICK_MS;
-      const timeoutMs = pending.options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
-      if (pending.idleMs < timeoutMs) continue;
+      if (state !== "idle" && state !== "unknown") continue;
+      pending.waitedMs += TICK_MS;
+      if (pending.waitedMs < (state === "idle" ? pending.timeoutMs : pending.blindTimeoutMs)) continue;
       if (pending.sent < ATTEMPTS) this.#send(id, pending);
-      else {
-        const seconds = Math.round((timeoutMs * ATTEMPTS) / 1000);
-        const text = `The kernel is idle but did not answer '${pending.request.kind}' within ${seconds} s, asked ${ATTEMPTS} times.`;
-        this.#take(id)?.answer.reject(new Error(`${text} Run the cell again.`));
-      }
+      else this.#take(id)?.answer.reject(new Error(overdue(pending, state)));
     }
     this.#updateWaiting();
   }
@@ -202,6 +219,14 @@ export class KernelClient {
     this.#waiting = waiting;
     for (const listener of this.#waitingListeners) listener(waiting);
   }
+}
+
+function overdue({ request: { kind }, timeoutMs, ageMs }: Pending, state: "idle" | "unknown"): string {
+  const asked = (time: string) => `did not answer '${kind}' within ${time}, asked ${ATTEMPTS} times.`;
+  if (state === "idle")
+    return `The kernel is idle but ${asked(`${Math.round((timeoutMs * ATTEMPTS) / 1000)} s`)} Run the cell again.`;
+  const minutes = `${Math.round(ageMs / 60_000)} minutes`;
+  return `The kernel ${asked(minutes)} If a cell ran all that time, wait for its end and press Run again; else run this cell again.`;
 }
 
 /** Front ends hand buffers over as DataView, typed array or ArrayBuffer; take exactly their bytes. */

@@ -1,5 +1,6 @@
 /** What all widgets of one page share. It lives on globalThis: every widget has its own copy of `_esm`. */
 import { abortable, deferred } from "./promises";
+import { shareFiles } from "./siblings";
 
 export type PageShared = {
   /** This page, in claims and reports; new after every reload. */
@@ -20,6 +21,7 @@ export function pageShared(): PageShared {
   if (isShared(existing)) return existing;
   const shared: PageShared = { id: randomId(), files: new Map(), queue: Promise.resolve() };
   Reflect.set(globalThis, KEY, shared);
+  shareFiles(shared.files);
   return shared;
 }
 
@@ -32,7 +34,7 @@ export function randomId(): string {
 export async function oncePerPage<T>(
   key: string,
   isT: (value: unknown) => value is T,
-  make: () => Promise<T>,
+  make: () => Promise<unknown>,
 ): Promise<T> {
   const { files } = pageShared();
   const begun = files.get(key);
@@ -54,8 +56,8 @@ export async function oncePerPage<T>(
 }
 
 /**
- * Run `task` when all benchmarks queued before it on this page have ended. Rejects at once when `signal` aborts while
- * it waits; the place in the queue is then skipped.
+ * Run `task` when all benchmarks queued before it on this page have ended, and no other page or frame of this origin
+ * runs one. Rejects at once when `signal` aborts while it waits; the place in the queue is then skipped.
  */
 export async function inPageQueue(signal: AbortSignal, task: () => Promise<void>): Promise<void> {
   const shared = pageShared();
@@ -64,8 +66,25 @@ export async function inPageQueue(signal: AbortSignal, task: () => Promise<void>
   shared.queue = turn.then(() => done);
   try {
     await abortable(turn, signal);
-    await task();
+    await whileOthersRest(signal, task);
   } finally {
     leave();
+  }
+}
+
+/** Insecure pages have no locks, and opaque origins have some that cannot be had: there this page is all that is known. */
+async function whileOthersRest(signal: AbortSignal, task: () => Promise<void>): Promise<void> {
+  const locks = typeof navigator === "undefined" ? undefined : navigator.locks;
+  if (!locks) return task();
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return task();
+  };
+  try {
+    await locks.request("tfjs_magic.benchmark", { signal }, begin);
+  } catch (error) {
+    if (begun || signal.aborted) throw error;
+    await task();
   }
 }

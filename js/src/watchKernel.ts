@@ -1,7 +1,7 @@
 /** Whether the kernel is free to answer. Only JupyterLab and notebook 7 tell: their widget manager has the kernel. */
 import type { Model } from "./model";
 
-/** "unknown": this front end does not say; a missing answer then means waiting, never a time-out. */
+/** "unknown": this front end does not say. */
 export type KernelState = "idle" | "busy" | "disconnected" | "unknown";
 
 type Listener = (sender: unknown, status: unknown) => void;
@@ -24,7 +24,7 @@ function isKernel(value: unknown): value is Kernel {
   return typeof value.status === "string" && typeof signal === "object" && signal !== null && "connect" in signal;
 }
 
-function kernelOf(model: Model): Kernel | null {
+export function kernelOf(model: Model): Kernel | null {
   const manager = model.widget_manager;
   if (typeof manager !== "object" || manager === null || !("kernel" in manager)) return null;
   return isKernel(manager.kernel) ? manager.kernel : null;
@@ -57,6 +57,7 @@ function idleProof(kernel: Kernel): () => boolean {
 
 /** Calls `die` once the kernel that holds the model restarts, dies or is exchanged. Gives a function that looks. */
 export function watchKernel(model: Model, die: () => void, signal: AbortSignal): () => KernelState {
+  if (model.lossless) return () => "busy";
   let watched: Kernel | null = null;
   let answers = () => true;
   const onStatus: Listener = (_sender, status) => {

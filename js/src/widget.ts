@@ -2,10 +2,11 @@
 import { assetKey, getAsset } from "./assets";
 import { KernelClient } from "./kernel";
 import type { Model } from "./model";
+import { runScript } from "./pageScript";
 import { oncePerPage } from "./pageShared";
 import { waitingText } from "./waiting";
 
-/** What page.js exports. */
+/** What page.js leaves. */
 export type Page = { mount: (client: KernelClient, el: HTMLElement, signal: AbortSignal) => void };
 
 type Props = { model: Model; signal?: AbortSignal };
@@ -15,14 +16,9 @@ function isPage(value: unknown): value is Page {
 }
 
 async function importPage(client: KernelClient, signal: AbortSignal): Promise<Page> {
-  return oncePerPage(`module:${assetKey(client, "page.js")}`, isPage, async () => {
-    const url = URL.createObjectURL(await getAsset(client, "page.js", "text/javascript", signal));
-    try {
-      return await import(url);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
-  });
+  return oncePerPage(`module:${assetKey(client, "page.js")}`, isPage, async () =>
+    runScript(await getAsset(client, "page.js", "text/javascript", signal), "page"),
+  );
 }
 
 async function show(client: KernelClient, el: HTMLElement, signal: AbortSignal): Promise<void> {

@@ -148,8 +148,24 @@ describe("time-outs", () => {
     expect(String(result.error)).toContain("did not answer");
   });
 
-  it("never come where the front end does not tell the kernel's state", async () => {
+  it("where the front end does not tell the kernel's state come later each time, and end", async () => {
     const client = new KernelClient(model);
+    const result = outcome(client.request({ kind: "get_model", model: 0 }));
+    for (const [count, seconds] of [10, 30, 120].entries()) {
+      await vi.advanceTimersByTimeAsync(1000 * seconds - 1000);
+      expect(model.sent).toHaveLength(count + 1);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(model.sent).toHaveLength(count + 2);
+    }
+    await vi.advanceTimersByTimeAsync(599_000);
+    expect(result).toEqual({});
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(model.sent).toHaveLength(4);
+    expect(String(result.error)).toMatch(/did not answer 'get_model' within 13 minutes, asked 4 times.*Run again/);
+  });
+
+  it("never come where no message can be lost", async () => {
+    const client = new KernelClient(Object.assign(model, { lossless: true }));
     const result = outcome(client.request({ kind: "get_model", model: 0 }));
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(model.sent).toHaveLength(1);
@@ -260,4 +276,18 @@ it("an aborted request rejects with the signal's reason and is forgotten", async
   expect(vi.getTimerCount()).toBe(0);
   await expect(client.request({ kind: "get_model", model: 0 }, { signal: abort.signal })).rejects.toThrow("stopped");
   expect(model.sent).toHaveLength(1);
+});
+
+describe("the end of a run", () => {
+  it("is a trait that the page sets, for front ends that run cells again for it", () => {
+    const traits = new Map<string, unknown>([["ended", 1]]);
+    const save_changes = vi.fn();
+    const get = (name: string) => traits.get(name);
+    const set = (name: string, value: unknown) => void traits.set(name, value);
+    new KernelClient(Object.assign(model, { get, set, save_changes })).tellEnd();
+    expect(traits.get("ended")).toBe(2);
+    expect(save_changes).toHaveBeenCalledOnce();
+    labClient().tellEnd();
+    expect(traits.get("ended")).toBe(2);
+  });
 });

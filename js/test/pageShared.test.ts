@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { inPageQueue, oncePerPage, pageShared } from "../src/pageShared";
 import { deferred } from "../src/promises";
 
@@ -51,6 +51,37 @@ describe("inPageQueue", () => {
     gate.resolve();
     await Promise.all([first, third]);
     expect(log).toEqual(["third"]);
+  });
+});
+
+describe("inPageQueue among pages of one origin", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it("runs a task that fails under a lock once, and gives its error", async () => {
+    let count = 0;
+    const request = async (_name: string, _options: unknown, task: () => Promise<void>) => task();
+    vi.stubGlobal("navigator", { locks: { request } });
+    const failing = inPageQueue(never, async () => {
+      count += 1;
+      throw new Error("broken");
+    });
+    await expect(failing).rejects.toThrow("broken");
+    expect(count).toBe(1);
+  });
+
+  it("runs where the locks cannot be had, unless it was stopped", async () => {
+    let count = 0;
+    const task = async () => {
+      count += 1;
+    };
+    const request = () => Promise.reject(new DOMException("no locks in an opaque origin", "SecurityError"));
+    vi.stubGlobal("navigator", { locks: { request } });
+    await inPageQueue(never, task);
+    expect(count).toBe(1);
+    await expect(inPageQueue(AbortSignal.abort(new Error("stopped")), task)).rejects.toThrow("stopped");
+    expect(count).toBe(1);
   });
 });
 

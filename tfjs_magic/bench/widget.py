@@ -43,6 +43,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     Attributes:
         snapshot: Synced: the state that every view shows and the saved notebook keeps.
         assets: Synced: file name → sha256 of what the page may pull.
+        ended: Synced, set by a page: how often one has told the end of a run or a task; marimo runs cells again for it.
         pictures: Synced: for each model that takes one picture, what the page must know to try one.
         widget_id: Synced: names the static output that a live view hides.
         earlier: What is shown below it as the result before, with the difference, once there is one of its own.
@@ -52,6 +53,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     snapshot = traitlets.Dict().tag(sync=True)
     assets = traitlets.Dict().tag(sync=True)
     widget_id = traitlets.Unicode().tag(sync=True)
+    ended = traitlets.Int().tag(sync=True)
     pictures = traitlets.List().tag(sync=True)
 
     #: A page that shows several runs them one after the other.

@@ -11,6 +11,7 @@ type Brought = { traits: Record<string, unknown>; replies: { content: unknown; b
 const MAX_BYTES = 8 * 2 ** 20;
 
 export class Bridge implements Model {
+  readonly lossless = true;
   #traits = new Map<string, unknown>();
   #listeners = new Map<string, Set<Callback>>();
   #outbox: Sent[] = [];

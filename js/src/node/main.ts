@@ -25,7 +25,8 @@ Object.defineProperty(globalThis, "navigator", {
 async function run(client: KernelClient): Promise<void> {
   const script = await getAsset(client, "page.js", "text/javascript", client.closed);
   const encoded = Buffer.from(await script.arrayBuffer()).toString("base64");
-  const page: unknown = await import(`data:text/javascript;base64,${encoded}`);
+  await import(`data:text/javascript;base64,${encoded}`);
+  const page: unknown = Reflect.get(globalThis, Symbol.for("tfjs_magic.page"));
   if (!isPage(page)) throw new Error("page.js is of another version. Reinstall tfjs_magic.");
   await page.runWithoutView(client);
 }

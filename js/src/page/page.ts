@@ -1,9 +1,7 @@
-/** Entry of page.js: shows a widget model in an element. */
+/** Shows a widget model in an element. */
 import type { KernelClient } from "../kernel";
 import { sessionOf } from "./session";
 import { BenchmarkView } from "./view";
-
-export { runWithoutView } from "./withoutView";
 
 export function mount(client: KernelClient, el: HTMLElement, signal: AbortSignal): void {
   hideStatic(el.ownerDocument, String(client.model.get("widget_id")), signal);

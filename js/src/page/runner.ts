@@ -1,5 +1,6 @@
 /** Owns the runtime: a worker, or the page's main thread where workers are forbidden. */
 import { assertNever } from "../assertNever";
+import { runScript } from "../pageScript";
 import { oncePerPage } from "../pageShared";
 import { type Deferred, deferred } from "../promises";
 import type { FromWorker, ToWorker, WithoutId } from "../protocol";
@@ -44,13 +45,17 @@ export class RunnerDeadError extends Error {
   override name = "RunnerDeadError";
 }
 
-/** Start a worker, else fall back to the main thread. */
+/** Start a worker from memory, else one from an address that holds it, else fall back to the main thread. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   try {
-    return await Runner.start(options, openWorker, "");
+    return await Runner.start(options, openBlobWorker, "");
   } catch (error) {
-    const { name, message } = toWireError(error);
-    return Runner.start(options, openOnPage, message || name);
+    try {
+      return await Runner.start(options, openDataWorker, "");
+    } catch {
+      const { name, message } = toWireError(error);
+      return Runner.start(options, openOnPage, message || name);
+    }
   }
 }
 
@@ -174,8 +179,21 @@ export class Runner {
   }
 }
 
-async function openWorker({ runtime }: RunnerOptions, events: Events): Promise<Transport> {
-  const url = URL.createObjectURL(runtime);
+async function openBlobWorker({ runtime }: RunnerOptions, events: Events): Promise<Transport> {
+  return openWorker(URL.createObjectURL(runtime), events);
+}
+
+/** VS Code's policy for notebooks allows workers from such addresses alone. */
+async function openDataWorker({ runtime }: RunnerOptions, events: Events): Promise<Transport> {
+  const reader = new FileReader();
+  const { promise, resolve, reject } = deferred<string>();
+  reader.onload = () => resolve(String(reader.result));
+  reader.onerror = () => reject(reader.error);
+  reader.readAsDataURL(runtime);
+  return openWorker(await promise, events);
+}
+
+function openWorker(url: string, events: Events): Transport {
   // Throws, or fires an error event before the first message, where a policy forbids workers.
   const worker = new Worker(url);
   const listening = new AbortController();
@@ -201,20 +219,12 @@ async function openWorker({ runtime }: RunnerOptions, events: Events): Promise<T
 }
 
 type RuntimeFactory = (port: MessagePort) => { stop(): Promise<void> };
-/** worker/main.ts leaves it when it finds itself on a page. */
-const FACTORY = Symbol.for("tfjs_magic.runtime");
 
 const isFactory = (value: unknown): value is RuntimeFactory => typeof value === "function";
 
 async function openOnPage({ runtime, runtimeKey }: RunnerOptions, events: Events): Promise<Transport> {
   const start = await oncePerPage(`factory:${runtimeKey}`, isFactory, async () => {
-    const url = URL.createObjectURL(runtime);
-    try {
-      await import(url);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
-    const factory: unknown = Reflect.get(globalThis, FACTORY);
+    const factory = await runScript(runtime, "runtime");
     if (!isFactory(factory)) throw new Error("The TensorFlow.js runtime did not start on this page. Reload the page.");
     return factory;
   });

@@ -180,11 +180,12 @@ export class Session {
     } catch (error) {
       state.fail(isStop(error, signal) ? stopped(task) : toWireError(error));
     }
-    this.#delivered = reporter.finish();
+    this.#delivered = reporter.finish().then(() => this.#client.tellEnd());
   }
 
   async #deliver(reporter: Reporter<RunSnapshot>, snapshot: Snapshot): Promise<void> {
     await reporter.finish();
+    this.#client.tellEnd();
     if (!snapshot.jobs.some((job) => job.run_ms.length > 0)) return;
     const svg = latencyPicture(document, snapshot);
     // Without it the saved notebook lacks the plot, nothing else: the kernel may be gone by now.

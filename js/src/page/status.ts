@@ -27,7 +27,7 @@ export function statusLine(view: View): StatusLine {
 function lineOf(view: View): StatusLine {
   const { snapshot, activity, waiting } = view;
   if (waiting) return plainLine(waitingText(waiting), null);
-  if (activity === "queued") return plainLine("Waiting for another benchmark on this page to end …", null);
+  if (activity === "queued") return plainLine("Waiting for another benchmark in this browser to end …", null);
   if (activity === "claiming") return plainLine("Starting …", null);
   if (snapshot.task?.status === "running") return taskLine(snapshot, snapshot.task);
   switch (snapshot.status) {

@@ -1,28 +1,19 @@
 /**
- * Follows JupyterLab's theme variables, VS Code's after them, the system's scheme where there are neither. Verdict
+ * Follows JupyterLab's theme variables, VS Code's after them, the page's own scheme where there are neither. Verdict
  * colours lean towards the text's, so that they read on every background, also when the theme changes later.
  */
 export const STYLES = `
 .tfjs-magic {
-  --tm-fg: var(--jp-ui-font-color1, var(--vscode-foreground, #212121));
-  --tm-muted: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #5f5f5f));
-  --tm-border: var(--jp-border-color2, var(--vscode-panel-border, #d0d0d0));
-  --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, #f0f0f0));
-  --tm-page: var(--jp-layout-color1, var(--vscode-editor-background, #fff));
+  --tm-fg: var(--jp-ui-font-color1, var(--vscode-foreground, light-dark(#212121, #e0e0e0)));
+  --tm-muted: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, light-dark(#5f5f5f, #a8a8a8)));
+  --tm-border: var(--jp-border-color2, var(--vscode-panel-border, light-dark(#d0d0d0, #505050)));
+  --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, light-dark(#f0f0f0, #303030)));
+  --tm-page: var(--jp-layout-color1, var(--vscode-editor-background, light-dark(#fff, #1e1e1e)));
   --tm-accent: var(--jp-brand-color1, var(--vscode-focusBorder, #1976d2));
   --tm-good: color-mix(in srgb, #1f9d4d 52%, var(--tm-fg)); --tm-bad: color-mix(in srgb, #e53935 55%, var(--tm-fg));
   --tm-warn: color-mix(in srgb, #e08600 70%, var(--tm-fg));
   container-type: inline-size; box-sizing: border-box; max-width: 960px; padding: 4px 2px 8px;
   color: var(--tm-fg); font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif); overflow-wrap: anywhere;
-}
-@media (prefers-color-scheme: dark) {
-  .tfjs-magic {
-    --tm-fg: var(--jp-ui-font-color1, var(--vscode-foreground, #e0e0e0));
-    --tm-muted: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #a8a8a8));
-    --tm-border: var(--jp-border-color2, var(--vscode-panel-border, #505050));
-    --tm-soft: var(--jp-layout-color2, var(--vscode-editorWidget-background, #303030));
-    --tm-page: var(--jp-layout-color1, var(--vscode-editor-background, #1e1e1e));
-  }
 }
 @media (forced-colors: active) {
   .tfjs-magic { --tm-fg: CanvasText; --tm-muted: CanvasText; --tm-border: CanvasText; --tm-page: Canvas; --tm-accent: Highlight; }

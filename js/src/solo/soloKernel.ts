@@ -23,6 +23,7 @@ const FORMAT = { format: "tfjs_magic.Snapshot", version: 1 };
 const NO_PYTHON = "This page holds no Python model: look for the layer in a notebook.";
 
 export class SoloKernel implements Model {
+  readonly lossless = true;
   #data: PageData;
   #files: FileSource;
   #weights: Weights;

@@ -12,6 +12,10 @@ const WASM_FILES = [
   "tfjs-backend-wasm-simd.wasm",
   "tfjs-backend-wasm-threaded-simd.wasm",
 ] as const;
+/** In an address's place. */
+const IN_MEMORY = "tfjs_magic:wasm";
+/** Magic number and version. */
+const EMPTY_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
 const SOFTWARE_GPU = /swiftshader|llvmpipe|softpipe|basic render|\bsoftware\b|lavapipe|\bwarp\b/i;
 
 type Device = { name: string; software: boolean };
@@ -66,8 +70,15 @@ async function provideWasm(files: FileSource): Promise<void> {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   const simd = (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) === true;
   const bytes = await files(simd ? "tfjs-backend-wasm-simd.wasm" : "tfjs-backend-wasm.wasm");
-  const url = URL.createObjectURL(new Blob([bytes], { type: "application/wasm" }));
-  setWasmPaths(Object.fromEntries(WASM_FILES.map((file) => [file, url])));
+  await WebAssembly.compile(EMPTY_MODULE).catch((error) => {
+    const why = "The backend 'wasm' cannot compile here; a policy of the page without 'wasm-unsafe-eval' forbids it";
+    throw new Error(`${why}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  // TF.js would fetch the file by itself, which policies forbid, for blobs too.
+  const { platform } = tf.env();
+  const fetch = platform.fetch.bind(platform);
+  platform.fetch = async (path, options) => (path === IN_MEMORY ? new Response(bytes) : fetch(path, options));
+  setWasmPaths(Object.fromEntries(WASM_FILES.map((file) => [file, IN_MEMORY])), true);
 }
 
 function describe(backend: BackendName, device: Device): string {

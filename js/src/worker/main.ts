@@ -2,11 +2,9 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-webgl";
 import "@tensorflow/tfjs-backend-webgpu";
+import { leave } from "../pageScript";
 import type { ToWorker } from "../protocol";
 import { Runtime } from "./runtime";
-
-/** page/runner.ts reads it. */
-const FACTORY = Symbol.for("tfjs_magic.runtime");
 
 if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
   new Runtime({
@@ -23,5 +21,5 @@ if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScop
         port.onmessage = (event) => listener(event.data);
       },
     });
-  Object.assign(globalThis, { [FACTORY]: start });
+  leave("runtime", start);
 }
