@@ -45,6 +45,9 @@ class LabServer:
         RuntimeError: The server did not start; the message holds the end of its log.
     """
 
+    _MODULE = "jupyterlab"
+    _APP = "LabApp"
+
     def __init__(self, home: Path, *, csp: str | None = None) -> None:
         self.root = home / "notebooks"
         self._log = home / "server.log"
@@ -53,11 +56,11 @@ class LabServer:
         notifications = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         notifications.parent.mkdir(parents=True, exist_ok=True)
         notifications.write_text(json.dumps(_NOTIFICATIONS))
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command(port, csp), cwd=self.root, env=_environment(home), stdout=log, stderr=log
+                self._command(port, csp), cwd=self.root, env=environment(home), stdout=log, stderr=log
             )
         self._wait_until_up()
 
@@ -115,8 +118,8 @@ class LabServer:
     def _command(self, port: int, csp: str | None) -> list[str]:
         options = {
             "IdentityProvider.token": self._token,
-            "LabApp.expose_app_in_browser": True,
-            "LabApp.open_browser": False,
+            f"{self._APP}.expose_app_in_browser": True,
+            f"{self._APP}.open_browser": False,
             "ServerApp.allow_root": True,
             "ServerApp.ip": "127.0.0.1",
             "ServerApp.open_browser": False,
@@ -126,7 +129,7 @@ class LabServer:
         }
         if csp is not None:
             options["ServerApp.tornado_settings"] = {"headers": {"Content-Security-Policy": csp}}
-        return [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
+        return [sys.executable, "-m", self._MODULE, *(f"--{name}={value}" for name, value in options.items())]
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + SERVER_START_TIMEOUT_S
@@ -136,7 +139,20 @@ class LabServer:
                 return
             time.sleep(0.1)
         self.close()
-        raise RuntimeError(f"JupyterLab did not start within {SERVER_START_TIMEOUT_S:.0f} s. Its log ends:\n{self.log}")
+        raise RuntimeError(
+            f"{self._MODULE} did not start within {SERVER_START_TIMEOUT_S:.0f} s. Its log ends:\n{self.log}"
+        )
+
+
+class Notebook7Server(LabServer):
+    """A Jupyter Notebook 7: parts of JupyterLab in a page for one notebook."""
+
+    _MODULE = "notebook"
+    _APP = "JupyterNotebookApp"
+
+    def address(self, name: str) -> str:
+        """Return the page that shows a notebook."""
+        return f"{self.url}/notebooks/{name}?token={self._token}"
 
 
 class Notebook:
@@ -157,7 +173,7 @@ class Notebook:
         page.on("console", self._listen)
 
     def open(self, *, kernel: bool = True) -> None:
-        """Load JupyterLab with this notebook and wait for its kernel, unless it is to have none."""
+        """Load the page with this notebook and wait for its kernel, unless it is to have none."""
         self.page.goto(self.server.address(self.name) + ("" if kernel else "&kernel=none"))
         self._wait_until_ready(kernel=kernel)
 
@@ -349,14 +365,14 @@ def _plain(output: dict[str, Any]) -> str:
     return "".join(output["data"].get("text/plain", "")) + "\n"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """Return this environment without the user's Jupyter, IPython and Keras settings, and with this package in it."""
     ours = {
         "IPYTHONDIR": home / "ipython",
