@@ -3,8 +3,8 @@
 Usage: python -m tests.benchmarks.sweep_cost [--models 8] [--rounds 3] [--browser chrome]
 
 Small Keras models in files are converted and run on wasm and cpu, in Node by default, in a browser if one is named:
-directly, by ``convert`` and ``benchmark`` one after the other, and by a sweep. Everything has run once before. Per model,
-medians over the rounds:
+directly, by ``convert`` and ``benchmark`` one after the other, and by a sweep. Everything has run once before. Per
+model, medians over the rounds:
 
 - on a thread of this process: the sweep's time less the direct one, also as processor time of this process;
 - on a pool of one process, as ``workers=1`` makes it: the time that twice as many models take longer, which leaves
@@ -46,7 +46,7 @@ def main() -> int:
         once = dict([*twice.items()][:count])
         _direct(once, browser)
         rounds = [_round(once, twice, browser) for _ in range(arguments.rounds)]
-    names = ("convert and run, directly", "sweep on a thread, beyond that", "likewise, processor time", "sweep on a pool")
+    names = ("convert and run", "sweep on a thread, beyond that", "likewise, processor time", "sweep on a pool")
     medians = [statistics.median(values) for values in zip(*rounds, strict=True)]
     for name, value, limit in zip(names, medians, (None, LIMIT_S, LIMIT_S, LIMIT_S), strict=True):
         verdict = "" if limit is None else f"limit {limit} s" + ("" if value <= limit else "  EXCEEDED")
