@@ -561,3 +561,11 @@ def test_a_mistake_makes_no_page(
     assert main(["page", str(keras_file), str(tmp_path / "page"), *words]) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "page").exists()
+
+
+def test_a_place_that_cannot_be_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["benchmark", str(tmp_path / "none.keras"), "--html", str(tmp_path / "file" / "x.html")]) == 1
+    assert "cannot be written: Not a directory" in capsys.readouterr().err
