@@ -264,6 +264,7 @@ def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     assert [one for one in programs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.slow
 def test_killed_before_there_is_a_browser(keras_file: Path) -> None:
     command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, start_new_session=True)
