@@ -11,6 +11,7 @@ import pytest
 from tests import models
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
+from tests.passes.operands import random_array
 from tfjs_magic import convert
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError
@@ -136,6 +137,52 @@ def test_a_model_with_a_fixed_batch_runs_in_its_batches() -> None:
     assert _dtypes(web)
     assert "on 32 samples, and" in web.report.notes[-1]
     assert "on 8 that were held back" in web.report.notes[-1]
+
+
+def _branches() -> Any:
+    import tensorflow as tf
+
+    kernel, bias = random_array("kernel", 8, 8), random_array("bias", 8)
+    return tf.function(
+        lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: x @ kernel + bias, lambda: x @ (2 * kernel) - bias),
+        input_signature=[tf.TensorSpec((None, 8), name="x")],
+    )
+
+
+def _sequence_of_any_length() -> Any:
+    import keras
+
+    layers = keras.layers
+    return models.randomised(
+        keras.Sequential([keras.Input((None, 8), name="x"), layers.LSTM(6), layers.Dense(8), layers.Dense(4)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [pytest.param(_branches, (8,), id="branches"), pytest.param(_sequence_of_any_length, (5, 8), id="loop")],
+)
+def test_kernels_in_branches_and_loops_are_tried(tfjs_node: TfjsNode, build: Any, shape: tuple[int, ...]) -> None:
+    """Biases inside take up no mean: a branch has none where the other one runs, a loop one for each round."""
+    model, samples = build(), np.random.default_rng(1).normal(size=(EXAMPLES, *shape)).astype(np.float32)
+    exact, web = (
+        convert(model, format="graph", quantize=quantize)
+        for quantize in (None, AutoQuantize(samples=samples, max_error=0.02, held_back=0))
+    )
+    assert _dtypes(web)
+    inside = [name for name in web.weights if "lstm" in name or build is _branches]
+    assert all(np.array_equal(web.weights[name], exact.weights[name]) for name in inside if web.weights[name].ndim == 1)
+    for backend in ("cpu", "wasm"):
+        want, have = (
+            np.concatenate(
+                [
+                    next(iter(result.values()))
+                    for result in tfjs_node.run_each(found, [{"x": samples[:32]}, {"x": samples[32:]}], backend)  # type: ignore[arg-type]
+                ]
+            )
+            for found in (exact, web)
+        )
+        assert 0 < np.abs(have - want).max() <= 0.021 * np.abs(want).max()
 
 
 def test_lookup_tables_are_refused_with_a_way_out() -> None:
