@@ -64,9 +64,12 @@ def _layers_runner(model: Artifacts) -> Runner:
 
     weights = {entry.name: entry.data for entry in unpack_groups(model.groups)}
     rebuilt = keras_model(model.topology, weights)
+    keeping = [layer for layer in rebuilt._flatten_layers() if getattr(layer, "stateful", False)]  # noqa: SLF001 - no public way sees the layers inside of others
 
     def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
         fill_weights(rebuilt, {**weights, **changed})
+        for layer in keeping:
+            layer.reset_state()
         given = [inputs[info.name] for info in model.inputs]
         outputs = rebuilt(given if len(given) > 1 else given[0], training=False)
         flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
