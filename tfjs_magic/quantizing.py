@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tfjs_magic.quantization.loss import (
     largest_error,
     measure,
     meets,
+    no_classes_text,
     noise,
 )
 from tfjs_magic.quantization.plot import Point, size_error_svg
@@ -164,17 +166,20 @@ def quantization_report(
         )
     seen, held = split_samples(exact, samples, labels, held_back)
     scale = _Scale(exact, held or seen)
+    right = scale.accuracy()
     if bounds is None:
-        right = scale.accuracy()
         first = [] if right is None else [{"min_accuracy": max(round(right - _ACCURACY_LOSS, 4), 0.0)}]
         bounds = (*first, *_BOUNDS)
     if not bounds:
         raise OptionError("bounds is empty; expected at least one, such as {'max_error': 0.01}.")
+    if isinstance(bounds, (str, Mapping)) or not all(isinstance(bound, Mapping) for bound in bounds):
+        raise OptionError(f"bounds is {bounds!r}; expected a list of dicts, such as [{{'max_error': 0.01}}].")
     if unknown := {name for bound in bounds for name in bound} - {*BOUNDS, "metric"}:
         raise OptionError(f"bounds name {quoted_list(unknown)}; expected one of {', '.join(BOUNDS)} in each.")
     autos = [AutoQuantize(samples=samples, labels=labels, held_back=held_back, **bound) for bound in bounds]
     ways: dict[str, Any] = {dtype: dtype for dtype in ("float16", "uint16", "uint8")}
-    ways |= {f"auto, {bound_text(auto)}": auto for auto in autos}
+    for auto in autos:
+        ways[_fresh(f"auto, {bound_text(auto)}", ways)] = auto
     models, notes = {"float32": exact}, []
     for way, quantize in ways.items():
         try:
@@ -188,7 +193,15 @@ def quantization_report(
     said = (
         f"Measured on {scale.part.examples} samples, which {which}. TF.js computes in float32: none of them is faster."
     )
+    if labels is not None and right is None:
+        notes.append(f"There is no accuracy: {scale.no_accuracy()}")
     return QuantizationReport(models, rows, chosen, bound_text(autos[0]), (said, *notes))
+
+
+def _fresh(name: str, taken: Container[str]) -> str:
+    """Return a name for the way; two metrics may have the same bound."""
+    numbered = (f"{name} ({count})" for count in itertools.count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 class _Scale:
@@ -196,8 +209,7 @@ class _Scale:
 
     def __init__(self, exact: TfjsModel, part: Part) -> None:
         self.exact, self.part = exact, part
-        self._run = runner(exact)
-        self._expected = part.outputs(self._run, {})
+        self._expected = part.outputs(runner(exact), {})
 
     def row(self, way: str, web: TfjsModel, first: AutoQuantize) -> dict[str, Any]:
         """Return a record of the report."""
@@ -210,9 +222,12 @@ class _Scale:
         """Return that of float32, if the labels are numbers of classes of the first output."""
         return self._accuracy(self._expected)
 
+    def no_accuracy(self) -> str:
+        """Say why there is none."""
+        return no_classes_text(self.part.labels, self._expected[0])
+
     def _outputs(self, web: TfjsModel) -> Outputs:
-        changed = {} if web is self.exact else {n: data for n, data in web.weights.items() if data.dtype == np.float32}
-        return self.part.outputs(self._run, changed)
+        return self._expected if web is self.exact else self.part.outputs(runner(web), {})
 
     def _losses(self, outputs: Outputs) -> dict[str, float | None]:
         return {
