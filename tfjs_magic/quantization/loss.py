@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.errors import OptionError
+from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.options import AutoQuantize
 
 Outputs = Sequence[Array]
@@ -97,8 +97,7 @@ def measure(auto: AutoQuantize, expected: Outputs, actual: Outputs, labels: Any)
         case "min_accuracy":
             return accuracy(labels, actual[0])
         case _:
-            assert auto.metric is not None
-            return _number(auto.metric(list(actual), labels))
+            return _own(auto, actual, labels)
 
 
 def meets(auto: AutoQuantize, value: float, *, exact: float = math.nan, margin: float = 1.0) -> bool:
@@ -147,7 +146,12 @@ def accuracy(labels: Any, output: Array) -> float:
     return _share_in_top(wanted, output, 1)
 
 
-def _number(value: Any) -> float:
+def _own(auto: AutoQuantize, actual: Outputs, labels: Any) -> float:
+    assert auto.metric is not None
+    try:
+        value: Any = auto.metric(list(actual), labels)
+    except Exception as error:  # whatever the user's function does
+        raise OptionError(f"metric raised {type(error).__name__}: {reason_of(error)}.") from error
     try:
         return float(value)
     except (TypeError, ValueError) as error:
