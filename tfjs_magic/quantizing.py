@@ -13,7 +13,7 @@ import numpy as np
 
 from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError, printable, quoted_list
 from tfjs_magic.model import TfjsModel
-from tfjs_magic.options import BOUNDS, AutoQuantize, BenchmarkOptions, Format, Progress
+from tfjs_magic.options import BOUNDS, AutoQuantize, Format, Progress
 from tfjs_magic.pipeline import convert
 from tfjs_magic.quantization.loss import (
     Outputs,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.headless.benchmark import HeadlessBenchmark
 
 _BOUNDS: Sequence[Mapping[str, Any]] = ({"max_error": 0.01}, {"max_error": 0.05}, {"max_error": 0.001})
 #: What accuracy may lose where labels are given and no bound is.
@@ -76,11 +77,11 @@ class QuantizationReport:
             raise OptionError(f"No way to quantize keeps {self.bound}; .models has them all.")
         return self.models[self.chosen]
 
-    def benchmark(self, **options: Any) -> Benchmark:
-        """Let all of them take turns in this notebook's browser; see :func:`tfjs_magic.benchmark` for the options."""
-        from tfjs_magic.bench.widget import Benchmark  # noqa: PLC0415 - imports anywidget
+    def benchmark(self, **options: Any) -> Benchmark | HeadlessBenchmark:
+        """Let all of them take turns in this notebook's browser, or in ``browser=``; see ``tfjs_magic.benchmark``."""
+        from tfjs_magic.benchmarking import benchmark  # noqa: PLC0415 - imports anywidget
 
-        return Benchmark.of(self.models, BenchmarkOptions(**options))
+        return benchmark(self.models, **options)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return ``rows`` as a pandas DataFrame.
@@ -150,7 +151,7 @@ def quantization_report(
         labels: (examples,): the right classes, for the accuracy.
         bounds: Of ``AutoQuantize``, each of them is searched for: ``[{"max_error": 0.01}, {"min_top1": 0.99}]``. The
             first one chooses. By default three errors, and where there are labels first of all 0.01 less accuracy
-            than in float32.
+            than in float32, on the samples of the searches or on the others, whichever is less.
         format: As of ``convert``.
         held_back: Share of the samples, the last ones, on which all is measured, and which no search has seen.
         progress: Called with the name of each step that begins.
@@ -168,8 +169,7 @@ def quantization_report(
     scale = _Scale(exact, held or seen)
     right = scale.accuracy()
     if bounds is None:
-        first = [] if right is None else [{"min_accuracy": max(round(right - _ACCURACY_LOSS, 4), 0.0)}]
-        bounds = (*first, *_BOUNDS)
+        bounds = (*_accuracy_bound([scale, _Scale(exact, seen)]), *_BOUNDS)
     if not bounds:
         raise OptionError("bounds is empty; expected at least one, such as {'max_error': 0.01}.")
     if isinstance(bounds, (str, Mapping)) or not all(isinstance(bound, Mapping) for bound in bounds):
@@ -196,6 +196,12 @@ def quantization_report(
     if labels is not None and right is None:
         notes.append(f"There is no accuracy: {scale.no_accuracy()}")
     return QuantizationReport(models, rows, chosen, bound_text(autos[0]), (said, *notes))
+
+
+def _accuracy_bound(scales: Sequence[_Scale]) -> list[dict[str, float]]:
+    """Return what float32 has on each part of the samples, less what may be lost; nothing without classes."""
+    right = [found for scale in scales if (found := scale.accuracy()) is not None]
+    return [{"min_accuracy": max(round(min(right) - _ACCURACY_LOSS, 4), 0.0)}] if len(right) == len(scales) else []
 
 
 def _fresh(name: str, taken: Container[str]) -> str:

@@ -101,6 +101,17 @@ def test_labels_without_an_accuracy_are_told(classes: int, labels: Array, found:
     assert re.search(f"There is no accuracy: labels are .*{found}", report.notes[-1])
 
 
+def test_the_bound_on_accuracy_is_one_that_float32_keeps_everywhere(samples: Array) -> None:
+    """The samples of the searches may be harder than those that are held back."""
+    model = models.small_cnn()
+    (logits,) = models.keras_outputs(model, {model.inputs[0].name: samples}).values()
+    labels = logits.argmax(-1)
+    labels[:6] = (labels[:6] + 1) % logits.shape[-1]
+    report = quantization_report(model, samples, labels)
+    assert report.bound == "min_accuracy=0.79"
+    assert "auto, min_accuracy=0.79" in report.models
+
+
 def test_two_metrics_with_one_bound_are_two_ways(samples: Array) -> None:
     bounds = [{"metric": lambda *_: 1.0, "min_metric": 0.5}, {"metric": lambda *_: 2.0, "min_metric": 0.5}]
     report = quantization_report(models.small_cnn(), samples, bounds=bounds)
@@ -158,6 +169,11 @@ def test_any_errors_can_be_drawn_inside(errors: list[float]) -> None:
 def test_all_of_them_take_turns_in_the_browser(report: QuantizationReport) -> None:
     bench = report.benchmark(runs=3, backends=["wasm"])
     assert [card["label"] for card in bench.state["models"]] == [*report.models]
+
+
+def test_they_take_turns_in_a_browser_of_their_own(report: QuantizationReport) -> None:
+    with pytest.raises(OptionError, match="expected one of chrome, firefox"):
+        report.benchmark(browser="netscape")
 
 
 def test_what_does_not_fit_is_said(samples: Array) -> None:
