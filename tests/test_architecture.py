@@ -38,7 +38,7 @@ MAY_IMPORT: Mapping[str, set[str] | None] = {
     "pipeline": {"graph", "layers", "model", "ops", "passes", "quantization", "sources", "weights"},
     "headless": {"bench"},
     "benchmarking": {"bench", "headless", "model", "pipeline", "sources"},
-    "quantizing": {"bench", "model", "pipeline", "quantization", "writers"},
+    "quantizing": {"bench", "benchmarking", "headless", "model", "pipeline", "quantization", "writers"},
     "sweeping": {"bench", "benchmarking", "headless", "model", "pipeline", "writers"},
     "commands": {
         "bench",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tfjs_magic.options import BenchmarkOptions, ConvertOptions
+from tfjs_magic.options import AutoQuantize, BenchmarkOptions, ConvertOptions
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,12 @@ from tfjs_magic.options import BenchmarkOptions, ConvertOptions
         pytest.param({"format": "onnx"}, "format is 'onnx'; expected one of auto, layers, graph", id="format"),
         pytest.param({"target": "cpu"}, "target is 'cpu'; expected one of auto, wasm, webgl, webgpu", id="target"),
         pytest.param({"weight_shard_size_bytes": 0}, "weight_shard_size_bytes is 0; expected at least 1", id="shards"),
+        pytest.param({"quantize": "auto"}, "needs samples: quantize=AutoQuantize", id="auto"),
+        pytest.param(
+            {"quantize": AutoQuantize(samples=[], max_error=1), "official_codes": True},
+            "official_codes belongs to",
+            id="official-codes",
+        ),
         pytest.param({"quantize": {"int8": ("*",)}}, "quantize names 'int8'; expected one of float16", id="quantize"),
         pytest.param(
             {"quantize": 8},

@@ -105,7 +105,7 @@ class AutoQuantize:
             raise OptionError(f"metric is {self.metric!r}; expected a function of (outputs, labels).")
         if self.min_accuracy is not None and self.labels is None:
             raise OptionError("min_accuracy needs labels=, the right class of every example.")
-        if not 0 <= self.held_back < 1:
+        if not isinstance(self.held_back, (int, float)) or not 0 <= self.held_back < 1:
             raise OptionError(f"held_back is {self.held_back}; expected a share from 0 to below 1.")
 
     @property
@@ -161,9 +161,7 @@ class ConvertOptions:
             )  # whatever the caller does later
         except (TypeError, ValueError) as error:
             raise OptionError(f"metadata cannot be written as JSON: {error}.") from error
-        for dtype in self.patterns:
-            if dtype not in QUANTIZATION_DTYPES:
-                raise OptionError(f"quantize names '{dtype}'; expected one of {', '.join(QUANTIZATION_DTYPES)}.")
+        _check_quantize(self.quantize, official_codes=self.official_codes)
 
     @property
     def patterns(self) -> Mapping[QuantizationDtype, tuple[str, ...]]:
@@ -174,6 +172,18 @@ class ConvertOptions:
         """Tell the caller's progress callback that a step begins."""
         if self.progress is not None:
             self.progress(name)
+
+
+def _check_quantize(quantize: AutoQuantize | Mapping[str, tuple[str, ...]], *, official_codes: bool) -> None:
+    if isinstance(quantize, AutoQuantize):
+        if official_codes:
+            raise OptionError("official_codes belongs to quantize='uint8' and the like; AutoQuantize has closer codes.")
+        return
+    for dtype in quantize:
+        if dtype == "auto":
+            raise OptionError("quantize='auto' needs samples: quantize=AutoQuantize(samples=x, max_error=0.01).")
+        if dtype not in QUANTIZATION_DTYPES:
+            raise OptionError(f"quantize names '{dtype}'; expected one of {', '.join(QUANTIZATION_DTYPES)}.")
 
 
 def _check_format(form: str) -> None:

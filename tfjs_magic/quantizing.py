@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError, printable, quoted_list
 from tfjs_magic.model import TfjsModel
-from tfjs_magic.options import BOUNDS, AutoQuantize, BenchmarkOptions, Format, Progress
+from tfjs_magic.options import BOUNDS, AutoQuantize, Format, Progress
 from tfjs_magic.pipeline import convert
 from tfjs_magic.quantization.loss import (
     Outputs,
@@ -23,6 +24,7 @@ from tfjs_magic.quantization.loss import (
     largest_error,
     measure,
     meets,
+    no_classes_text,
     noise,
 )
 from tfjs_magic.quantization.plot import Point, size_error_svg
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tfjs_magic.bench.widget import Benchmark
+    from tfjs_magic.headless.benchmark import HeadlessBenchmark
 
 _BOUNDS: Sequence[Mapping[str, Any]] = ({"max_error": 0.01}, {"max_error": 0.05}, {"max_error": 0.001})
 #: What accuracy may lose where labels are given and no bound is.
@@ -74,11 +77,11 @@ class QuantizationReport:
             raise OptionError(f"No way to quantize keeps {self.bound}; .models has them all.")
         return self.models[self.chosen]
 
-    def benchmark(self, **options: Any) -> Benchmark:
-        """Let all of them take turns in this notebook's browser; see :func:`tfjs_magic.benchmark` for the options."""
-        from tfjs_magic.bench.widget import Benchmark  # noqa: PLC0415 - imports anywidget
+    def benchmark(self, **options: Any) -> Benchmark | HeadlessBenchmark:
+        """Let all of them take turns in this notebook's browser, or in ``browser=``; see ``tfjs_magic.benchmark``."""
+        from tfjs_magic.benchmarking import benchmark  # noqa: PLC0415 - imports anywidget
 
-        return Benchmark.of(self.models, BenchmarkOptions(**options))
+        return benchmark(self.models, **options)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return ``rows`` as a pandas DataFrame.
@@ -148,7 +151,7 @@ def quantization_report(
         labels: (examples,): the right classes, for the accuracy.
         bounds: Of ``AutoQuantize``, each of them is searched for: ``[{"max_error": 0.01}, {"min_top1": 0.99}]``. The
             first one chooses. By default three errors, and where there are labels first of all 0.01 less accuracy
-            than in float32.
+            than in float32, on the samples of the searches or on the others, whichever is less.
         format: As of ``convert``.
         held_back: Share of the samples, the last ones, on which all is measured, and which no search has seen.
         progress: Called with the name of each step that begins.
@@ -164,17 +167,19 @@ def quantization_report(
         )
     seen, held = split_samples(exact, samples, labels, held_back)
     scale = _Scale(exact, held or seen)
+    right = scale.accuracy()
     if bounds is None:
-        right = scale.accuracy()
-        first = [] if right is None else [{"min_accuracy": max(round(right - _ACCURACY_LOSS, 4), 0.0)}]
-        bounds = (*first, *_BOUNDS)
+        bounds = (*_accuracy_bound([scale, _Scale(exact, seen)]), *_BOUNDS)
     if not bounds:
         raise OptionError("bounds is empty; expected at least one, such as {'max_error': 0.01}.")
+    if isinstance(bounds, (str, Mapping)) or not all(isinstance(bound, Mapping) for bound in bounds):
+        raise OptionError(f"bounds is {bounds!r}; expected a list of dicts, such as [{{'max_error': 0.01}}].")
     if unknown := {name for bound in bounds for name in bound} - {*BOUNDS, "metric"}:
         raise OptionError(f"bounds name {quoted_list(unknown)}; expected one of {', '.join(BOUNDS)} in each.")
     autos = [AutoQuantize(samples=samples, labels=labels, held_back=held_back, **bound) for bound in bounds]
     ways: dict[str, Any] = {dtype: dtype for dtype in ("float16", "uint16", "uint8")}
-    ways |= {f"auto, {bound_text(auto)}": auto for auto in autos}
+    for auto in autos:
+        ways[_fresh(f"auto, {bound_text(auto)}", ways)] = auto
     models, notes = {"float32": exact}, []
     for way, quantize in ways.items():
         try:
@@ -188,7 +193,21 @@ def quantization_report(
     said = (
         f"Measured on {scale.part.examples} samples, which {which}. TF.js computes in float32: none of them is faster."
     )
+    if labels is not None and right is None:
+        notes.append(f"There is no accuracy: {scale.no_accuracy()}")
     return QuantizationReport(models, rows, chosen, bound_text(autos[0]), (said, *notes))
+
+
+def _accuracy_bound(scales: Sequence[_Scale]) -> list[dict[str, float]]:
+    """Return what float32 has on each part of the samples, less what may be lost; nothing without classes."""
+    right = [found for scale in scales if (found := scale.accuracy()) is not None]
+    return [{"min_accuracy": max(round(min(right) - _ACCURACY_LOSS, 4), 0.0)}] if len(right) == len(scales) else []
+
+
+def _fresh(name: str, taken: Container[str]) -> str:
+    """Return a name for the way; two metrics may have the same bound."""
+    numbered = (f"{name} ({count})" for count in itertools.count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 class _Scale:
@@ -196,8 +215,7 @@ class _Scale:
 
     def __init__(self, exact: TfjsModel, part: Part) -> None:
         self.exact, self.part = exact, part
-        self._run = runner(exact)
-        self._expected = part.outputs(self._run, {})
+        self._expected = part.outputs(runner(exact), {})
 
     def row(self, way: str, web: TfjsModel, first: AutoQuantize) -> dict[str, Any]:
         """Return a record of the report."""
@@ -210,9 +228,12 @@ class _Scale:
         """Return that of float32, if the labels are numbers of classes of the first output."""
         return self._accuracy(self._expected)
 
+    def no_accuracy(self) -> str:
+        """Say why there is none."""
+        return no_classes_text(self.part.labels, self._expected[0])
+
     def _outputs(self, web: TfjsModel) -> Outputs:
-        changed = {} if web is self.exact else {n: data for n, data in web.weights.items() if data.dtype == np.float32}
-        return self.part.outputs(self._run, changed)
+        return self._expected if web is self.exact else self.part.outputs(runner(web), {})
 
     def _losses(self, outputs: Outputs) -> dict[str, float | None]:
         return {

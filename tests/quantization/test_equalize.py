@@ -176,6 +176,13 @@ def test_what_gains_little_is_left() -> None:
     assert _equalize(lambda x: _conv(tf.nn.relu(_conv(x)), channels=(8, 4))) == 0
 
 
+def test_channels_that_are_mostly_their_bias_are_left() -> None:
+    """To scale up what the kernel makes little of scales its bias, too, and with it the noise of the next kernel."""
+    bias = np.full(8, 30, np.float32)
+    assert _equalize(lambda x: _conv(tf.nn.relu(_conv(x, out=3)), channels=(8, 4))) == 1
+    assert _equalize(lambda x: _conv(tf.nn.relu(tf.nn.bias_add(_conv(x, out=3), bias)), channels=(8, 4))) == 0
+
+
 @pytest.mark.parametrize("size", [3e38, 1e-37])
 def test_what_would_leave_the_range_of_float32_is_left(size: float) -> None:
     first = np.full((3, 8), size, np.float32)

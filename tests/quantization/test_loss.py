@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfjs_magic.options import AutoQuantize
-from tfjs_magic.quantization.loss import agreement, largest_error, measure, meets, noise
+from tfjs_magic.quantization.loss import accuracy, agreement, class_numbers, largest_error, measure, meets, noise
 
 WANT = np.array([[1.0, -4.0], [2.0, 0.0]])
 
@@ -49,3 +49,51 @@ def test_agreement_counts_examples_of_the_worst_output() -> None:
     assert agreement([WANT], [WANT[:1]]) == 0
     assert agreement([WANT, WANT[:, :1]], [WANT, WANT[:, :1]]) is None
     assert agreement([WANT[:, 0]], [WANT[:, 0]]) is None
+
+
+def test_an_example_that_is_no_number_has_no_first_class() -> None:
+    """NumPy's argmax takes NaN for the largest."""
+    nan = np.array([[np.nan, np.nan], [2.0, 0.0]])
+    assert agreement([WANT], [nan]) == 0.5
+    assert accuracy([0, 0], nan) == 0.5
+    auto = AutoQuantize(samples=WANT, min_top5=0.5)
+    assert measure(auto, [WANT], [nan], None) == 0.5
+
+
+def test_of_equal_values_the_first_are_the_largest() -> None:
+    equal = np.ones((3, 9))
+    auto = AutoQuantize(samples=WANT, min_top5=1.0)
+    assert measure(auto, [equal], [equal], None) == 1
+    assert measure(auto, [np.eye(9)[[8]]], [np.ones((1, 9))], None) == 0
+    assert measure(auto, [np.eye(9)[[8]] > 0], [np.eye(9)[[8]] > 0], None) == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "fits"),
+    [
+        pytest.param([0, 2], True, id="classes"),
+        pytest.param([[0], [2]], True, id="column"),
+        pytest.param([0.0, 2.0], True, id="whole-numbers"),
+        pytest.param([1, 3], False, id="from-one"),
+        pytest.param([-1, 0], False, id="negative"),
+        pytest.param([0, 0.5], False, id="fractions"),
+        pytest.param([0, np.nan], False, id="nan"),
+    ],
+)
+def test_labels_are_numbers_of_classes(labels: Any, fits: bool) -> None:  # noqa: FBT001
+    assert (class_numbers(labels, np.ones((2, 3))) is not None) == fits
+    assert class_numbers(labels, np.ones((2, 1))) is None
+    assert class_numbers(labels, np.float32(1)) is None
+
+
+def test_a_margin_is_a_share_of_the_way_from_float32_to_the_bound() -> None:
+    labels = np.zeros(2)
+    for bound in ({"min_accuracy": 0.8, "labels": labels}, {"metric": len, "min_metric": 0.8}):
+        auto = AutoQuantize(samples=WANT, **bound)  # type: ignore[arg-type]
+        assert meets(auto, 0.86, exact=0.9, margin=0.5)
+        assert not meets(auto, 0.84, exact=0.9, margin=0.5)
+        assert meets(auto, 0.8, exact=0.9)
+        assert meets(auto, 0.8, exact=math.inf, margin=0.5)
+    auto = AutoQuantize(samples=WANT, max_error=0.1)
+    assert meets(auto, 0.05, exact=0.0, margin=0.5)
+    assert not meets(auto, 0.06, exact=0.0, margin=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -80,6 +81,43 @@ def test_a_metric_may_choose(samples: Array) -> None:
     assert report.bound == "min_metric=-1e+09"
 
 
+@pytest.mark.parametrize(
+    ("classes", "labels", "found"),
+    [
+        pytest.param(1, np.arange(40) % 2, r"output 0 has shape \(10, 1\)", id="one-number"),
+        pytest.param(4, np.arange(40) % 4 + 1, "1 to 4; expected the number of a class, 0 to 3", id="from-one"),
+        pytest.param(4, np.eye(4)[np.arange(40) % 4], "argmax", id="one-hot"),
+    ],
+)
+def test_labels_without_an_accuracy_are_told(classes: int, labels: Array, found: str) -> None:
+    import keras
+
+    inputs = keras.Input((6,))
+    model = models.randomised(keras.Model(inputs, keras.layers.Dense(classes)(inputs)))
+    samples = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    report = quantization_report(model, samples, labels)
+    assert report.bound == "max_error=0.01"
+    assert all(row["accuracy"] is None for row in report.rows)
+    assert re.search(f"There is no accuracy: labels are .*{found}", report.notes[-1])
+
+
+def test_the_bound_on_accuracy_is_one_that_float32_keeps_everywhere(samples: Array) -> None:
+    """The samples of the searches may be harder than those that are held back."""
+    model = models.small_cnn()
+    (logits,) = models.keras_outputs(model, {model.inputs[0].name: samples}).values()
+    labels = logits.argmax(-1)
+    labels[:6] = (labels[:6] + 1) % logits.shape[-1]
+    report = quantization_report(model, samples, labels)
+    assert report.bound == "min_accuracy=0.79"
+    assert "auto, min_accuracy=0.79" in report.models
+
+
+def test_two_metrics_with_one_bound_are_two_ways(samples: Array) -> None:
+    bounds = [{"metric": lambda *_: 1.0, "min_metric": 0.5}, {"metric": lambda *_: 2.0, "min_metric": 0.5}]
+    report = quantization_report(models.small_cnn(), samples, bounds=bounds)
+    assert [*report.models][-2:] == ["auto, min_metric=0.5", "auto, min_metric=0.5 (2)"]
+
+
 def test_it_reads_as_text_table_and_json(report: QuantizationReport) -> None:
     text = repr(report)
     assert f"Chosen: '{report.chosen}', the smallest that keeps max_error=0.01" in text
@@ -133,10 +171,17 @@ def test_all_of_them_take_turns_in_the_browser(report: QuantizationReport) -> No
     assert [card["label"] for card in bench.state["models"]] == [*report.models]
 
 
+def test_they_take_turns_in_a_browser_of_their_own(report: QuantizationReport) -> None:
+    with pytest.raises(OptionError, match="expected one of chrome, firefox"):
+        report.benchmark(browser="netscape")
+
+
 def test_what_does_not_fit_is_said(samples: Array) -> None:
     model = models.small_cnn()
     with pytest.raises(OptionError, match="bounds is empty"):
         quantization_report(model, samples, bounds=[])
+    with pytest.raises(OptionError, match="expected a list of dicts"):
+        quantization_report(model, samples, bounds={"max_error": 0.1})  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="labels are 2 for 40 samples"):
         quantization_report(model, samples, [0, 1])
     with pytest.raises(UnsupportedModelError, match="is quantized already"):

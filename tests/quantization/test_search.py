@@ -11,10 +11,12 @@ import pytest
 from tests import models
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
+from tests.passes.operands import random_array
 from tfjs_magic import convert
 from tfjs_magic.artifacts import Array
 from tfjs_magic.errors import ConversionError, OptionError, UnsupportedModelError
 from tfjs_magic.options import AutoQuantize
+from tfjs_magic.quantization.runner import runner
 
 EXAMPLES = 40
 
@@ -134,8 +136,100 @@ def test_a_model_with_a_fixed_batch_runs_in_its_batches() -> None:
     model = models.randomised(keras.Model(inputs, keras.layers.Dense(8)(inputs)))
     web = convert(model, format="graph", quantize=AutoQuantize(samples=_samples(model), max_error=0.05))
     assert _dtypes(web)
-    assert "on 32 samples, and" in web.report.notes[-1]
+    assert "on 32 samples, " in web.report.notes[-1]
     assert "on 8 that were held back" in web.report.notes[-1]
+
+
+def test_a_metric_that_the_samples_held_back_miss_is_searched_tighter() -> None:
+    """Half of the way from float32's value, which is not 1, to the bound."""
+    model = _dense()
+    (logits,) = models.keras_outputs(model, {"x": X}).values()
+
+    def error(outputs: Any, want: Array) -> float:
+        return float(np.abs(outputs[0] - want).max())
+
+    coarse = convert(model, format="graph", quantize=AutoQuantize(samples=X, max_error=9))
+    of_uint8 = error(runner(coarse)({}, {"x": X[:30]}), logits[:30])
+    auto = AutoQuantize(
+        samples=X,
+        labels=logits,
+        metric=lambda outputs, want: 0.9 - (1 if len(want) == 30 else 3) * error(outputs, want),
+        min_metric=0.9 - 1.2 * of_uint8,
+    )
+    web = convert(model, format="graph", quantize=auto)
+    assert coarse.nbytes < web.nbytes < 0.6 * convert(model, format="graph").nbytes
+
+
+def test_two_bytes_are_taken_where_the_search_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sample has chosen them, so that both halves may judge."""
+    monkeypatch.setattr("tfjs_magic.quantization.search._TIGHTER", -1)
+    web = convert(_dense(), quantize=AutoQuantize(samples=X, max_error=1e-3))
+    assert _dtypes(web) <= {"uint16", "float16"}
+
+
+@pytest.mark.parametrize("form", ["graph", "layers"])
+def test_an_input_of_one_number_and_a_state_that_is_kept_are_no_obstacle(form: Any) -> None:
+    import keras
+    import tensorflow as tf
+
+    if form == "layers":
+        model: Any = keras.Sequential(
+            [keras.Input(batch_shape=(4, 2, 8), name="x"), keras.layers.SimpleRNN(3, stateful=True)]
+        )
+        samples: Any = np.random.default_rng(0).normal(size=(16, 2, 8))
+    else:
+        kernel = random_array("kernel", 8, 8)
+        specs = [tf.TensorSpec((None, 8), name="x"), tf.TensorSpec((), name="t")]
+        model = tf.function(lambda x, t: tf.nn.bias_add(x @ kernel, kernel[0]) * t, input_signature=specs)
+        samples = {"x": X, "t": np.float32(2)}
+    web = convert(model, format=form, quantize=AutoQuantize(samples=samples, max_error=0.05))
+    assert _dtypes(web)
+
+
+def _branches() -> Any:
+    import tensorflow as tf
+
+    kernel, bias = random_array("kernel", 8, 8), random_array("bias", 8)
+    return tf.function(
+        lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: x @ kernel + bias, lambda: x @ (2 * kernel) - bias),
+        input_signature=[tf.TensorSpec((None, 8), name="x")],
+    )
+
+
+def _sequence_of_any_length() -> Any:
+    import keras
+
+    layers = keras.layers
+    return models.randomised(
+        keras.Sequential([keras.Input((None, 8), name="x"), layers.LSTM(6), layers.Dense(8), layers.Dense(4)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [pytest.param(_branches, (8,), id="branches"), pytest.param(_sequence_of_any_length, (5, 8), id="loop")],
+)
+def test_kernels_in_branches_and_loops_are_tried(tfjs_node: TfjsNode, build: Any, shape: tuple[int, ...]) -> None:
+    """Biases inside take up no mean: a branch has none where the other one runs, a loop one for each round."""
+    model, samples = build(), np.random.default_rng(1).normal(size=(EXAMPLES, *shape)).astype(np.float32)
+    exact, web = (
+        convert(model, format="graph", quantize=quantize)
+        for quantize in (None, AutoQuantize(samples=samples, max_error=0.02, held_back=0))
+    )
+    assert _dtypes(web)
+    inside = [name for name in web.weights if "lstm" in name or build is _branches]
+    assert all(np.array_equal(web.weights[name], exact.weights[name]) for name in inside if web.weights[name].ndim == 1)
+    for backend in ("cpu", "wasm"):
+        want, have = (
+            np.concatenate(
+                [
+                    next(iter(result.values()))
+                    for result in tfjs_node.run_each(found, [{"x": samples[:32]}, {"x": samples[32:]}], backend)  # type: ignore[arg-type]
+                ]
+            )
+            for found in (exact, web)
+        )
+        assert 0 < np.abs(have - want).max() <= 0.021 * np.abs(want).max()
 
 
 def test_lookup_tables_are_refused_with_a_way_out() -> None:
@@ -186,7 +280,8 @@ def test_a_dataset_is_refused_with_a_way_out() -> None:
 @pytest.mark.parametrize(
     ("labels", "found"),
     [
-        pytest.param(np.eye(5)[np.arange(40) % 5], r"of shape \(5,\) for each example; .*argmax", id="one-hot"),
+        pytest.param(np.eye(5)[np.arange(40) % 5], r"of shape \(5,\) for each example, .*argmax", id="one-hot"),
+        pytest.param(np.arange(40) % 5 + 1, "for each example, 1 to 5; expected .* 0 to 4", id="from-one"),
         pytest.param(["a"] * 40, "labels are <U1 of shape", id="texts"),
         pytest.param(3, "labels are a single int for 40 samples", id="one-number"),
         pytest.param([[1], [1, 2]] * 20, "labels are no array", id="ragged"),
@@ -228,7 +323,7 @@ def _returns(value: Any) -> Any:
         pytest.param(_returns(None), OptionError, "metric returned None; expected a number", id="none"),
         pytest.param(_returns(np.ones(3)), OptionError, "metric returned array", id="array"),
         pytest.param(_returns(np.nan), ConversionError, "a metric of nan on 30 samples", id="nan"),
-        pytest.param(lambda *_: 1 / 0, ZeroDivisionError, "division by zero", id="raises"),
+        pytest.param(lambda *_: 1 / 0, OptionError, "metric raised ZeroDivisionError: division", id="raises"),
     ],
 )
 def test_a_metric_that_fails_is_told(metric: Any, error: type[Exception], found: str) -> None:

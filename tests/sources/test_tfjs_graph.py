@@ -86,6 +86,26 @@ def test_quantized_weights_keep_their_codes(tfjs_node: TfjsNode, tmp_path: Path,
         _check_same_outputs(tfjs_node, model, again)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8", "uint16"])
+@pytest.mark.parametrize(
+    ("build", "note"),
+    [
+        pytest.param(models.dense, "2 weights keep the {} codes that they had.", id="dense"),
+        pytest.param(models.conv_bn_relu, "2 weights had been quantized to {} in steps", id="batch-norms-folded"),
+    ],
+)
+def test_a_quantized_layers_model_keeps_its_codes_as_a_graph(
+    tfjs_node: TfjsNode, build: Callable[[], Any], note: str, dtype: Any
+) -> None:
+    layers = convert(build(), format="layers", quantize=dtype)
+    graph = convert(layers, format="graph")
+    assert note.format(dtype) in " ".join(graph.report.notes)
+    shape = layers.inputs[0].shape or ()
+    feed = np.random.default_rng(0).normal(size=(2, *shape[1:])).astype(np.float32)
+    (want,), (have,) = (tfjs_node.run(web, {web.inputs[0].name: feed}).values() for web in (layers, graph))
+    assert np.abs(have - want).max() <= 1e-5 * np.abs(want).max()
+
+
 @pytest.mark.parametrize("form", ["graph", "layers"])
 def test_quantized_weights_are_decoded_for_another_dtype_and_the_report_says_how_coarse_they_were(
     tfjs_node: TfjsNode, tmp_path: Path, form: Any

@@ -149,6 +149,14 @@ def test_the_whole_range_of_float32_fits(dtype: QuantizationDtype) -> None:
     assert np.allclose(back, data, rtol=1e-2)
 
 
+@pytest.mark.parametrize("official", [False, True])
+def test_what_codes_would_make_infinite_is_refused(official: bool) -> None:  # noqa: FBT001
+    data = np.array([-2.9938e38, 0, 3.4e38], np.float32)
+    with pytest.raises(WeightError, match="'w' holds values so large that uint8 makes infinity of them"):
+        quantize("w", data, "uint8", official=official)
+    assert np.isfinite(dequantize(*quantize("w", data / 2, "uint8", official=official))).all()
+
+
 def test_float16_is_numpys() -> None:
     data = np.array([0.1, -65504, 1e-8], np.float32)
     stored, quantization = quantize("w", data, "float16")

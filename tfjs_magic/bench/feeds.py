@@ -126,13 +126,8 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     Raises:
         OptionError: A name, dtype or shape that the model does not take; one line, expected and found.
     """
-    arrays = _by_name(samples, inputs)
-    checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
-    counts = {info.name: _feed_count(checked[info.name], info) for info in inputs if checked[info.name].ndim}
-    if len(set(counts.values())) > 1:
-        found = ", ".join(f"'{name}': {count}" for name, count in counts.items())
-        raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
-    count = min(next(iter(counts.values()), 1), MAX_FEEDS)
+    checked, count = _counted(samples, inputs)
+    count = min(count, MAX_FEEDS)
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
@@ -142,12 +137,18 @@ def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Arra
     Raises:
         OptionError: A name, dtype or shape that the model does not take, or different numbers of examples.
     """
+    return _counted(samples, inputs)[0]
+
+
+def _counted(samples: object, inputs: Sequence[TensorInfo]) -> tuple[dict[str, Array], int]:
+    """Check the user's samples, and count the feeds that they are enough for; a single number has no examples."""
     arrays = _by_name(samples, inputs)
     checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
-    if len({_feed_count(checked[info.name], info) for info in inputs}) > 1:
-        found = ", ".join(f"'{name}': {len(array)}" for name, array in checked.items())
+    counts = {info.name: _feed_count(checked[info.name], info) for info in inputs if checked[info.name].ndim}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"'{name}': {len(checked[name])}" for name in counts)
         raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
-    return checked
+    return checked, next(iter(counts.values()), 1)
 
 
 def _sample_sets(samples: object, inputs: Sequence[TensorInfo]) -> list[object]:

@@ -135,9 +135,10 @@ def _equalize(graph: Graph, pair: _Pair) -> bool:
     assert first is not None
     assert second is not None
     before, after = _out_of(first), _into(second)
-    if (scale := _scale(before, after)) is None:
-        return False
     bias = None if pair.bias is None else graph[pair.bias]
+    offset = None if bias is None else per_channel(bias.value, first.channels, first.rank)
+    if (scale := _scale(before, after, np.zeros(first.channels) if offset is None else offset)) is None:
+        return False
     changed = {node_of(first.weight_ref): (first.weights, first.scaled(scale))}
     axis = [-1 if i == _input_axis(second) else 1 for i in range(second.weights.ndim)]
     changed[node_of(second.weight_ref)] = (second.weights, _times(second.weights, 1 / scale.reshape(axis)))
@@ -184,10 +185,11 @@ def _channels(kernel: Array, axis: int) -> _Channels:
     )
 
 
-def _scale(before: _Channels, after: _Channels) -> NDArray[np.float64] | None:
+def _scale(before: _Channels, after: _Channels, bias: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return a power of two per channel; None if that gains too little.
 
-    With both kernels' largest values the same in each channel, no channel spoils the step of the others.
+    With both kernels' largest values the same in each channel, no channel spoils the step of the others. What stands
+    between them may be as large as the kernel makes it, or as its bias, which data alone tell: it gains in both cases.
     """
     used = (before.largest > 0) & (after.largest > 0)
     if not used.any():
@@ -197,7 +199,9 @@ def _scale(before: _Channels, after: _Channels) -> NDArray[np.float64] | None:
     powers[used] = np.round(powers[used] - np.median(powers[used])).clip(-_MOST_POWERS, _MOST_POWERS)
     scale = 2.0**powers
     same = np.ones_like(scale)
-    return scale if _noise(before, after, scale) <= _WORTHWHILE * _noise(before, after, same) else None
+    biased = dataclasses.replace(before, squares=before.squares + np.square(bias))
+    gains = (_noise(case, after, scale) <= _WORTHWHILE * _noise(case, after, same) for case in (before, biased))
+    return scale if all(gains) else None
 
 
 def _noise(before: _Channels, after: _Channels, scale: NDArray[np.float64]) -> float:

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from tfjs_magic.artifacts import Array
-from tfjs_magic.errors import OptionError
+from tfjs_magic.errors import OptionError, reason_of
 from tfjs_magic.options import AutoQuantize
 
 Outputs = Sequence[Array]
 
 #: (examples, classes)
 _RANK_OF_CLASSES, _FEWEST_CLASSES = 2, 2
+#: The cosine of a vector with itself may miss 1 by that, and a share of examples its bound.
+_ROUNDING = 1e-12
 
 
 def bound_text(auto: AutoQuantize) -> str:
@@ -47,19 +49,31 @@ def check_outputs(auto: AutoQuantize, outputs: Outputs, labels: Any) -> None:
                 f"{output.shape}; expected at least {fewest} there. Use max_error, or metric and min_metric."
             )
     if auto.bound == "min_accuracy" and class_numbers(labels, outputs[0]) is None:
-        each, wanted = np.shape(labels)[1:], outputs[0].shape[1:-1]
-        raise OptionError(
-            f"labels are {np.asarray(labels).dtype} of shape {each} for each example; expected the number of a class, "
-            f"of shape {wanted}. Of one-hot rows take labels.argmax(-1)."
-        )
+        raise OptionError(no_classes_text(labels, outputs[0]))
+
+
+def no_classes_text(labels: Any, output: Array) -> str:
+    """Say why :func:`class_numbers` makes nothing of the labels."""
+    if not _has_classes(output):
+        return f"labels are numbers of classes, but output 0 has shape {output.shape}. Use metric and min_metric."
+    array = np.asarray(labels)
+    values = f", {float(array.min()):g} to {float(array.max()):g}" if array.dtype.kind in "iufb" else ""
+    return (
+        f"labels are {array.dtype} of shape {array.shape[1:]} for each example{values}; expected the number of a "
+        f"class, 0 to {output.shape[-1] - 1}, of shape {output.shape[1:-1]}. Of one-hot rows take labels.argmax(-1)."
+    )
 
 
 def class_numbers(labels: Any, output: Array) -> Array | None:
     """Return the labels in the shape of the output without its classes; None if they are something else."""
     array, shape = np.asarray(labels), output.shape[:-1]
-    if array.dtype.kind not in "iufb" or array.shape not in {shape, (*shape, 1)}:
+    if not _has_classes(output) or array.dtype.kind not in "iufb" or array.shape not in {shape, (*shape, 1)}:
         return None
-    return array.reshape(shape)
+    return array.reshape(shape) if np.isin(array, np.arange(output.shape[-1])).all() else None
+
+
+def _has_classes(output: Array) -> bool:
+    return output.ndim >= _RANK_OF_CLASSES and output.shape[-1] >= _FEWEST_CLASSES
 
 
 def measure(auto: AutoQuantize, expected: Outputs, actual: Outputs, labels: Any) -> float:
@@ -83,21 +97,26 @@ def measure(auto: AutoQuantize, expected: Outputs, actual: Outputs, labels: Any)
         case "min_accuracy":
             return accuracy(labels, actual[0])
         case _:
-            assert auto.metric is not None
-            return _number(auto.metric(list(actual), labels))
+            return _own(auto, actual, labels)
 
 
-def meets(auto: AutoQuantize, value: float, *, margin: float = 1.0) -> bool:
-    """Whether a value stays within the bound; ``margin`` < 1 leaves that share of what the bound allows.
+def meets(auto: AutoQuantize, value: float, *, exact: float = math.nan, margin: float = 1.0) -> bool:
+    """Whether a value stays within the bound. One that is no number meets nothing.
 
-    A value that is no number meets nothing.
+    Args:
+        auto: Has the bound.
+        value: What was measured.
+        exact: What float32 has.
+        margin: Share of the way from there to the bound that may be gone.
     """
     bound = getattr(auto, auto.bound)
+    if margin < 1 and math.isfinite(exact):
+        bound = exact + (bound - exact) * margin
     if auto.bound == "max_error":
-        return bool(value <= bound * margin)
+        return bool(value <= bound)
     if auto.bound == "min_metric":
         return bool(value >= bound)
-    return bool(1 - value <= (1 - bound) * margin + 1e-12)  # 1 - 0.99 is no tenth of a tenth
+    return bool(value >= bound - _ROUNDING)
 
 
 def noise(expected: Outputs, actual: Outputs) -> float:
@@ -115,7 +134,7 @@ def largest_error(expected: Outputs, actual: Outputs) -> float:
 
 def agreement(expected: Outputs, actual: Outputs) -> float | None:
     """Return the least share of examples with the same first class; None where an output has no classes."""
-    if any(output.ndim < _RANK_OF_CLASSES or output.shape[-1] < _FEWEST_CLASSES for output in expected):
+    if not all(map(_has_classes, expected)):
         return None
     return min(_share_in_top(np.argmax(e, -1), a, 1) for e, a in zip(expected, actual, strict=True))
 
@@ -127,7 +146,12 @@ def accuracy(labels: Any, output: Array) -> float:
     return _share_in_top(wanted, output, 1)
 
 
-def _number(value: Any) -> float:
+def _own(auto: AutoQuantize, actual: Outputs, labels: Any) -> float:
+    assert auto.metric is not None
+    try:
+        value: Any = auto.metric(list(actual), labels)
+    except Exception as error:  # whatever the user's function does
+        raise OptionError(f"metric raised {type(error).__name__}: {reason_of(error)}.") from error
     try:
         return float(value)
     except (TypeError, ValueError) as error:
@@ -180,6 +204,6 @@ def _cosine(want: Array, have: Array) -> float:
 def _share_in_top(wanted: Array, outputs: Array, count: int) -> float:
     if wanted.shape != outputs.shape[:-1]:
         return 0.0
-    count = min(count, outputs.shape[-1])
-    top = np.argpartition(outputs, -count, axis=-1)[..., -count:] if count > 1 else np.argmax(outputs, -1)[..., None]
-    return float(np.mean(np.any(top == wanted[..., None], axis=-1)))
+    top = np.argsort(-outputs.astype(np.float64), axis=-1, kind="stable")[..., :count]  # of equal ones the first
+    right = np.any(top == wanted[..., None], axis=-1) & ~np.isnan(outputs).any(-1)
+    return float(np.mean(right))

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfjs_magic.artifacts import Array, Artifacts
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.graph.branches import is_held_back
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.linear import biased_linear
 from tfjs_magic.graph.refs import node_of
@@ -63,9 +64,12 @@ def _layers_runner(model: Artifacts) -> Runner:
 
     weights = {entry.name: entry.data for entry in unpack_groups(model.groups)}
     rebuilt = keras_model(model.topology, weights)
+    keeping = [layer for layer in rebuilt._flatten_layers() if getattr(layer, "stateful", False)]  # noqa: SLF001 - no public way sees the layers inside of others
 
     def run(changed: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
         fill_weights(rebuilt, {**weights, **changed})
+        for layer in keeping:
+            layer.reset_state()
         given = [inputs[info.name] for info in model.inputs]
         outputs = rebuilt(given if len(given) > 1 else given[0], training=False)
         flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
@@ -78,6 +82,7 @@ def _graph_runner(model: Artifacts) -> Runner:
     import tensorflow as tf  # noqa: PLC0415
     from google.protobuf import json_format  # noqa: PLC0415
 
+    from tfjs_magic.graph.frames import enter_constants  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_topology  # noqa: PLC0415
     from tfjs_magic.graph.unfuse import unfuse  # noqa: PLC0415
     from tfjs_magic.sources.tfjs_graph import graph_of  # noqa: PLC0415
@@ -85,6 +90,8 @@ def _graph_runner(model: Artifacts) -> Runner:
     entries = [*unpack_groups(model.groups)]
     graph = graph_of(model, model.outputs, entries)
     unfuse(graph)
+    added = _biases(graph)
+    enter_constants(graph)
     topology = graph_topology(graph)
     for row in topology["node"]:
         row["attr"].pop("value", None)
@@ -98,7 +105,6 @@ def _graph_runner(model: Artifacts) -> Runner:
             row.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
         elif value is not None:
             row.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    added = _biases(graph)
 
     def imported() -> list[Any]:
         tf.graph_util.import_graph_def(graph_def, name="")
@@ -129,11 +135,14 @@ def _graph_runner(model: Artifacts) -> Runner:
 
 
 def _biases(graph: Graph) -> dict[str, tuple[str, str]]:
-    """Return kernel → the node of its op and the bias that is added to that, each used there alone."""
+    """Return kernel → the node of its op and the bias that is added to that, each used there alone.
+
+    Not in a branch or a loop, where the op computes nothing, or something else in each round.
+    """
     found = {}
     for node in graph:
         match = biased_linear(graph, node)
-        if match is None:
+        if match is None or is_held_back(graph, node.ref()):
             continue
         op, bias = match
         alone = [node_of(op.weight_ref), op.node.name, node_of(bias)]

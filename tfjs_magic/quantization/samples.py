@@ -52,7 +52,7 @@ class Part:
         if not run.biases:
             return {}
         batches = zip(*(run.means(changed, feed) for feed in self.feeds), strict=True)
-        sizes = [len(next(iter(feed.values()))) for feed in self.feeds]
+        sizes = [next(len(array) for array in feed.values() if array.ndim) for feed in self.feeds]
         return {name: np.average(means, axis=0, weights=sizes) for name, means in zip(run.biases, batches, strict=True)}
 
 
@@ -83,7 +83,7 @@ def split_samples(model: Artifacts, samples: Any, labels: Any, held_back: float)
 
     def part(start: int, end: int) -> Part:
         cuts = [(at, min(at + (fixed or BATCH), end)) for at in range(start, end, fixed or BATCH)]
-        feeds = [{name: array[a:b] for name, array in arrays.items()} for a, b in cuts]
+        feeds = [{name: array[a:b] if array.ndim else array for name, array in arrays.items()} for a, b in cuts]
         return Part(feeds, None if known is None else known[start:end], end - start)
 
     return part(0, border), part(border, examples) if border < examples else None

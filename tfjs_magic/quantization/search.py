@@ -28,7 +28,7 @@ from tfjs_magic.quantization.loss import Outputs, bound_text, check_outputs, mea
 from tfjs_magic.quantization.runner import Runner, runner
 from tfjs_magic.quantization.samples import Part, split_samples
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
-from tfjs_magic.weights.quantize import dequantize, quantize, squared_error, wider
+from tfjs_magic.weights.quantize import LARGEST_CODED, dequantize, quantize, squared_error, wider
 from tfjs_magic.weights.rows import weight_rows
 
 #: How often the search is repeated with half of the margin, where the samples that were held back miss the bound.
@@ -80,10 +80,10 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     calibration, confirmation = (None if part is None else _Trial(run, auto, kernels, part) for part in parts)
     assert calibration is not None
     for trial in filter(None, (calibration, confirmation)):
-        if not meets(auto, value := trial.value({})):
+        if not meets(auto, trial.exact):
             raise ConversionError(
-                f"In float32 the model has {_named(auto, value)} on {trial.examples} samples: no quantization can "
-                f"meet {bound_text(auto)}.",
+                f"In float32 the model has {_named(auto, trial.exact)} on {trial.examples} samples: no quantization "
+                f"can meet {bound_text(auto)}.",
                 stage="weights",
             )
     biases = {entry.name: entry.data for entry in entries if entry.codes is None}
@@ -101,10 +101,10 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
         proof.append("all samples give the same outputs, so that they prove little")
     shifts = len(shifted.keys() - kernels.keys())
     if shifts:
-        proof.append(f"{shifts} biases take up a shift of the mean")
+        proof.append(f"{shifts} {'bias takes' if shifts == 1 else 'biases take'} up a shift of the mean")
     sizes = f"{group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB"
     note = (
-        f"Quantized to {sizes}, as far as {bound_text(auto)} allows: {', and '.join(proof)}; "
+        f"Quantized to {sizes}, as far as {bound_text(auto)} allows: {', '.join(proof)}; "
         f"{calibration.passes} passes over the samples."
     )
     return Found(group, weight_rows(group, entries, adds), note)
@@ -136,14 +136,14 @@ def _two_bytes(entry: WeightEntry) -> tuple[Array, Quantization]:
 
 
 def _may_be_rounded(entry: WeightEntry) -> bool:
-    """Kernels, not biases and statistics; not what has its codes; nothing that is infinite or no number."""
+    """Kernels, not biases and statistics; not what has its codes; nothing that is infinite, or almost, or no number."""
     data = entry.data
     return (
         data.dtype == np.float32
         and data.ndim > 1
         and data.size > 0
         and entry.codes is None
-        and bool(np.isfinite(data).all())
+        and bool((np.abs(data) <= LARGEST_CODED).all())
     )
 
 
@@ -158,6 +158,7 @@ class _Trial:
         self.biases: dict[str, tuple[str, Array]] = {}
         self.expected = self.outputs({})
         check_outputs(auto, self.expected, part.labels)
+        self.exact = self.value({})
 
     def outputs(self, levels: Levels) -> Outputs:
         """Return what the model computes with the kernels at these levels; those that are not named are float32."""
@@ -178,7 +179,7 @@ class _Trial:
         return measure(self.auto, self.expected, self.outputs(levels), self._part.labels)
 
     def meets(self, levels: Levels, margin: float) -> bool:
-        return meets(self.auto, self.value(levels), margin=margin)
+        return meets(self.auto, self.value(levels), exact=self.exact, margin=margin)
 
     def noise(self, levels: Levels) -> float:
         return noise(self.expected, self.outputs(levels))
@@ -222,20 +223,36 @@ def _search(
     confirmation: _Trial | None,
     step: Progress,
 ) -> Levels:
-    auto = calibration.auto
+    auto, trials = calibration.auto, [trial for trial in (calibration, confirmation) if trial is not None]
+    found: Levels | None = None
     for tightened in range(_TIGHTER + 1):
         step("quantize: search" if not tightened else "quantize: search, tighter")
         levels = _smallest(kernels, adds, functools.partial(calibration.meets, margin=0.5**tightened))
         if all(level == _FLOAT32 for level in levels.values()):
             break
         if confirmation is None or confirmation.meets(levels, 1.0):
+            found = levels
+            break
+    two_bytes = dict.fromkeys(kernels, 1)
+    for levels in (_plain(kernels), two_bytes):  # which no sample has chosen
+        smaller = found is None or _nbytes(kernels, levels) < _nbytes(kernels, found)
+        if smaller and all(trial.meets(levels, 1.0) for trial in trials):
             return levels
-    nearest = (confirmation or calibration).value(dict.fromkeys(kernels, 1))
+    if found is not None:
+        return found
+    values = [trial.value(two_bytes) for trial in trials]
+    nearest = next((value for value in values if not meets(auto, value)), values[-1])
     raise ConversionError(
         f"No quantization meets {bound_text(auto)}: with two bytes for every kernel it is {_named(auto, nearest)}. "
         "Loosen the bound, or leave quantize out.",
         stage="weights",
     )
+
+
+def _plain(kernels: Mapping[str, _Kernel]) -> Levels:
+    """Return what ``quantize="uint8"`` would take."""
+    wide = wider({name: kernel.data for name, kernel in kernels.items()})
+    return {name: int(name in wide) for name in kernels}
 
 
 def _smallest(
@@ -250,10 +267,8 @@ def _smallest(
     low = 0 if meets_bound(raised(len(kernels), 0)) else 1
     count = _least(lambda count: meets_bound(raised(count, low)), len(kernels))
     levels = raised(count, low)
-    wide = wider({name: kernel.data for name, kernel in kernels.items()})
-    plain = {name: int(name in wide) for name in kernels}  # as quantize="uint8" would have it
-    if _nbytes(kernels, plain) < _nbytes(kernels, levels) and meets_bound(plain):
-        levels = plain
+    if _nbytes(kernels, plain := _plain(kernels)) < _nbytes(kernels, levels) and meets_bound(plain):
+        levels = {**plain}
     for name in sorted(filter(levels.get, kernels), key=lambda name: kernels[name].data.size, reverse=True):
         if meets_bound(lower := {**levels, name: levels[name] - 1}):
             levels = lower
@@ -291,4 +306,4 @@ def _named(auto: AutoQuantize, value: float) -> str:
         "min_accuracy": "an accuracy of",
         "min_metric": "a metric of",
     }
-    return f"{words[auto.bound]} {value:.4g}"
+    return f"{words[auto.bound]} {value:{'.10g' if auto.bound == 'min_cosine' else '.4g'}}"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tfjs_magic.artifacts import Artifacts, ManifestGroup, Reference, TensorInfo, WeightEntry
+import numpy as np
+
+from tfjs_magic.artifacts import Array, Artifacts, ManifestGroup, Reference, TensorInfo, WeightEntry
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.provenance import TracedLayer, note_layers
 from tfjs_magic.options import ConvertOptions
 from tfjs_magic.sources.tensors import kept_outputs
+from tfjs_magic.weights.pack import unpack_groups
 
 #: Name of a step of the conversion → a context that times it and tells the caller.
 Stage = Callable[[str], contextlib.AbstractContextManager[None]]
@@ -123,23 +127,40 @@ class KerasSource:
 
     Attributes:
         to_function: Trace it; only called when a graph is wanted.
+        groups: What its weights were decoded from, if they were.
     """
 
     model: Any
     reference: Reference
     description: str
     to_function: Callable[[], FunctionSource]
+    groups: Sequence[ManifestGroup] = ()
 
     def to_graph(self, options: ConvertOptions, stage: Stage) -> GraphSource:
         """Trace it and take the graph; raises what :meth:`FunctionSource.to_graph` raises."""
         with stage("trace"):
             function = self.to_function()
-        graph = function.to_graph(options, stage)
+        graph = _with_codes(function.to_graph(options, stage), self.groups)
         if graph.reference is None or not graph.layers:
             return graph
         of_keras = self.reference
         reference = dataclasses.replace(graph.reference, run_layers=of_keras.run_layers, by_xla=of_keras.by_xla)
         return dataclasses.replace(graph, reference=reference)
+
+
+def _with_codes(source: GraphSource, groups: Sequence[ManifestGroup]) -> GraphSource:
+    """Let the weights of the graph be the arrays that were decoded: what no pass changes then keeps its codes."""
+    decoded = [entry for entry in unpack_groups(groups) if entry.codes is not None]
+    by_content = {_content(entry.data): entry.data for entry in decoded}
+    for node in source.graph if decoded else ():
+        if node.value is not None and (array := by_content.get(_content(node.value))) is not None:
+            source.graph.replace_node(node.name, dataclasses.replace(node, value=array))
+    return dataclasses.replace(source, weights=decoded, groups=groups)
+
+
+def _content(array: Array) -> tuple[str, tuple[int, ...], bytes]:
+    stored = b"" if array.dtype == object else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return str(array.dtype), array.shape, hashlib.sha256(stored).digest()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def _source(model: Artifacts, description: str, options: ConvertOptions) -> Tfjs
         from tfjs_magic.sources.keras import keras_source  # noqa: PLC0415
 
         rebuilt = keras_model(model.topology, {entry.name: entry.data for entry in unpack_groups(model.groups)})
-        return dataclasses.replace(keras_source(rebuilt, options), description=description)
+        return dataclasses.replace(keras_source(rebuilt, options), description=description, groups=model.groups)
     if options.signature is not None:
         raise UnsupportedModelError(f"{description} has one signature without a name; leave signature='…' out.")
     if options.inputs:

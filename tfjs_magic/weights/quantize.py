@@ -21,6 +21,8 @@ from tfjs_magic.errors import WeightError
 from tfjs_magic.options import QuantizationDtype
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+#: What is no larger is decoded to no infinity: the last code may lie half a step beyond the largest value.
+LARGEST_CODED = float(np.finfo(np.float32).max) / 2
 #: What wider codes for the kernels that gain most may add to the bytes of all.
 _WIDER_SHARE = 0.048
 #: A value that lies nearer to its code than this share of a step is not rounded the other way.
@@ -111,6 +113,14 @@ def quantize(name: str, data: Array, dtype: QuantizationDtype, *, official: bool
     if low == high:
         return np.zeros(data.shape, dtype), Quantization(dtype, scale=1.0, min=low)
     found = _affine(data, dtype, low, high)
+    with np.errstate(over="ignore"):
+        ends = dequantize(np.array([found[0].min(), found[0].max()]), found[1])
+    if not np.isfinite(ends).all():
+        raise WeightError(
+            f"Weight '{name}' holds values so large that {dtype} makes infinity of them. Keep it out of the {dtype} "
+            "patterns.",
+            node=name,
+        )
     if official:
         return found
     if (before := _as_before(data, dtype, low, high)) is not None:
