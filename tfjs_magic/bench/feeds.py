@@ -136,6 +136,16 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
+def check_samples(samples: object, inputs: Sequence[TensorInfo]) -> None:
+    """Check the user's samples, one set or several.
+
+    Raises:
+        OptionError: See :func:`sample_feeds`.
+    """
+    for one in _sample_sets(samples, inputs):
+        sample_feeds(one, inputs)
+
+
 def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
     """Check the user's samples; all of them stay, one example or one fixed batch after the other.
 
