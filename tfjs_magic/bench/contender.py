@@ -14,7 +14,7 @@ from tfjs_magic.bench.feeds import Feed, TimedFeed, timed_feeds
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.state import Parity
 from tfjs_magic.bench.trial import Redraw, Trial, find_trial
-from tfjs_magic.bench.verify import compare, may_be_one_dnn, without_one_dnn
+from tfjs_magic.bench.verify import as_foretold, compare, may_be_one_dnn, without_one_dnn
 from tfjs_magic.errors import reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
@@ -129,6 +129,7 @@ class Contender:
         if may_be_one_dnn(parity):
             by_xla = run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
             parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
+        parity = as_foretold(parity, self.model.report.backends.get(str(backend), ()), backend=backend)
         return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
 
     def _find(self, reference: Reference) -> Trial | NotComparedError:

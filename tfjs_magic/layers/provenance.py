@@ -53,7 +53,9 @@ def _inside(
             origins |= {TensorRef(number, ref.port): labels for ref, labels in left.items()}
             continue
         held = once and len(calls) == 1 and id(layer) not in model.gone
-        origins |= {TensorRef(number, port): (label,) if held else inputs for port in range(len(call.shapes.outputs))}
+        unseen = () if id(layer) in model.gone else (label,)
+        left_by = (label,) if held else (*inputs, *unseen)
+        origins |= {TensorRef(number, port): left_by for port in range(len(call.shapes.outputs))}
         if number == calls[0]:
             giver = graph.calls[model.giver(TensorRef(number, 0)).call].layer
             name = names.of(model, giver) if held else ""
