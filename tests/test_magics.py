@@ -303,6 +303,7 @@ def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None
         ("--runs 0", "--runs is 0; expected 1 to 100000."),
         ("--min-time -1", "--min-time is -1.0; expected 0 to 3600 seconds."),
         ("--tolerance -1", "--tolerance is -1.0; expected"),
+        ("--seed -1", "--seed is -1; expected a whole number from 0"),
         ("--weight-shard-size-bytes 0", "--weight-shard-size-bytes is 0; expected at least 1."),
         ("--samples nosuch", "--samples reads 'nosuch', but there is no such variable, and the cell makes none."),
         ("--samples [x[:4] for x in nosuch]", "--samples reads 'nosuch'"),

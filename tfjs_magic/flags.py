@@ -134,7 +134,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^(class_names) (is|holds) (?=\S)", r"--class-names \2 "),
     (r"\bsingle_file=True", "--single-file"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs) (?=\S)", r"--\1 \2 "),
+    (r"^(runs|warmup|tolerance|labels|metric|batch|browser|seed) (is|are|needs) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
     (r"^max_(median_ms|ratio) is ", lambda found: f"--max-{found[1].replace('_', '-')} is "),
