@@ -174,9 +174,7 @@ def test_a_batch_is_made_of_the_samples_again_and_again() -> None:
 
 def test_a_batch_that_no_page_could_take_is_refused_before_it_is_made() -> None:
     image = TensorInfo("image", "float32", (None, 224, 224, 3))
-    with pytest.raises(
-        OptionError, match=r"^batch is 65536, which makes 39,460 MB of samples; expected 67 MB at"
-    ):
+    with pytest.raises(OptionError, match=r"^batch is 65536, which makes 39,460 MB of samples; expected 67 MB at"):
         timed_feeds([image], None, seed=0, batches=(1, 65536))
 
 
