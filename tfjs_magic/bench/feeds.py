@@ -156,8 +156,9 @@ def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Arra
     """
     arrays = _by_name(samples, inputs)
     checked = {info.name: _checked(arrays[info.name], info) for info in inputs}
-    if len({_feed_count(checked[info.name], info) for info in inputs}) > 1:
-        found = ", ".join(f"'{name}': {len(array)}" for name, array in checked.items())
+    batched = {name: array for name, array in checked.items() if array.ndim}
+    if len({_feed_count(batched[info.name], info) for info in inputs if info.name in batched}) > 1:
+        found = ", ".join(f"'{name}': {len(array)}" for name, array in batched.items())
         raise OptionError(f"samples hold different numbers of examples ({found}); expected the same for every input.")
     return checked
 

@@ -83,7 +83,7 @@ def split_samples(model: Artifacts, samples: Any, labels: Any, held_back: float)
 
     def part(start: int, end: int) -> Part:
         cuts = [(at, min(at + (fixed or BATCH), end)) for at in range(start, end, fixed or BATCH)]
-        feeds = [{name: array[a:b] for name, array in arrays.items()} for a, b in cuts]
+        feeds = [{name: array[a:b] if array.ndim else array for name, array in arrays.items()} for a, b in cuts]
         return Part(feeds, None if known is None else known[start:end], end - start)
 
     return part(0, border), part(border, examples) if border < examples else None
