@@ -142,7 +142,7 @@ class LayerTensor:
         tensor: Ref of a node of a graph model, name of a layer of a layers model; "" if none holds that output.
         why_not: Why none does, as half a sentence; "" if one does.
         inputs: Labels of the layers with a tensor that are computed before it without another one between, and of those
-            called several times that lie between.
+            that lie between and cannot be compared.
     """
 
     label: str
