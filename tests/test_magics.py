@@ -303,6 +303,7 @@ def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None
         ("--runs 0", "--runs is 0; expected 1 to 100000."),
         ("--min-time -1", "--min-time is -1.0; expected 0 to 3600 seconds."),
         ("--tolerance -1", "--tolerance is -1.0; expected"),
+        ("--seed -1", "--seed is -1; expected a whole number from 0"),
         ("--weight-shard-size-bytes 0", "--weight-shard-size-bytes is 0; expected at least 1."),
         ("--samples nosuch", "--samples reads 'nosuch', but there is no such variable, and the cell makes none."),
         ("--samples [x[:4] for x in nosuch]", "--samples reads 'nosuch'"),
@@ -318,6 +319,12 @@ def test_a_mistake_is_one_clear_line(shell: Shell, cell: str, line: str) -> None
         ("--max-error 0.1", "--max-error belongs to --quantize auto, which is not given."),
         ("--quantize auto --samples 1 --min-top1 99", "--min-top1 is 99.0; expected 0 to 1."),
         ("--zzz", "%tfjs_convert has no option '--zzz'. %tfjs_convert --help lists them."),
+        ("--nope", "%tfjs_convert has no option '--nope'. %tfjs_convert --help lists them."),
+        ("--profle", "%tfjs_convert has no option '--profle'. Did you mean '--profile'?"),
+        ("--tol 1", "%tfjs_convert has no option '--tol'. Did you mean '--tolerance'?"),
+        ("--save ''", "--save is ''; expected a directory; . is the current one."),
+        ("--batch ,", "--batch is ','; expected whole numbers, such as 1,4,16."),
+        ("--backend ''", "--backend is ''; expected one of webgpu, webgl, wasm, cpu."),
     ],
 )
 def test_a_mistake_is_noticed_before_the_body_runs(shell: Shell, options: str, says: str) -> None:
@@ -349,6 +356,14 @@ def test_samples_that_do_not_fit_are_told_before_the_summary_and_lose_nothing(sh
     assert "samples for" in line
     assert shell.texts() == []
     assert shell.ns["web"].format == "layers-model"
+
+
+def test_samples_of_several_sizes_are_taken_above_a_conversion(shell: Shell) -> None:
+    shell.succeed("model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalMaxPooling1D()])")
+    shell.succeed("import numpy as np")
+    samples = "{[np.ones((1, 3, 2)), np.ones((1, 5, 2))]}"
+    bench = shell.succeed(f"%tfjs_convert model --samples {samples}")
+    assert [state["series"]["label"] for state in bench.snapshot["jobs"]] == ["3×2", "5×2"]
 
 
 def test_help_shows_the_help_and_runs_nothing(shell: Shell) -> None:

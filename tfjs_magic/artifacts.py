@@ -141,7 +141,8 @@ class LayerTensor:
         layer_class: Its class in Keras.
         tensor: Ref of a node of a graph model, name of a layer of a layers model; "" if none holds that output.
         why_not: Why none does, as half a sentence; "" if one does.
-        inputs: Labels of the layers with a tensor that are computed before it without another one between.
+        inputs: Labels of the layers with a tensor that are computed before it without another one between, and of those
+            that lie between and cannot be compared.
     """
 
     label: str

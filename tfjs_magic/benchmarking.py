@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -89,13 +90,17 @@ def labelled(models: object) -> dict[str, object]:
     """Return label → model of one, of a list, or of a mapping that has labels already.
 
     Raises:
-        OptionError: There is none.
+        OptionError: There is none, or one without a name.
     """
     if isinstance(models, Mapping):
-        found = {str(label): model for label, model in models.items()}
+        pairs = [(str(label), model) for label, model in models.items()]
     else:
         sequence = models if isinstance(models, (list, tuple)) else [models]
-        found = told_apart((_label(model), model) for model in sequence)
+        pairs = [(_label(model), model) for model in sequence]
+    # Half surrogates, which no message can carry, become escapes.
+    found = told_apart((label.encode(errors="backslashreplace").decode(), model) for label, model in pairs)
+    if blank := [label for label in found if not label.strip()]:
+        raise OptionError(f"a model is called {blank[0]!r}; expected a name that plot and table can show.")
     if not found:
         raise OptionError("models is empty; expected at least one model.")
     return found
@@ -105,8 +110,8 @@ def told_apart(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     """Return label → model; a label that is there already gets a number: "web", "web (2)"."""
     labelled: dict[str, object] = {}
     for label, model in pairs:
-        taken = sum(other == label or other.startswith(f"{label} (") for other in labelled)
-        labelled[f"{label} ({taken + 1})" if taken else label] = model
+        names = itertools.chain([label], (f"{label} ({number})" for number in itertools.count(2)))
+        labelled[next(name for name in names if name not in labelled)] = model
     return labelled
 
 

@@ -134,7 +134,7 @@ _IN_FLAGS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^(class_names) (is|holds) (?=\S)", r"--class-names \2 "),
     (r"\bsingle_file=True", "--single-file"),
     (r"overwrite=True \(--overwrite\)", "--overwrite"),
-    (r"^(runs|warmup|tolerance|labels|metric|batch|browser) (is|are|needs|raised|returned) (?=\S)", r"--\1 \2 "),
+    (r"^(runs|warmup|tolerance|labels|metric|batch|browser|seed) (is|are|needs|raised|returned) (?=\S)", r"--\1 \2 "),
     (r"^(max|min)_(error|cosine|top1|top5|accuracy|metric) (?=is |needs )", r"--\1-\2 "),
     (r"^min_time is ", "--min-time is "),
     (r"^max_(median_ms|ratio) is ", lambda found: f"--max-{found[1].replace('_', '-')} is "),
@@ -216,6 +216,24 @@ def names(word: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in word.split(",") if name.strip())
 
 
+def listed(read: Callable[[str], Any], what: str) -> Callable[[str], tuple[Any, ...]]:
+    """Return a reader of values between commas, of which there is at least one."""
+
+    def read_all(word: str) -> tuple[Any, ...]:
+        if not names(word):
+            raise _expected(word, what)
+        return tuple(map(read, names(word)))
+
+    return read_all
+
+
+def directory(word: str) -> str:
+    """Read the path of a directory; nothing is none, though ``pathlib`` takes it for the current one."""
+    if not word.strip():
+        raise _expected(word, "a directory; . is the current one")
+    return word
+
+
 def python_name(word: str) -> str:
     """Read the name of a variable."""
     if not word.isidentifier() or keyword.iskeyword(word):
@@ -250,10 +268,6 @@ def _metadata(word: str) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise argparse.ArgumentTypeError(f"'{path}' cannot be read as JSON: {error}") from None
     return read
-
-
-def _batch(word: str) -> tuple[int, ...]:
-    return tuple(map(number(int), names(word)))
 
 
 def _warmup(word: str) -> Any:
@@ -311,15 +325,17 @@ _OPENED = f"open one for it, without a window: {', '.join(BROWSERS)}, or the URL
 BROWSER = Flag("browser", "--browser", _OPENED, "BROWSER", choices=BROWSERS)
 _WHICH = f"{', '.join(BACKENDS)}, by commas; the fastest on real hardware by default"
 _PIXELS = f"what the numbers of such a picture become: {', '.join(PIXELS)}"
+_BACKENDS = listed(one_of(BACKENDS), f"one of {', '.join(BACKENDS)}")
+_SIZES = listed(number(int), "whole numbers, such as 1,4,16")
 #: How it is run. Samples are an expression in a notebook.
 BENCHMARK = (
-    Flag("backends", "--backend", _WHICH, "NAMES", lambda w: tuple(map(one_of(BACKENDS), names(w))), choices=BACKENDS),
+    Flag("backends", "--backend", _WHICH, "NAMES", _BACKENDS, choices=BACKENDS),
     Flag("runs", "--runs", f"timed runs (default {DEFAULT_RUNS})", "N", number(int)),
     Flag("min_time", "--min-time", "go on until so many seconds were spent in them, too", "SECONDS", number(float)),
     Flag("warmup", "--warmup", "runs before them; auto (default): until stable", "N", _warmup),
     Flag("samples", "--samples", "inputs to compare with Python: x_test[:4] or {'a': a, 'b': b}", "EXPR"),
     Flag("tolerance", "--tolerance", "your own bound on the error", "X", number(float)),
-    Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _batch),
+    Flag("batch", "--batch", "examples per call, by commas: latency and throughput of each", "SIZES", _SIZES),
     BROWSER,
     Flag("profile", "--profile", "show where the time goes, kernel by kernel, once all have run"),
     Flag("class_names", "--class-names", "names of the outputs, for pictures that readers try", "EXPR"),

@@ -239,9 +239,9 @@ class TfjsMagics(Magics):  # type: ignore[misc]
     def _check_samples(self, model: TfjsModel, arguments: Namespace, benchmarking: Mapping[str, Any]) -> None:
         """Refuse the user's samples before a long summary hides that they do not fit."""
         if "samples" in benchmarking and not arguments.dry_run and not arguments.no_benchmark:
-            from tfjs_magic.bench.feeds import sample_feeds  # noqa: PLC0415 - imports numpy
+            from tfjs_magic.bench.feeds import check_samples  # noqa: PLC0415 - imports numpy
 
-            sample_feeds(benchmarking["samples"], model.inputs)
+            check_samples(benchmarking["samples"], model.inputs)
 
     def _may_overwrite(self, target: str, arguments: Namespace) -> bool:
         """Whether the user allowed it, or this very cell wrote what is there: then running it again just works."""

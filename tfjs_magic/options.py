@@ -237,18 +237,23 @@ class BenchmarkOptions:
         for backend in self.backends or ():
             if backend not in BACKENDS:
                 raise OptionError(f"backend '{backend}' does not exist; expected one of {', '.join(BACKENDS)}.")
+        self._check_counts()
+        if not isinstance(self.min_time, (int, float)) or not 0 <= self.min_time <= MAX_MIN_TIME_S:
+            raise OptionError(f"min_time is {self.min_time!r}; expected 0 to {MAX_MIN_TIME_S} seconds.")
+        if self.tolerance is not None and not _is_from_zero(self.tolerance):
+            raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
+        _check_browser(self.browser, profile=self.profile)
+
+    def _check_counts(self) -> None:
         if not isinstance(self.runs, int) or not 1 <= self.runs <= MAX_RUNS:
             raise OptionError(f"runs is {self.runs}; expected 1 to {MAX_RUNS}.")
         for size in self.batch:
             if not isinstance(size, int) or not 1 <= size <= MAX_BATCH:
                 raise OptionError(f"batch is {size!r}; expected a whole number of examples from 1 to {MAX_BATCH}.")
-        if not isinstance(self.min_time, (int, float)) or not 0 <= self.min_time <= MAX_MIN_TIME_S:
-            raise OptionError(f"min_time is {self.min_time!r}; expected 0 to {MAX_MIN_TIME_S} seconds.")
         if self.warmup != "auto" and not (isinstance(self.warmup, int) and 0 <= self.warmup <= MAX_RUNS):
             raise OptionError(f"warmup is {self.warmup!r}; expected 'auto' or a whole number from 0 to {MAX_RUNS}.")
-        if self.tolerance is not None and not _is_from_zero(self.tolerance):
-            raise OptionError(f"tolerance is {self.tolerance!r}; expected a relative error from 0.")
-        _check_browser(self.browser, profile=self.profile)
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed is {self.seed!r}; expected a whole number from 0, of 32 bits.")
 
 
 def _is_from_zero(value: Any) -> bool:

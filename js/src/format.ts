@@ -5,6 +5,7 @@ const NAMED: Record<string, string> = { "\t": "\\t", "\n": "\\n", "\r": "\\r" };
 /** Three significant digits: "0.123 ms", "20.9 ms", "1.24 s". */
 export function formatMs(ms: number | null): string {
   if (ms === null) return "–";
+  if (ms >= 999_500) return `${Math.round(ms / 1000)} s`;
   if (ms >= 9995) return `${(ms / 1000).toPrecision(3)} s`;
   if (ms >= 999.5) return `${Math.round(ms)} ms`;
   return `${Number(ms.toPrecision(3))} ms`;

@@ -117,3 +117,16 @@ it("says why there is none, and text from a model stays text", () => {
   expect(element.querySelector("img")).toBeNull();
   expect(element.textContent?.split(HOSTILE)).toHaveLength(3);
 });
+
+it("says of which contender the profile failed", () => {
+  const jobs = (["webgl", "wasm"] as const).map((backend) => job(backend, [1, 2, 3]));
+  const error = { name: "Error", message: "out of memory", stack: "" };
+  const failing = jobs[1]?.job ?? JOB;
+  const task: Task = { kind: "profile", job: failing, status: "failed", page: "p", done: 0, total: 0, error };
+  const panel = new ProfilePanel(maker(document), { startTask: () => undefined });
+  panel.draw({ snapshot: { ...snapshotOf(jobs), task }, activity: "idle", waiting: null, elsewhere: false });
+  const [title, ...others] = panel.element.querySelectorAll(".tm-title");
+  expect(others).toEqual([]);
+  expect(title?.textContent).toBe("Time per kernel: wasm");
+  expect(title?.nextElementSibling?.textContent).toBe("out of memory");
+});

@@ -185,6 +185,7 @@ it("numbers are written for readers", () => {
     "12.3 s",
   ]);
   expect(formatMs(null)).toBe("–");
+  expect(formatMs(1_234_567)).toBe("1235 s");
   expect([12, 3400, 3.14e6, 102e6].map(formatBytes)).toEqual(["12 B", "3.4 kB", "3.1 MB", "102 MB"]);
   expect([0, 1.234e-6, 1.7e308].map(formatError)).toEqual(["0", "1.2e-6", "unbounded"]);
 });

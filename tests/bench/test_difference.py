@@ -56,7 +56,7 @@ def test_what_only_one_has_is_named() -> None:
     assert (found.only_now, found.only_earlier) == ((("web", "auto"),), ())
     assert "Only now: 'web, auto'." in repr(found)
     renamed = tfjs_magic.compare(_result([1] * 9, label="a"), _result([1] * 9, label="b"))
-    assert repr(renamed).startswith("Nothing ran in both")
+    assert repr(renamed).startswith("Nothing was measured in both")
     assert renamed.rows == ()
 
 
@@ -67,6 +67,7 @@ def test_too_few_runs_and_times_of_zero_give_no_interval() -> None:
     assert tfjs_magic.compare(_result([1] * 9), _result([0] * 9)).rows[0]["ratio"] is None
     (partly,) = tfjs_magic.compare(_result([1] * 9), _result([0] * 4 + [1] * 5)).rows
     assert (partly["ratio"], partly["high"]) == (1, None)
+    assert "the clock saw no time pass" in repr(tfjs_magic.compare(_result([0] * 9), _result([1] * 9)))
 
 
 def test_another_environment_is_named() -> None:

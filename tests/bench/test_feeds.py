@@ -172,6 +172,12 @@ def test_a_batch_is_made_of_the_samples_again_and_again() -> None:
     assert feeds[3]["x"].tolist() == samples[[0, 1, 2, 0]].tolist()
 
 
+def test_a_batch_that_no_page_could_take_is_refused_before_it_is_made() -> None:
+    image = TensorInfo("image", "float32", (None, 224, 224, 3))
+    with pytest.raises(OptionError, match=r"^batch is 65536, which makes 39,460 MB of samples; expected 67 MB at"):
+        timed_feeds([image], None, seed=0, batches=(1, 65536))
+
+
 def test_every_input_gets_the_batch_and_seeded_examples_differ_in_it() -> None:
     feeds, (timed,) = timed_feeds([X, TensorInfo("n", "int32", (None,))], None, seed=0, batches=(2,))
     assert [array.shape for array in feeds[timed.feed].values()] == [(2, 2), (2,)]

@@ -16,7 +16,7 @@ from tests.bench.test_tasks import finished
 from tests.bench.tiny import dense, tiny_model
 from tests.conformance.node import TfjsNode
 from tests.inner_outputs import actual_layers, spoiled
-from tests.models import branched, samples_of
+from tests.models import branched, lstm_text, samples_of, shared_weights
 from tfjs_magic.artifacts import LayerTensor, Quantization, Reference
 from tfjs_magic.bench import layer_search
 from tfjs_magic.bench.divergence import Divergence
@@ -75,6 +75,26 @@ def _held(found: Divergence) -> int:
 
 def _place(found: Divergence) -> int:
     return [row["layer"] for row in found.rows].index(found.first)
+
+
+def test_a_layer_that_is_called_several_times_is_named_as_possible(tfjs_node: TfjsNode) -> None:
+    """No layer of a layers model has the output of each of its calls."""
+    model = tfjs_magic.convert(shared_weights(), format="layers")
+    found = search(spoiled(model, "shared/kernel"), tfjs_node)
+    row = next(row for row in found.rows if row["layer"] == "shared")
+    assert row["note"] == "it is called several times"
+    assert found.first
+    assert found.sentence.endswith(" Or the fault is before it, in 'shared', not compared by itself.")
+    assert "What goes into it" not in found.sentence
+
+
+def test_outputs_that_only_differ_at_masked_steps_are_no_fault(tfjs_node: TfjsNode) -> None:
+    model = tfjs_magic.convert(lstm_text(), format="layers")
+    dense_kernel = next(spec.name for spec in model.groups[0].specs if spec.name.startswith("dense"))
+    found = search(spoiled(model, dense_kernel), tfjs_node)
+    notes = {row["layer_class"]: row["note"] for row in found.rows}
+    assert notes["Bidirectional"] == "Keras sets its outputs at masked steps to zero, TF.js does not"
+    assert found.first.startswith("dense")
 
 
 @pytest.mark.parametrize("quantize", [None, "uint8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -32,6 +33,13 @@ class _Tags(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
+
+
+def test_half_surrogates_are_written_as_escapes(tmp_path: Path) -> None:
+    result = BenchmarkResult.from_snapshot(snapshot_with([1.0]))
+    row = {**result.summary[0], "parity": "half \ud800"}
+    dataclasses.replace(result, summary=(row,)).to_html(tmp_path / "result.html")
+    assert "half \\ud800" in (tmp_path / "result.html").read_text(encoding="utf-8")
 
 
 def test_the_page_holds_picture_and_table_and_nothing_that_acts(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.bench.tiny import BIAS, KERNEL, dense, tiny_model
 from tfjs_magic.artifacts import Quantization
 from tfjs_magic.bench.assets import Asset
 from tfjs_magic.bench.contender import Contender
-from tfjs_magic.bench.feeds import seeded_feeds, timed_feeds
+from tfjs_magic.bench.feeds import Feed, seeded_feeds, timed_feeds
 from tfjs_magic.bench.result import BenchmarkResult
 from tfjs_magic.bench.session import HEARTBEAT_TIMEOUT_S, Session
 from tfjs_magic.model import TfjsModel
@@ -506,8 +506,8 @@ def test_a_long_run_stays_small_in_the_saved_notebook() -> None:
     assert len(json.dumps(page.session.snapshot)) < 20_000
 
 
-def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_samples() -> None:
-    model = tiny_model()
+def _batched(model: TfjsModel) -> tuple[Page, Sequence[Feed]]:
+    """Return a page that runs a model with batches of 1 and 4, and the feeds."""
     feeds, timed = timed_feeds(model.inputs, None, seed=0, batches=(1, 4))
     page = Page(model)
     page.session = Session(
@@ -517,6 +517,11 @@ def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_sampl
         send=lambda reply, buffers: page.replies.append((reply, buffers)),
         publish=page.publish,
     )
+    return page, feeds
+
+
+def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_samples() -> None:
+    page, feeds = _batched(tiny_model())
     small, large = page.claim()["jobs"]
     assert [state["series"] for state in page.session.snapshot["jobs"]] == [
         {"label": "batch 1", "examples": 1},
@@ -529,6 +534,23 @@ def test_each_batch_size_is_a_job_that_is_compared_by_its_own_feed_and_the_sampl
         page.put(dense(feed)["y"], feed=index)
     assert page.ask("verify", page="p", job=large, actual=None)[0]["parity"]["status"] == "passed"
     assert [state["parity"] is None for state in page.session.snapshot["jobs"]] == [True, False]
+
+
+def test_a_batch_that_python_cannot_run_leaves_the_others_their_verdict() -> None:
+    def at_most_three(feed: Any) -> Any:
+        if len(feed["x"]) > 3:
+            raise RuntimeError("too many rows")
+        return dense(feed)
+
+    page, feeds = _batched(tiny_model(call=at_most_three))
+    small, large = page.claim()["jobs"]
+    for index, feed in enumerate(feeds):
+        page.put(dense(feed)["y"], feed=index)
+    assert page.ask("verify", page="p", job=small, actual=None)[0]["parity"]["status"] == "passed"
+    for index, feed in enumerate(feeds):
+        page.put(dense(feed)["y"], feed=index)
+    parity = page.ask("verify", page="p", job=large, actual=None)[0]["parity"]
+    assert (parity["status"], "(RuntimeError: too many rows)" in parity["note"]) == ("source_failed", True)
 
 
 # ---------------------------------------------------------------- oneDNN

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfjs_magic.bench.verify import ONE_DNN_NOTE, TOLERANCES, UNBOUNDED, compare
+from tfjs_magic.bench.verify import ONE_DNN_NOTE, TOLERANCES, UNBOUNDED, as_foretold, compare
 
 A = np.array([[1.0, 2.0, 4.0]], np.float32)
 B = np.array([[-3.0, 2.0, 1.0]], np.float32)
@@ -142,6 +142,15 @@ def test_the_likely_cause_is_named_only_where_it_can_be_one(monkeypatch: pytest.
     assert "error of 1.0e-01 exceeds your tolerance of 0.01" in note
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert _compare([A, B], [A * np.float32(1.001), B])["note"].startswith("No rounding explains this error")
+
+
+def test_what_the_conversion_foretold_is_no_riddle() -> None:
+    failed = _compare([A, B], [A * np.float32(1.1), B])
+    told = as_foretold(failed, ("LSTM",), backend="webgpu")
+    assert told["note"] == "The conversion said it: webgpu lacks or miscomputes LSTM."
+    assert as_foretold(failed, (), backend="webgpu") == failed
+    passed = _compare([A, B], [A, B])
+    assert as_foretold(passed, ("LSTM",), backend="webgpu") == passed
 
 
 def test_all_zero_references_take_the_absolute_error() -> None:

@@ -19,8 +19,8 @@ from tests.bench.tiny import tiny_model
 from tfjs_magic.bench import waiting
 from tfjs_magic.bench import widget as module
 from tfjs_magic.bench.widget import Benchmark
-from tfjs_magic.benchmarking import benchmark
-from tfjs_magic.errors import RunError
+from tfjs_magic.benchmarking import benchmark, told_apart
+from tfjs_magic.errors import OptionError, RunError
 
 DONE = done(1, 2, 3)
 ERROR = {"name": "TypeError", "message": "wasm is off", "stack": "at load"}
@@ -253,12 +253,24 @@ def test_several_models_are_told_apart_by_label() -> None:
     assert repr(named) == "Benchmark(a, b)"
 
 
+def test_no_model_is_lost_to_a_name_that_is_taken() -> None:
+    bench = benchmark({1: tiny_model(), "1": tiny_model(), "half \ud800": tiny_model(), "\u202eb": tiny_model()})
+    labels = [card["label"] for card in bench.snapshot["models"]]
+    assert labels == ["1", "1 (2)", "half \\ud800", "\u202eb"]
+    assert repr(bench) == r"Benchmark(1, 1 (2), half \ud800, \u202eb)"
+    assert [*told_apart((label, None) for label in ("web (2)", "web", "web"))] == ["web (2)", "web", "web (3)"]
+    with pytest.raises(OptionError, match="a model is called ' '; expected a name"):
+        benchmark({" ": tiny_model()})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"backends": "cuda"}, "backend 'cuda' does not exist"),
         ({"runs": 0}, "runs is 0"),
         ({"warmup": -1}, "warmup is -1"),
+        ({"seed": -1}, "seed is -1; expected a whole number from 0"),
+        ({"seed": "x"}, "seed is 'x'"),
         ({"samples": {"z": np.zeros((1, 4))}}, "samples name 'z'"),
     ],
 )

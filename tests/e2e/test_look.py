@@ -49,7 +49,7 @@ def test_readable_in_every_theme_and_width(gpu_notebook: Notebook, finished: Wid
     try:
         for theme in THEMES:
             gpu_notebook.use_theme(theme)
-            for width in (1280, 420):
+            for width in (1280, 420, 300):
                 gpu_notebook.show_sidebar(shown=width > 1000)
                 page.set_viewport_size({"width": width, "height": 1000})
                 finished.wait_until_drawn()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import models
 from tests.conformance.compare import assert_matches
@@ -429,3 +430,12 @@ def test_progress_tells_what_is_done() -> None:
 def test_options_are_checked(options: dict[str, Any], found: str) -> None:
     with pytest.raises(OptionError, match=found):
         AutoQuantize(samples=np.zeros(3), **options)
+
+
+def test_a_scalar_input_goes_along_with_every_sample() -> None:
+    kernel = tf.Variable(np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32))
+    specs = [tf.TensorSpec([None, 16], name="x"), tf.TensorSpec([], name="scale")]
+    scaled = tf.function(lambda x, scale: {"y": tf.matmul(x, kernel) * scale}, input_signature=specs)
+    x = np.random.default_rng(1).normal(size=(40, 16)).astype(np.float32)
+    found = convert(scaled, quantize=AutoQuantize(samples={"x": x, "scale": np.float32(2)}, max_error=0.05))
+    assert any(spec.quantization for group in found.groups for spec in group.specs)

@@ -241,6 +241,12 @@ def test_follows_a_link_to_a_directory(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "model.json").is_file()
 
 
+def test_refuses_an_empty_path() -> None:
+    """``pathlib`` takes it for the current directory."""
+    with pytest.raises(SaveError, match=r"the path is empty; name the place, or '\.' for the current directory"):
+        _model().save(" ")
+
+
 def test_refuses_a_link_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone")
     with pytest.raises(SaveError, match=r"'.*/link' is a link to nothing"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tfjs_magic.bench.feeds import Feed, TimedFeed, timed_feeds
 from tfjs_magic.bench.protocol import ProtocolError
 from tfjs_magic.bench.state import Parity
 from tfjs_magic.bench.trial import Redraw, Trial, find_trial
-from tfjs_magic.bench.verify import compare, may_be_one_dnn, without_one_dnn
+from tfjs_magic.bench.verify import as_foretold, compare, may_be_one_dnn, without_one_dnn
 from tfjs_magic.errors import reason_of
 from tfjs_magic.options import Backend, BenchmarkOptions
 
@@ -49,6 +49,7 @@ class Contender:
     redraw: Redraw | None = None
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
     _found: list[Trial | NotComparedError] = dataclasses.field(default_factory=list, init=False, repr=False)
+    _failing: dict[int, NotComparedError] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.timed:
@@ -103,6 +104,16 @@ class Contender:
         if (dtype == "string") != (output.dtype == "string"):
             raise ProtocolError(f"output '{name}' is {dtype:.80}; expected {output.dtype}.")
 
+    def check_reference(self, feeds: Iterable[int]) -> None:
+        """Refuse feeds that Python itself cannot run, though it can run others.
+
+        Raises:
+            NotComparedError: One is among them.
+        """
+        for feed in feeds:
+            if feed in self._failing:
+                raise self._failing[feed]
+
     def judge(
         self,
         trial: Trial,
@@ -129,6 +140,7 @@ class Contender:
         if may_be_one_dnn(parity):
             by_xla = run_by_xla(self.model, [trial.feeds[feed] for feed in feeds])
             parity = parity if by_xla is None else without_one_dnn(parity, judged(by_xla))
+        parity = as_foretold(parity, self.model.report.backends.get(str(backend), ()), backend=backend)
         return {**parity, "note": f"{trial.note} {parity['note']}".strip()}
 
     def _find(self, reference: Reference) -> Trial | NotComparedError:
@@ -138,7 +150,26 @@ class Contender:
         try:
             return find_trial(self.model, self.feeds, self.timed[0].compared, redraw=self.redraw, run=run)
         except NotComparedError as why:
-            return why
+            if why.status != "source_failed":
+                return why
+            return self._find_partly(reference) or why
+
+    def _find_partly(self, reference: Reference) -> Trial | None:
+        """Leave out what Python cannot run, such as one batch size of several; None if nothing is left."""
+        failing = {i: why for i, feed in enumerate(self.feeds) if (why := _why_not(reference, feed)) is not None}
+        running = [timed for timed in self.timed if failing.keys().isdisjoint(timed.compared)]
+        if not running:
+            return None
+
+        def run(feeds: Sequence[Feed]) -> list[Feed]:
+            return [{} if i in failing else _run(reference, [feed])[0] for i, feed in enumerate(feeds)]
+
+        try:
+            trial = find_trial(self.model, self.feeds, running[0].compared, redraw=self.redraw, run=run)
+        except NotComparedError:
+            return None
+        self._failing.update(failing)
+        return trial
 
 
 def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
@@ -150,6 +181,14 @@ def _run(reference: Reference, feeds: Sequence[Feed]) -> list[Feed]:
         why = f"Not compared: Python itself cannot run the model ({type(error).__name__}: {reason_of(error)})."
         raise NotComparedError("source_failed", f"{why} The conversion does not depend on that.") from error
     raise NotComparedError("source_changed", "Not compared: the model changed after the conversion.")
+
+
+def _why_not(reference: Reference, feed: Feed) -> NotComparedError | None:
+    try:
+        _run(reference, [feed])
+    except NotComparedError as why:
+        return why
+    return None
 
 
 def run_by_xla(model: Artifacts, feeds: Sequence[Feed]) -> list[Feed] | None:

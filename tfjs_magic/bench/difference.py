@@ -54,12 +54,14 @@ class Difference:
     def _lines(self) -> Iterator[str]:
         for row in self.rows:
             name = printable(f"{row['model']}, {row['backend']}")
-            if row["low"] is None:
+            if min(row["median_ms"], row["earlier_median_ms"]) <= 0:
+                yield f"{name}: too short to compare; the clock saw no time pass."
+            elif row["low"] is None:
                 yield f"{name}: too few runs to compare with before; six on each side are needed."
             else:
                 yield _sentence(name, row["ratio"], row["low"], row["high"])
         if not self.rows:
-            yield "Nothing ran in both: no model and backend has the same names."
+            yield "Nothing was measured in both: no model and backend of the same names has runs."
         for keys, when in ((self.only_now, "now"), (self.only_earlier, "before")):
             if keys:
                 yield f"Only {when}: {quoted_list(printable(', '.join(key)) for key in keys)}."

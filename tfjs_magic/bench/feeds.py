@@ -15,6 +15,8 @@ Feed = dict[str, Array]
 
 #: Feeds compared with Python's outputs: enough to tell samples apart, few enough to send the outputs back quickly.
 MAX_FEEDS = 8
+#: Samples of one call: Python, which runs the model too, was seen to need eighty times as many bytes for a MobileNet.
+MAX_BATCH_BYTES = 2**26
 #: Seeded feeds: two, because one cannot show whether the outputs depend on the inputs.
 SEEDED_FEEDS = 2
 #: Stands for an unknown height or width of an image batch: survives five halvings.
@@ -64,7 +66,7 @@ def timed_feeds(
         amplitude: How much larger than usual the seeded numbers are.
 
     Raises:
-        OptionError: The samples do not fit, none can be drawn, or the model fixes its batch.
+        OptionError: The samples do not fit, none can be drawn, the model fixes its batch, or one is too large.
     """
     if batches:
         _check_batch_is_free(inputs)
@@ -131,6 +133,16 @@ def sample_feeds(samples: object, inputs: Sequence[TensorInfo]) -> list[Feed]:
     return [{info.name: _part(checked[info.name], info, i) for info in inputs} for i in range(count)]
 
 
+def check_samples(samples: object, inputs: Sequence[TensorInfo]) -> None:
+    """Check the user's samples, one set or several.
+
+    Raises:
+        OptionError: See :func:`sample_feeds`.
+    """
+    for one in _sample_sets(samples, inputs):
+        sample_feeds(one, inputs)
+
+
 def all_samples(samples: object, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
     """Check the user's samples; all of them stay, one example or one fixed batch after the other.
 
@@ -186,6 +198,12 @@ def _examples(feed: Feed) -> int:
 
 def _tiled(feeds: Sequence[Feed], batch: int) -> Feed:
     examples = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    nbytes = batch * sum(array.nbytes // len(array) for array in examples.values())
+    if nbytes > MAX_BATCH_BYTES:
+        raise OptionError(
+            f"batch is {batch}, which makes {nbytes / 1e6:,.0f} MB of samples; expected {MAX_BATCH_BYTES / 1e6:.0f} "
+            "MB at most. Name smaller sizes."
+        )
     return {name: array[np.arange(batch) % len(array)] for name, array in examples.items()}
 
 

@@ -127,7 +127,8 @@ class LayerSearch:
             return f"{len(self._rows)} layers have a value of their own, and all agree."
         layer = next(layer for layer in self._model.layers if layer.label == row["layer"])
         before = [self._rows[label]["max_rel_error"] or 0.0 for label in layer.inputs if label in self._rows]
-        came = f" What goes into it differs by {_error(max(before))} at most." if before else ""
+        unseen = self._unseen(layer)
+        came = f" What goes into it differs by {_error(max(before))} at most." if before and not unseen else unseen
         return (
             f"'{row['layer']}' ({row['layer_class']}) is the first layer beyond the bound: its error is "
             f"{_error(row['max_rel_error'])} of its largest value, where {row['tolerance']:g} is allowed.{came}"
@@ -137,9 +138,17 @@ class LayerSearch:
     def _largest_sentence(self, row: LayerRow | None) -> str:
         if row is None:
             return "No layer could be compared."
+        layer = next(layer for layer in self._model.layers if layer.label == row["layer"])
         return (
             f"The weights are quantized. '{row['layer']}' ({row['layer_class']}) adds the most to the error: "
-            f"{_error(row['added'])} of its largest value.{self._contents(row['layer'])}"
+            f"{_error(row['added'])} of its largest value.{self._unseen(layer)}{self._contents(row['layer'])}"
+        )
+
+    def _unseen(self, layer: LayerTensor) -> str:
+        """Say which layers right before it nobody compared."""
+        unseen = [label for label in layer.inputs if label in self._missing]
+        return (
+            f" Or the fault is before it, in {quoted_list(unseen, limit=4)}, not compared by itself." if unseen else ""
         )
 
     def _contents(self, label: str) -> str:

@@ -146,7 +146,7 @@ def write_text(path: str | Path, text: str) -> None:
     if target.is_dir():
         raise SaveError(f"'{target}' is a directory; expected the name of a file.")
     with staged(target) as place:
-        place.write_text(text, encoding="utf-8")
+        place.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _text_of(source: str | Path) -> tuple[str, str]:

@@ -365,6 +365,7 @@ class Session:
     def _compare(self, job: Job, contender: Contender, trial: Trial, *, actual_backend: Backend | None) -> Parity:
         model, backend = job["model"], job["backend"]
         feeds = next(timed.compared for timed in contender.timed if timed.feed == job["feed"])
+        contender.check_reference(feeds)
         tensors = contender.compared_tensors(trial)
         with self._lock:
             arrived = [self._outputs.take([(model, backend, feed, ref) for ref in tensors.values()]) for feed in feeds]

@@ -96,6 +96,7 @@ def script_json(data: Mapping[str, Any]) -> str:
 
 def _reference(contender: Contender, samples: _Samples) -> dict[str, Any]:
     trial = contender.trial
+    contender.check_reference(range(len(trial.feeds)))
     one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
     by_xla = run_by_xla(contender.model, trial.feeds) if one_dnn and not contender.quantized else None
     return {

@@ -56,7 +56,7 @@ def find_trial(
         feeds: The samples.
         compared: Which of them are compared with each other.
         redraw: Draws others; None for the user's own, which stay.
-        run: Runs Python's model; what it raises is not caught.
+        run: Runs Python's model; of a feed outside ``compared`` it may give nothing. What it raises is not caught.
     """
     expected = run(feeds)
     if tells([expected[i] for i in compared]):
@@ -74,7 +74,8 @@ def find_trial(
     inside = None if no_numbers else _last_that_tells(model, [feeds[i] for i in compared])
     if inside is None:
         return Trial(feeds, expected)
-    values = [layer_outputs(model, feed, {inside.label}) for feed in feeds]
+    pairs = zip(feeds, expected, strict=True)
+    values = [layer_outputs(model, feed, {inside.label}) if outputs else {} for feed, outputs in pairs]
     note = f"The outputs hardly depend on the samples, so '{inside.label}' inside the model was compared, too."
     return Trial(feeds, [outputs | value for outputs, value in zip(expected, values, strict=True)], inside, note)
 

@@ -39,6 +39,7 @@ ONE_DNN_NOTE = (
     "compare again with TF_ENABLE_ONEDNN_OPTS=0 set before the kernel starts."
 )
 
+UNEXPLAINED_NOTE = "No rounding explains this error: please report it."
 _NOT_ONE_DNN_NOTE = (
     "Python's outputs were computed again by XLA's kernels, without oneDNN, and differ likewise: please report it."
 )
@@ -99,6 +100,14 @@ def without_one_dnn(parity: Parity, again: Parity) -> Parity:
     return {**again, "note": f"{_ONE_DNN_WAS_OFF} {again['note']}".strip()}
 
 
+def as_foretold(parity: Parity, lacking: Sequence[str], *, backend: Backend | None) -> Parity:
+    """Return a failed verdict with what the conversion said of the backend: ``lacking`` fails or is wrong there."""
+    if parity["status"] != "failed" or not lacking:
+        return parity
+    named = f"The conversion said it: {backend} lacks or miscomputes {', '.join(lacking)}."
+    return {**parity, "note": f"{named} {parity['note'].replace(UNEXPLAINED_NOTE, '')}".strip()}
+
+
 def compare_tensor(want: Array, have: Array, bound: float) -> OutputParity:
     """Compare one tensor of one feed, of the same shape on both sides."""
     return _compare_output("", [want], [have], bound, [])
@@ -130,7 +139,7 @@ def _likely_cause(error: float, *, quantized: bool, bound: float) -> list[str]:
         missed = f"The weights are quantized, and their error of {error:.1e} exceeds your tolerance of {bound:g}."
         return [missed, "float16 and uint16 are closer; so is leaving the weights out that matter most."]
     rounding = error <= _ONE_DNN_ERROR and os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
-    return [ONE_DNN_NOTE if rounding else "No rounding explains this error: please report it."]
+    return [ONE_DNN_NOTE if rounding else UNEXPLAINED_NOTE]
 
 
 def _compare_output(

@@ -25,7 +25,7 @@ from tfjs_magic.bench.snapshot import all_failed, is_busy
 from tfjs_magic.bench.state import CONCLUDED, ENDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
 from tfjs_magic.bench.waiting import NOT_TAKEN_TIMEOUT_S, block_until, run_error, wait_until
-from tfjs_magic.errors import RunError
+from tfjs_magic.errors import RunError, printable
 from tfjs_magic.options import BenchmarkOptions
 
 _TICK_S = 1.0
@@ -148,7 +148,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         labels = ", ".join(card["label"] for card in self._session.snapshot["models"])
-        return f"Benchmark({labels})"
+        return f"Benchmark({printable(labels)})"
 
     def _ipython_display_(self, **_: Any) -> None:
         """Show the live view, and below it the output that stays readable without a kernel: once per widget."""

@@ -24,7 +24,7 @@ from tfjs_magic.bench.snapshot import all_failed
 from tfjs_magic.bench.state import CONCLUDED, Job, Snapshot, TaskKind
 from tfjs_magic.bench.static_output import difference_bundle, static_html, unfinished
 from tfjs_magic.bench.tasks import TITLES, Ticket
-from tfjs_magic.errors import RunError, TfjsMagicError
+from tfjs_magic.errors import RunError, TfjsMagicError, printable
 from tfjs_magic.headless.channel import WAIT_MS, Channel
 from tfjs_magic.headless.driver import BrowserLostError, opened
 from tfjs_magic.headless.target import Node, Target
@@ -147,7 +147,7 @@ class HeadlessBenchmark:
 
     def __repr__(self) -> str:
         labels = ", ".join(card["label"] for card in self.state["models"])
-        return f"HeadlessBenchmark({labels}; {self._target.title})"
+        return f"HeadlessBenchmark({printable(labels)}; {self._target.title})"
 
     def _ipython_display_(self, **_: Any) -> None:
         shown = {"display_id": uuid.uuid4().hex}

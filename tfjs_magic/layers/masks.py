@@ -33,6 +33,7 @@ _MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Concat
 _READERS = frozenset({"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"})
 #: Keras classes that take a mask but use it only in training.
 _TRAINING_READERS = frozenset({"BatchNormalization"})
+ZEROED = "Keras sets its outputs at masked steps to zero, TF.js does not"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,7 +151,15 @@ def _reads(layers: Sequence[TfjsLayer]) -> bool:
 
 
 def _zeroed(model: MappedModel) -> Iterator[Refusal]:
-    """Refuse layers whose outputs at masked steps Keras sets to zero and tfjs does not, unless a mask hides them.
+    """Refuse layers whose outputs at masked steps Keras sets to zero and tfjs does not, unless a mask hides them."""
+    zeroed, seen = zeroed_outputs(model)
+    for ref in (*seen, *model.graph.outputs):
+        if ref in zeroed:
+            yield Refusal(zeroed[ref].layer.name, f"{ZEROED}, and they are used.")
+
+
+def zeroed_outputs(model: MappedModel) -> tuple[dict[TensorRef, Call], list[TensorRef]]:
+    """Return what differs at masked steps, with the call that it comes from, and what others read without the mask.
 
     Such tensors are followed through layers that work on each step by itself, to those that read the mask.
     """
@@ -167,10 +176,7 @@ def _zeroed(model: MappedModel) -> Iterator[Refusal]:
             zeroed |= {TensorRef(number, 0): origin for origin in passed[:1]}
         else:
             seen += call.inputs
-    for ref in (*seen, *model.graph.outputs):
-        if ref in zeroed:
-            reason = "Keras sets its outputs at masked steps to zero, TF.js does not, and they are used."
-            yield Refusal(zeroed[ref].layer.name, reason)
+    return zeroed, seen
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tfjs_magic.artifacts import LayerTensor
 from tfjs_magic.layers.functional import MappedModel, TensorRef
 from tfjs_magic.layers.keras_objects import before, saturating_activation
+from tfjs_magic.layers.masks import ZEROED, zeroed_outputs
 from tfjs_magic.layers.names import LayerNames
 
 #: Behind the name of a tfjs layer: what its activation gets. No name has a colon.
@@ -35,6 +36,7 @@ def _inside(
     """
     graph = model.graph
     origins: _Origins = {**entering}
+    zeroed, _ = zeroed_outputs(model)
     for number, call in enumerate(graph.calls):
         if call.kind == "input":
             continue
@@ -52,12 +54,16 @@ def _inside(
                 list(found)
             origins |= {TensorRef(number, ref.port): labels for ref, labels in left.items()}
             continue
-        held = once and len(calls) == 1 and id(layer) not in model.gone
-        origins |= {TensorRef(number, port): (label,) if held else inputs for port in range(len(call.shapes.outputs))}
+        differs = TensorRef(number, 0) in zeroed
+        held = once and len(calls) == 1 and id(layer) not in model.gone and not differs
+        unseen = () if id(layer) in model.gone else (label,)
+        left_by = (label,) if held else (*inputs, *unseen)
+        origins |= {TensorRef(number, port): left_by for port in range(len(call.shapes.outputs))}
         if number == calls[0]:
             giver = graph.calls[model.giver(TensorRef(number, 0)).call].layer
             name = names.of(model, giver) if held else ""
-            why_not = "" if held else model.gone.get(id(layer), "it is called several times")
+            why = ZEROED if differs else "it is called several times"
+            why_not = "" if held else model.gone.get(id(layer), why)
             if held and _has_activation(model, layer):
                 hidden = before(label, saturating_activation(layer))
                 yield LayerTensor(hidden, type(layer).__name__, f"{name}{BEFORE_ACTIVATION}", inputs=inputs)

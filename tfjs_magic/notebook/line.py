@@ -18,6 +18,7 @@ from tfjs_magic.flags import (
     RESULT,
     SOURCE,
     Flag,
+    directory,
     hyphenated,
     one_of,
     python_name,
@@ -266,13 +267,19 @@ class MagicLine:
         found, rest = self._parser.parse_known_intermixed_args(words)
         if unknown := [word for word in rest if word.startswith("-")]:
             flag = unknown[0].partition("=")[0]
-            close = difflib.get_close_matches(flag, self.flags, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
+            close = self._closest(flag.lstrip("-"))
+            hint = f" Did you mean '{close}'?" if close else ""
             hint = hint or f" {self._parser.prog} --help lists them."
             raise UsageError(f"{self._parser.prog} has no option '{flag}'.{hint}")
         if rest:
             raise UsageError(f"{self._parser.prog} takes one source; found also '{rest[0]}'. Quote a path with blanks.")
         return found
+
+    def _closest(self, name: str) -> str | None:
+        """Return the flag that is meant; the hyphens, which all have, make none alike."""
+        flags = {flag.lstrip("-"): flag for flag in self.flags}
+        begun = [flag for flag in flags if len(name) > 2 and flag.startswith(name)]
+        return next((flags[found] for found in [*difflib.get_close_matches(name, flags, n=1), *begun]), None)
 
 
 _WHICH = (*FORMATS, BOTH)
@@ -302,7 +309,7 @@ def convert_line() -> MagicLine:
     line.group("bound of --quantize auto", *BOUND)
     add = line.group("result")
     save = "write model.json and the weights there; a cell may replace what it wrote itself"
-    add("--save", metavar="DIR", type=_now_or_later("--save", str), help=save)
+    add("--save", metavar="DIR", type=_now_or_later("--save", directory), help=save)
     add("--overwrite", action="store_true", help="replace a model that is there")
     add("-o", "--as", dest="bind", metavar="NAME", type=python_name, help="bind the converted model (a TfjsModel)")
     add("--no-benchmark", action="store_true", help="show the summary only")

@@ -40,8 +40,10 @@ def writable(path: str | Path) -> Path:
     """Return the absolute path, links followed, if something may be written there.
 
     Raises:
-        SaveError: It is no possible name, a link to nothing, or its parent cannot be written to.
+        SaveError: It is empty or no possible name, a link to nothing, or its parent cannot be written to.
     """
+    if isinstance(path, str) and not path.strip():
+        raise SaveError("the path is empty; name the place, or '.' for the current directory.")
     try:
         target = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow the last link
     except FileNotFoundError as error:

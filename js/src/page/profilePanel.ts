@@ -4,6 +4,7 @@ import { seriesLabel } from "../plot/series";
 import type { JobState, Profile, ProfileRow } from "../protocol";
 import { summarize } from "../stats";
 import { type Make, redraw } from "./dom";
+import { sameJob } from "./runState";
 import type { Session, View } from "./session";
 import { errorBox } from "./table";
 import { TaskControl } from "./taskControl";
@@ -51,21 +52,26 @@ export class ProfilePanel {
 
   draw(view: View): void {
     const { snapshot } = view;
-    const { task } = snapshot;
-    const failed = task?.kind === "profile" && task.status === "failed" ? task.error : null;
     const over = snapshot.status !== "running" && snapshot.status !== "pending";
     this.#control.draw(view, over ? snapshot.jobs.filter(({ status }) => status === "done") : []);
-    redraw(this.#content, [
-      ...(failed ? [errorBox(this.#make, failed)] : []),
-      ...snapshot.jobs.flatMap((job, index) => (job.profile ? this.#profile(view, job, job.profile, index) : [])),
-    ]);
+    redraw(this.#content, [...snapshot.jobs.flatMap((job, index) => this.#block(view, job, index))]);
   }
 
-  #profile(view: View, job: JobState, profile: Profile, index: number): HTMLElement[] {
+  #block(view: View, job: JobState, index: number): HTMLElement[] {
     const make = this.#make;
+    const { task } = view.snapshot;
+    const error =
+      task?.kind === "profile" && task.status === "failed" && sameJob(task.job, job.job) ? task.error : null;
+    if (!job.profile && !error) return [];
     const name = `Time per kernel: ${seriesLabel(view.snapshot, job)}`;
     const title = make("p", { class: "tm-title" }, make("strong", {}, name));
-    if (profile.runs === 0) return [title, make("p", {}, profile.note)];
+    const content = job.profile ? this.#profile(view, job, job.profile, index, name) : [];
+    return [title, ...(error ? [errorBox(make, error)] : []), ...content];
+  }
+
+  #profile(view: View, job: JobState, profile: Profile, index: number, name: string): HTMLElement[] {
+    const make = this.#make;
+    if (profile.runs === 0) return [make("p", {}, profile.note)];
     const all = this.#open.has(index);
     const rows = all ? profile.rows : profile.rows.slice(0, SHOWN_ROWS);
     const total = kernelMs(profile);
@@ -80,7 +86,7 @@ export class ProfilePanel {
     const table = make("table", { "aria-label": name }, head, make("tbody", {}, ...body));
     const sentences = [totalText(profile, total, job), profile.note].map((text) => make("p", {}, text));
     const scroll = make("div", { class: "tm-scroll", tabindex: "0" }, table);
-    return [title, scroll, ...this.#more(view, profile, index), ...sentences];
+    return [scroll, ...this.#more(view, profile, index), ...sentences];
   }
 
   #more(view: View, profile: Profile, index: number): HTMLElement[] {

@@ -60,7 +60,7 @@ export const STYLES = `
 .tfjs-magic .tm-told { flex: 1 1 100%; }
 .tfjs-magic .tm-told:empty { display: none; }
 .tfjs-magic textarea { display: block; width: 100%; margin-top: 4px; font: 12px/1.4 var(--jp-code-font-family, monospace); color: inherit; background: transparent; border: 1px solid var(--tm-muted); }
-.tfjs-magic .tm-plot svg { display: block; max-width: 100%; }
+.tfjs-magic .tm-plot svg { display: block; max-width: 100%; height: auto; }
 .tfjs-magic .tm-note { border-left: 3px solid var(--tm-warn); padding: 2px 10px; margin: 6px 0; }
 .tfjs-magic .tm-quiet { margin: 2px 0; color: var(--tm-muted); }
 .tfjs-magic .tm-error { border-left: 3px solid var(--tm-bad); padding: 2px 10px; margin: 6px 0; white-space: pre-wrap; }
@@ -88,7 +88,7 @@ export const STYLES = `
 .tfjs-magic .tm-ask button { padding: 1px 10px; }
 .tfjs-magic select { min-width: 0; max-width: 36ch; font: inherit; color: var(--tm-fg); background: var(--tm-page); border: 1px solid var(--tm-muted); border-radius: 4px; padding: 1px 4px; text-overflow: ellipsis; }
 .tfjs-magic .tm-layers p { margin: 8px 0 2px; }
-.tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; }
+.tfjs-magic .tm-layer-plot { overflow: hidden; } .tfjs-magic .tm-layer-plot svg { display: block; max-width: 100%; height: auto; }
 .tfjs-magic .tm-tall { max-height: 320px; overflow-y: auto; } .tfjs-magic .tm-named { background: var(--tm-soft); }
 .tfjs-magic .tm-inconclusive { color: var(--tm-muted); }
 .tfjs-magic .tm-passed { color: var(--tm-good); } .tfjs-magic .tm-failed { color: var(--tm-bad); font-weight: 600; }
@@ -113,6 +113,10 @@ export const STYLES = `
 @container (max-width: 520px) {
   .tfjs-magic .tm-legend { grid-template-columns: 22px 1fr max-content; }
   .tfjs-magic .tm-track { grid-column: 2 / -1; grid-row: 2; }
+}
+@container (max-width: 240px) {
+  .tfjs-magic .tm-jobs > tbody > tr { grid-template-columns: 100%; }
+  .tfjs-magic .tm-jobs > tbody > tr > :nth-child(2) { grid-column: auto; }
 }
 @media (prefers-reduced-motion: no-preference) { .tfjs-magic button { transition: background .12s; } }
 @media (prefers-reduced-motion) { .tfjs-magic progress:indeterminate { visibility: hidden; } }
