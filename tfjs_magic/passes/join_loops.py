@@ -184,6 +184,7 @@ class _Joint:
         self._graph = graph
         self._twins = twins
         self._packs: dict[tuple[_Pair, int], Ref] = {}
+        self._axes: dict[int, Ref] = {}
 
     def add(self, node: Node, other: Node) -> None:
         """Add the node for two twins; those before them are there."""
@@ -216,7 +217,7 @@ class _Joint:
         data = self._pack(new, pairs[0], node)
         if not _is_large(self._graph, node):
             return new.add("BatchMatMulV2", data, self._pack(new, pairs[1], node), **attrs)
-        zero = new.constant(0)
+        zero = self._axis(new, 0)
         parts = self._graph.producer(new.add("Split", zero, data, num_split=2, T=FLOAT32))
         shape = self._graph.shape(pairs[0][0]) or ()
         for port in range(2):
@@ -224,9 +225,14 @@ class _Joint:
         products = [new.add("BatchMatMulV2", parts.ref(i), weights, **attrs) for i, weights in enumerate(pairs[1])]
         return new.add("ConcatV2", *products, zero, N=2, T=FLOAT32, Tidx=INT32)
 
+    def _axis(self, new: Lowering, axis: int) -> Ref:
+        if axis not in self._axes:
+            self._axes[axis] = new.constant(axis)
+        return self._axes[axis]
+
     def _split(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         axis = int(self._graph.constant(pairs[0][0]))  # type: ignore[arg-type]  # constant, as _are_alike has seen
-        return new.add("Split", new.constant(axis + (axis >= 0)), self._pack(new, pairs[1], node), **node.attrs)
+        return new.add("Split", self._axis(new, axis + (axis >= 0)), self._pack(new, pairs[1], node), **node.attrs)
 
     def _other(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         if node.op in _ELEMENTWISE:
