@@ -342,6 +342,19 @@ class _Steps(tf.Module):
         return state
 
 
+def _directions(x: Any) -> Any:
+    """Return what two recurrent nets make of x (5, 1, 3)."""
+    made = []
+    for seed in (0, 1):
+        w, u, state, states = _weights(3, 4, seed=seed), _weights(2, 4, seed=seed + 2), x[0, :, :2], []
+        for row in tf.unstack(tf.reverse(x, [0]) if seed else x):
+            one, two = tf.split(row @ w + state @ u, 2, 1)
+            state = state * tf.sigmoid(one) + tf.tanh(two)
+            states.append(state)
+        made.append(tf.stack(states))
+    return tf.concat(made, -1)
+
+
 def _control(x: Any) -> Any:
     """X (4, 3)."""
     table = tf.TensorArray(F, size=4, element_shape=(3,))
@@ -434,6 +447,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "permuted-integers": (_permuted_integers, (_x(3, 4, dtype=N, name="n"),)),
     "loops": (_loops, (_x(None, 3),)),
     "steps": (_Steps(), (_x(4, 1, 3),)),
+    "directions": (_directions, (_x(5, 1, 3),)),
     "control": (_control, (_x(4, 3),)),
     "chosen": (_chosen, (_x(5, 4),)),
     "padded-boxes": (_padded_boxes, (_x(5, 4),)),

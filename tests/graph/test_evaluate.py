@@ -151,16 +151,17 @@ def test_strided_slice(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 3))
     begin, end = ([data.draw(st.integers(-7, 7)) for _ in range(count)] for _ in range(2))
     strides = [data.draw(st.sampled_from([-2, -1, 1, 2])) for _ in range(count)]
-    masks = {key: data.draw(st.integers(0, 2**count - 1)) for key in ("begin_mask", "end_mask", "shrink_axis_mask")}
+    kinds = ("begin_mask", "end_mask", "shrink_axis_mask", "new_axis_mask")
+    masks = {key: data.draw(st.integers(0, 2**count - 1)) for key in kinds}
+    axis = 0
     for i in range(count):
         if masks["shrink_axis_mask"] >> i & 1:  # TensorFlow wants a step of 1 there
             strides[i] = 1
-            begin[i] %= x.shape[i]
+            begin[i] %= x.shape[axis]
+        axis += not masks["new_axis_mask"] >> i & 1
     operands = [np.array(part, np.int32) for part in (begin, end, strides)]
     got = evaluate(Node("y", "StridedSlice", attrs={**masks}), [x, *operands])
-    expected = tf.raw_ops.StridedSlice(
-        input=x, begin=begin, end=end, strides=strides, ellipsis_mask=0, new_axis_mask=0, **masks
-    )
+    expected = tf.raw_ops.StridedSlice(input=x, begin=begin, end=end, strides=strides, ellipsis_mask=0, **masks)
     assert got is not None
     _assert_same(got, expected)
 

@@ -73,6 +73,13 @@ def test_every_round_shares_the_weights() -> None:
     assert floats[0] <= floats[1] + 16
 
 
+def test_nodes_are_named_after_their_loop_once() -> None:
+    model = convert(_sequence(layers.LSTM(5)), format="graph")
+    names = [node["name"] for node in model.topology["node"] if "/round_4/" in node["name"]]
+    assert names
+    assert all(name.count("while") == name.count("lstm_cell") == 1 for name in names)
+
+
 def test_a_saved_model_of_fixed_length(tfjs_node: TfjsNode, tmp_path: Path) -> None:
     model = _sequence(layers.LSTM(5), time=None)
     model.export(tmp_path / "saved", verbose=False)

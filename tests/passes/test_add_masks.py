@@ -13,6 +13,7 @@ from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, check_on_gpu
 from tests.passes.operands import random_array
 from tests.traced import traced
+from tfjs_magic import convert
 from tfjs_magic.ops.check import count_ops
 from tfjs_magic.passes import PIPELINE, add_masks, run_passes
 
@@ -47,6 +48,42 @@ CASES: dict[str, Any] = {
 @pytest.mark.parametrize("case", CASES)
 def test_adds(tfjs_node: TfjsNode, case: str) -> None:
     check_lowering(tfjs_node, PASSES, CASES[case], X, MASK, feeds=FEEDS)
+
+
+TRUE = tf.constant(True)  # noqa: FBT003
+BATCH = (tf.TensorSpec((None, 4, 3), name="x"), tf.TensorSpec((None, 1, 4), tf.bool, name="mask"))
+FREE: dict[str, tuple[Any, bool]] = {
+    "true-of-the-same-sizes": (lambda x, mask: _chosen(_all(TRUE, s := _scores(x)) & mask, s), True),
+    "true-of-others": (lambda x, mask: _chosen(_all(TRUE, mask) & mask[:1], _scores(x)), False),
+    "false": (lambda x, mask: _chosen(_all(~TRUE, s := _scores(x)) & mask, s) * s, False),
+}
+
+
+def _all(value: Any, like: Any) -> Any:
+    return tf.fill(tf.shape(like), value)
+
+
+def _chosen(condition: Any, scores: Any) -> Any:
+    return tf.nn.softmax(tf.where(condition, scores, LEAST))
+
+
+@pytest.mark.parametrize("case", FREE)
+def test_leaves_out_what_is_true_with_a_free_batch(tfjs_node: TfjsNode, case: str) -> None:
+    function, leaves_out = FREE[case]
+    check_lowering(tfjs_node, PASSES, function, *BATCH, feeds=FEEDS)
+    graph = traced(function, *BATCH)
+    run_passes(graph, PASSES)
+    assert ("LogicalAnd" in count_ops(graph)) != leaves_out
+
+
+@pytest.mark.parametrize("name", ["causal", "masked"])
+def test_a_free_batch_has_the_nodes_of_a_fixed_one(name: str) -> None:
+    x, mask = keras.Input((5, 6), name="x"), keras.Input((5,), dtype="bool", name="mask")
+    options = {"use_causal_mask": True} if name == "causal" else {"attention_mask": mask[:, None]}
+    model = keras.Model([x, mask] if name == "masked" else x, keras.layers.MultiHeadAttention(2, 3)(x, x, **options))
+    sizes = {"x": (1, 5, 6), **({"mask": (1, 5)} if name == "masked" else {})}
+    fixed, free = (convert(model, format="graph", inputs=inputs).report.ops for inputs in (sizes, None))
+    assert free == fixed
 
 
 @pytest.mark.parametrize("case", ["masked", "the-other-way-round", "constant"])

@@ -95,10 +95,11 @@ def test_sizes_unknown_ellipses_and_one_operand(tfjs_node: TfjsNode, equation: s
     check_lowering(tfjs_node, [lower_einsum.PASS], _einsum(equation), *specs, feeds=feeds)
 
 
-def test_attention_runs_on_wasm(tfjs_node: TfjsNode) -> None:
-    x = keras.Input((6, 8), name="x")
-    y = keras.layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
-    y = keras.layers.EinsumDense("abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de")(y)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_attention_runs_on_wasm(tfjs_node: TfjsNode, dtype: str) -> None:
+    x = keras.Input((6, 8), name="x", dtype=dtype)
+    y = keras.layers.MultiHeadAttention(2, 4, dtype=dtype)(x, x, use_causal_mask=True)
+    y = keras.layers.EinsumDense("abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de", dtype=dtype)(y)
     model = randomised(keras.Model(x, y))
     web = convert(model, format="graph")
     assert "Einsum" not in web.report.ops

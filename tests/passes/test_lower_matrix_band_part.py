@@ -14,7 +14,9 @@ from tests.conformance.compare import assert_matches, assert_telling
 from tests.conformance.node import TfjsNode
 from tests.models import keras_outputs, randomised, samples_of
 from tests.passes.checks import check_lowering, refusals
-from tfjs_magic.passes import lower_matrix_band_part
+from tests.passes.operands import random_array
+from tests.traced import traced
+from tfjs_magic.passes import fold_constants, fold_sizes, lower_matrix_band_part, run_passes
 from tfjs_magic.pipeline import convert
 
 _band = tf.linalg.band_part
@@ -30,6 +32,21 @@ CASES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_lowers(tfjs_node: TfjsNode, case: str) -> None:
     check_lowering(tfjs_node, [lower_matrix_band_part.PASS], CASES[case], tf.TensorSpec((2, 4, 6), name="x"))
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("count", [1, 2])
+def test_lowers_one_value(tfjs_node: TfjsNode, count: int, *, value: bool) -> None:
+    def function(x: Any) -> Any:
+        filled = tf.fill(tf.stack([count, tf.shape(x)[1], tf.shape(x)[2]]), tf.constant(value))
+        return tf.where(_band(filled, -1, 0), x, x * x)
+
+    passes, after = [lower_matrix_band_part.PASS], [fold_sizes.PASS, fold_constants.PASS]
+    x = tf.TensorSpec((None, 4, 6), name="x")
+    check_lowering(tfjs_node, passes, function, x, after=after, feeds=[{"x": random_array(n, 2, 4, 6)} for n in "ab"])
+    graph = traced(function, x)
+    run_passes(graph, [*after, *passes])
+    assert any(node.op == "LogicalAnd" for node in graph) != (value and count == 1)
 
 
 @pytest.mark.parametrize("shape", [(None, 4, 6), (4, None, 6), (2, 4, None), (None, None)], ids=str)

@@ -62,3 +62,25 @@ def test_switch_case_takes_the_right_branch(tfjs_node: TfjsNode, index: int) -> 
     for backend in BACKENDS:
         for got, want in zip(tfjs_node.run_each(model, feeds, backend), expected, strict=True):
             assert_matches(got, want)
+
+
+def test_an_unrolled_loop_keeps_the_branches_that_it_takes(tfjs_node: TfjsNode) -> None:
+    """The indices are -1, 1, 3 and 5, of four branches."""
+    weight = tf.Variable([0.7, 0.8, 0.9])
+
+    def function(x: tf.Tensor) -> tf.Tensor:
+        branches = [lambda y: y * 0.0, tf.tanh, lambda _: weight, lambda y: y * weight + 1.0]
+
+        def chosen(i: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+            return tf.switch_case(i, [lambda branch=branch: branch(y) for branch in branches])
+
+        return tf.while_loop(lambda i, _: i < 7, lambda i, y: (i + 2, chosen(i, y)), (-1, x))[1]
+
+    model = converted(function, X)
+    assert not {"Switch", "Merge"} & set(model.report.ops)
+    feeds = [{"x": np.array(x, np.float32)} for x in ([4, 5, 6], [-1, 0.5, 2])]
+    expected = [python_outputs(function, feed, X) for feed in feeds]
+    assert_telling(*expected)
+    for backend in BACKENDS:
+        for got, want in zip(tfjs_node.run_each(model, feeds, backend), expected, strict=True):
+            assert_matches(got, want)

@@ -134,11 +134,13 @@ def _slice(_: _Attrs, x: Array, begin: Array, size: Array) -> _Result:
 
 
 def _strided_slice(attrs: _Attrs, x: Array, begin: Array, end: Array, strides: Array) -> _Result:
-    if attrs.get("ellipsis_mask", 0) or attrs.get("new_axis_mask", 0):
+    if attrs.get("ellipsis_mask", 0):
         return None
-    index: list[int | slice] = []
+    index: list[int | slice | None] = []
     for i, (first, last, step) in enumerate(zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)):
-        if _bit(attrs, "shrink_axis_mask", i):
+        if _bit(attrs, "new_axis_mask", i):
+            index.append(None)
+        elif _bit(attrs, "shrink_axis_mask", i):
             index.append(first)
         else:
             start = None if _bit(attrs, "begin_mask", i) else first

@@ -7,6 +7,7 @@ constant that it folds, which would grow with each round.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import tensorflow as tf
@@ -53,10 +54,11 @@ def write_rounds(graph_def: Any, loop: Any, rounds: int) -> list[str]:
     body = _body(graph_def, loop)
     taken = {"/".join(node.name.split("/")[: loop.name.count("/") + 2]) for node in graph_def.node}
     scopes = [first_free(f"{loop.name}/round_{i}", taken) for i in range(rounds)]
+    short = _short_names([node.name for node in body.nodes], loop.name)
     for scope in scopes:
         names = {
             **{f"{_ARGUMENT}{i}": ref for i, ref in enumerate(state)},
-            **{node.name: f"{scopes[0] if node.name in body.shared else scope}/{node.name}" for node in body.nodes},
+            **{name: f"{scopes[0] if name in body.shared else scope}/{short[name]}" for name in short},
         }
         for node in body.nodes:
             if scope == scopes[0] or node.name not in body.shared:
@@ -71,6 +73,17 @@ def write_rounds(graph_def: Any, loop: Any, rounds: int) -> list[str]:
 
 
 _ARGUMENT, _RESULT, _ROUND = "argument/_", "result/_", "round"
+
+
+def _short_names(names: list[str], loop: str) -> dict[str, str]:
+    """Return the names within a round, without the end of the loop's path that TensorFlow repeats in them."""
+    path, short, taken = re.sub(r"/round_\d+(?=/)", "", loop).split("/"), dict[str, str](), set[str]()
+    ends = ["/".join((*path[i:], "")) for i in range(len(path))]
+    for name in names:
+        inner = name.removeprefix(f"{_ROUND}/")
+        short[name] = first_free(inner.removeprefix(next(filter(inner.startswith, ends), "")), taken)
+        taken.add(short[name])
+    return short
 
 
 def _body(graph_def: Any, loop: Any) -> _Body:

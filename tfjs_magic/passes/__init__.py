@@ -21,6 +21,7 @@ from tfjs_magic.passes import (
     fold_sizes,
     fold_view_sizes,
     fuse_bias_activation,
+    join_loops,
     join_steps,
     lower_arithmetic,
     lower_audio,
@@ -248,6 +249,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     ),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
+    # After what finds the products of a loop, each of which it may put into a batch.
+    "join loops": _passes(join_loops),
     # After the folds, which would take a product with zero or one away.
     "order list changes": _passes(order_list_changes, copy_before_update),
     # Last, since the others would take the identities away again.

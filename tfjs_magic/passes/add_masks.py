@@ -4,7 +4,8 @@ Given:   y = Softmax(SelectV2(c, x, K))     K a number below -1e9; x a product o
 Result:  y = Softmax(AddV2(x, m))           m = (Cast(c) - 1) · 9e19, so 0 or -9e19; likewise with x and K exchanged
 
 What is masked is -9e19 as long as |x| < 4e12, since float32 adds nothing so small to it: exp gives 0 as before, and a
-row that is masked as a whole 1 / n each. webgl's maxima begin at -1e20. A condition that is True & c is c.
+row that is masked as a whole 1 / n each. webgl's maxima begin at -1e20. A condition that is True & c is c, also where
+True is filled in to the sizes of x.
 
 Refuses: something else uses what is chosen; x holds other huge numbers, as of a mask before this one; x is no product,
 and may hold infinities that are masked.
@@ -19,6 +20,7 @@ import numpy as np
 from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.ir import Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
+from tfjs_magic.graph.sizes import same_sizes
 from tfjs_magic.passes.lowering import BOOL, FLOAT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
@@ -91,14 +93,22 @@ def _apply(graph: Graph, match: _Match) -> None:
 
 def _without_true(graph: Graph, condition: Ref, scores: Ref) -> Ref:
     """Return c of a condition True & c, unless True makes it larger than the scores."""
-    node, shape = graph.producer(condition), graph.shape(scores)
+    node = graph.producer(condition)
     for one, other in (node.inputs, node.inputs[::-1]) if node.op == "LogicalAnd" else ():
-        value = graph.constant(one)
-        if value is not None and value.all() and shape is not None and value.ndim <= len(shape):
-            sides = zip(value.shape, shape[len(shape) - value.ndim :], strict=True)
-            if all(side in {1, size} for side, size in sides):
-                return other
+        if _is_true_of(graph, one, scores):
+            return other
     return condition
+
+
+def _is_true_of(graph: Graph, ref: Ref, scores: Ref) -> bool:
+    """Whether a tensor is True all over, and no larger than the scores."""
+    node, value, shape = graph.producer(ref), graph.constant(ref), graph.shape(scores)
+    if value is not None and value.all() and shape is not None and value.ndim <= len(shape):
+        sides = zip(value.shape, shape[len(shape) - value.ndim :], strict=True)
+        return all(side in {1, size} for side, size in sides)
+    filled = graph.constant(node.inputs[1]) if node.op == "Fill" else None
+    sizes = graph.producer(node.inputs[0]) if filled is not None and filled.all() else None
+    return sizes is not None and sizes.op == "Shape" and same_sizes(graph, sizes.inputs[0], scores)
 
 
 def _without_repeats(value: Array) -> Array:

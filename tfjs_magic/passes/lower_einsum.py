@@ -25,7 +25,8 @@ from tfjs_magic.graph.refs import Ref
 from tfjs_magic.passes.lowering import INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
-_FLOAT: dict[str, Attr] = {"T": DType("float32")}
+#: All are float32 in TF.js.
+_FLOATS = frozenset({"bfloat16", "float16", "float32", "float64"})
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -40,6 +41,11 @@ class _Match:
     columns: str
     summed: str
     sizes: Mapping[str, int | None]
+
+    @property
+    def dtype(self) -> dict[str, Attr]:
+        """The attribute of the nodes that take its place."""
+        return {"T": DType("float64" if self.node.attrs["T"] == "float64" else "float32")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ def _match(graph: Graph, node: Node) -> _Match | _Sum | Miss:
     a, b, out = terms
     if any(len(set(labels)) != len(labels) for labels in terms) or not set(out) <= {*a, *b}:
         return Miss("an operand has a label twice")
-    if (dtype := node.attrs["T"]) not in {"float32", "float16", "bfloat16"}:  # all are float32 in TF.js
+    if (dtype := node.attrs["T"]) not in _FLOATS:
         return Miss(f"it multiplies {dtype!s} values")
     sizes: dict[str, int | None] = {}
     for ref, labels in zip(node.inputs, (a, b), strict=True):
@@ -119,8 +125,8 @@ def _apply(graph: Graph, match: _Match | _Sum) -> None:
     *before, (op, inputs, attrs) = steps
     ref: tuple[Ref, ...] = ()
     for kind, others, options in before:
-        ref = (new.add(kind, *ref, *others, **_FLOAT, **options),)
-    new.replace(op, *ref, *inputs, **_FLOAT, **attrs)
+        ref = (new.add(kind, *ref, *others, **match.dtype, **options),)
+    new.replace(op, *ref, *inputs, **match.dtype, **attrs)
 
 
 def _apply_sum(new: Lowering, match: _Sum) -> None:
@@ -140,12 +146,12 @@ def _arranged(new: Lowering, match: _Match, operand: int, groups: tuple[str, str
     ref, labels = match.node.inputs[operand], match.labels[operand]
     wanted = match.batch + "".join(groups)
     if alone := [axis for axis, label in enumerate(labels) if label not in wanted]:
-        ref = new.add("Sum", ref, new.constant(alone), **_FLOAT, Tidx=INT32, keep_dims=False)
+        ref = new.add("Sum", ref, new.constant(alone), **match.dtype, Tidx=INT32, keep_dims=False)
         labels = "".join(label for label in labels if label in wanted)
     if wanted != labels:
-        ref = new.add("Transpose", ref, new.constant([labels.index(x) for x in wanted]), **_FLOAT, Tperm=INT32)
+        ref = new.add("Transpose", ref, new.constant([labels.index(x) for x in wanted]), **match.dtype, Tperm=INT32)
     if not all(len(group) == 1 for group in groups):
-        ref = new.add("Reshape", ref, _shape(new, match, [*match.batch, *groups]), **_FLOAT, Tshape=INT32)
+        ref = new.add("Reshape", ref, _shape(new, match, [*match.batch, *groups]), **match.dtype, Tshape=INT32)
     return ref
 
 

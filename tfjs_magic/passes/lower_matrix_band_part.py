@@ -3,6 +3,7 @@
 Given:   y = MatrixBandPart(x, lower, upper)      x (…, M, N)
 Result:  y = SelectV2(band, x, 0)                 band (M, N) constant: -lower ≤ column - row ≤ upper
          y = LogicalAnd(x, band)                  for bool
+         y = Reshape(band)                        where x is True all over and (1, …, 1, M, N), as in causal attention
 
 A negative bound keeps that whole triangle. Where M or N is unknown, or a bound computed, the band is compared in the
 browser.
@@ -50,10 +51,18 @@ def _apply(graph: Graph, match: _Match) -> None:
     rows, columns = (graph.shape(x) or ())[-2:]
     known = rows is not None and columns is not None and match.lower is not None and match.upper is not None
     band = new.constant(_band(match, rows or 0, columns or 0), "bool") if known else _computed_band(new, match)
-    if dtype == "bool":
+    if known and _is_true(graph, x) and set((graph.shape(x) or ())[:-2]) <= {1}:
+        new.replace("Reshape", band, new.constant(graph.shape(x)), T=dtype, Tshape=INT32)
+    elif dtype == "bool":
         new.replace("LogicalAnd", x, band)
     else:
         new.replace("SelectV2", band, x, new.constant(0, str(dtype)), T=dtype)
+
+
+def _is_true(graph: Graph, ref: Ref) -> bool:
+    node = graph.producer(ref)
+    value = graph.constant(node.inputs[1]) if node.op == "Fill" else node.value
+    return value is not None and value.dtype == bool and bool(value.all())
 
 
 def _band(match: _Match, rows: int, columns: int) -> Array:

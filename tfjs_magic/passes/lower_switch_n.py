@@ -3,6 +3,7 @@
 Given:   y = _SwitchN(x, i)      n outputs; output k lives if i = k, the last one also if i is out of range
 Result:  y:k = Switch(x, i = k):1
          y:n-1 = Switch(x, i < 0 or i ≥ n - 1):1
+         with constants where i is one, as in the rounds of a loop: ``fold_conditions`` then leaves one branch
 
 Source: tensorflow ``core/kernels/control_flow_ops.cc`` (``SwitchNOp``), 2.21.
 """
@@ -20,9 +21,11 @@ def _match(_: Graph, node: Node) -> Node:
 
 def _apply(graph: Graph, node: Node) -> None:
     new, (data, index) = Lowering(graph, node), node.inputs
-    last = node.outputs - 1
+    last, known = node.outputs - 1, graph.constant(index)
     for k in range(node.outputs):
-        if k < last:
+        if known is not None:
+            predicate = new.constant(k == (int(known) if 0 <= int(known) < last else last), "bool")
+        elif k < last:
             predicate = new.add("Equal", index, new.constant(k), T=INT32)
         else:
             low = new.add("Less", index, new.constant(0), T=INT32)
