@@ -39,9 +39,19 @@ def nothing_left_behind() -> Iterator[None]:
     before = set(_programs())
     yield
     deadline = time.monotonic() + 20
-    while (left := set(_programs()) - before) and time.monotonic() < deadline:
+    while (left := _started_since(before)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert left == set()
+    assert left == []
+
+
+def _started_since(before: set[psutil.Process]) -> list[psutil.Process]:
+    """Return the browsers and drivers that were started since, but for what browsers of other tests have started."""
+    left = []
+    for process in set(_programs()) - before:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if before.isdisjoint(process.parents()):
+                left.append(process)
+    return left
 
 
 def _programs(of: int | None = None) -> list[psutil.Process]:
@@ -133,8 +143,8 @@ def test_large_tensors_go_both_ways(monkeypatch: pytest.MonkeyPatch, *, whole: b
 
 def test_a_browser_that_is_killed_leaves_what_it_measured(web: tfjs_magic.TfjsModel) -> None:
     bench = tfjs_magic.benchmark({"a": web, "b": web}, backends="wasm", runs=ENDLESS, browser="chrome")
-    others = _programs()
-    with _once_it_runs(bench, lambda: _kill("chromium", others)):
+    before = set(_programs())
+    with _once_it_runs(bench, lambda: _kill("chromium", before)):
         result = bench.result
     assert result.status == "failed"
     for row in result.summary:
@@ -329,10 +339,9 @@ def _runs(bench: Any) -> bool:
     return all(len(state["run_ms"]) > 5 for state in bench.state["jobs"])
 
 
-def _kill(name: str, others: list[psutil.Process]) -> None:
-    """Kill what has started since; the browsers of other tests run beside it."""
-    for process in _programs():
-        if process.name().startswith(name) and process not in others:
+def _kill(name: str, before: set[psutil.Process]) -> None:
+    for process in _started_since(before):
+        if process.name().startswith(name):
             process.kill()
 
 
