@@ -317,10 +317,10 @@ def reflects(_: Graph, node: Node) -> bool:
 
 def has_over_six_axes(graph: Graph, node: Node) -> bool:
     """Whether it computes with a tensor of more than six axes, or makes one."""
+    if node.op in _VIEWS or node.op in {"Const", "Placeholder"}:
+        return False
     tensors = [*node.inputs, *map(node.ref, range(node.outputs))]
-    return node.op not in {*_VIEWS, "Const", "Placeholder"} and any(
-        len(graph.shape(ref) or ()) > _MOST_AXES for ref in tensors
-    )
+    return any(len(graph.shape(ref) or ()) > _MOST_AXES for ref in tensors)
 
 
 def has_many_axes(graph: Graph, node: Node) -> bool:

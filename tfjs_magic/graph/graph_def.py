@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,7 +73,7 @@ def _attr(value: Any) -> Attr:
 
 def _scalar(kind: str, value: Any) -> Scalar:
     if kind == "type":
-        return DType(tf.as_dtype(value).name)
+        return _dtype(value)
     if kind == "shape":
         return Shape(None if value.unknown_rank else tuple(None if d.size < 0 else d.size for d in value.dim))
     if kind == "func":
@@ -81,6 +82,11 @@ def _scalar(kind: str, value: Any) -> Scalar:
         return value  # type: ignore[no-any-return]  # bytes, int, float, bool by definition of AttrValue
     msg = f"attribute of kind '{kind}' has no TF.js form."
     raise UnsupportedModelError(msg, stage="trace")
+
+
+@functools.cache
+def _dtype(number: int) -> DType:
+    return DType(tf.as_dtype(number).name)
 
 
 def _refuse_other_resources(graph: Graph) -> None:

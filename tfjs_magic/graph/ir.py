@@ -1,7 +1,7 @@
 """The graph that the passes work on: nodes, constants as arrays, and the verbs that edit them.
 
-Names are unique in a graph. The index of consumers is kept current by the verbs, so nothing edits ``Node.inputs``
-directly.
+Names are unique in a graph. The indexes of sources and consumers are kept current by the verbs, so nothing edits
+``Node.inputs`` or ``Node.controls`` directly.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class Graph:
 
     def __init__(self, nodes: Iterable[Node], *, inputs: Mapping[str, NodeName], outputs: Mapping[str, Ref]) -> None:
         self._nodes: dict[NodeName, Node] = {}
+        self._sources: dict[NodeName, list[NodeName]] = {}
         self._consumers: dict[NodeName, dict[NodeName, None]] = {}
         self.inputs = dict(inputs)
         self._outputs: dict[str, Ref] = {}
@@ -187,8 +188,7 @@ class Graph:
             msg = f"node '{node.name}' exists already"
             raise ValueError(msg)
         self._nodes[node.name] = node
-        for name in _sources(node):
-            self._consumers.setdefault(name, {})[node.name] = None
+        self._index(node)
         return node
 
     def add_constant(self, base: str, value: Array) -> Ref:
@@ -207,9 +207,8 @@ class Graph:
         assert not self._consumers.get(name), f"'{name}' still has consumers"
         assert not self.is_output(name), f"'{name}' is a public output"
         self.forget_layers(name)
-        node = self._nodes.pop(name)
-        for source in _sources(node):
-            self._consumers[source].pop(node.name, None)
+        self._unindex(name)
+        del self._nodes[name]
 
     def forget_layers(self, *names: NodeName) -> None:
         """Say that these nodes do not compute any more what layers of the source do; their values are others now."""
@@ -219,13 +218,11 @@ class Graph:
 
     def set_inputs(self, node: Node, inputs: Iterable[Ref], *, controls: Iterable[NodeName] | None = None) -> None:
         """Replace a node's inputs, and its control inputs if given."""
-        for source in _sources(node):
-            self._consumers[source].pop(node.name, None)
+        self._unindex(node.name)
         node.inputs = list(inputs)
         if controls is not None:
             node.controls = list(controls)
-        for source in _sources(node):
-            self._consumers.setdefault(source, {})[node.name] = None
+        self._index(node)
 
     def replace_uses(self, old: Ref, new: Ref) -> None:
         """Let every consumer of ``old``, and the public outputs, use ``new``, which is the same tensor, instead."""
@@ -244,11 +241,9 @@ class Graph:
         assert node.name == name, f"'{node.name}' cannot take the place of '{name}'"
         old = self._nodes[name]
         node.shapes = node.shapes or old.shapes[: node.outputs]
-        for source in _sources(old):
-            self._consumers[source].pop(name, None)
+        self._unindex(name)
         self._nodes[name] = node
-        for source in _sources(node):
-            self._consumers.setdefault(source, {})[name] = None
+        self._index(node)
 
     def rename(self, name: NodeName, new: NodeName) -> None:
         """Call a node otherwise, wherever it is named."""
@@ -267,20 +262,29 @@ class Graph:
     def remove_unused(self) -> int:
         """Remove what no public output needs (placeholders of inputs stay); return how many nodes went."""
         start = [*map(node_of, self.outputs.values()), *self.inputs.values()]
-        needed = closure(start, lambda name: _sources(self._nodes[name]))
+        needed = closure(start, self._sources.__getitem__)
         unused = [name for name in self._nodes if name not in needed]
         for name in unused:
-            for source in _sources(self._nodes[name]):
-                self._consumers[source].pop(name, None)
-        for name in unused:
+            self._unindex(name)
             del self._nodes[name]
         self.forget_layers(*unused)
         return len(unused)
+
+    def _index(self, node: Node) -> None:
+        self._sources[node.name] = sources = [*dict.fromkeys([*map(node_of, node.inputs), *node.controls])]
+        for source in sources:
+            self._consumers.setdefault(source, {})[node.name] = None
+
+    def _unindex(self, name: NodeName) -> None:
+        for source in self._sources.pop(name):
+            self._consumers[source].pop(name, None)
 
     # ------------------------------------------------------------------ order and invariants
 
     def sort(self) -> None:
         """Order the nodes so that inputs come first; back edges of v1 loops (NextIteration) excepted."""
+        if self._is_sorted():
+            return
         order: dict[NodeName, Node] = {}
         state: dict[NodeName, bool] = {}  # False while a node is on the stack, True when it is placed
         for root in self._nodes:
@@ -294,8 +298,16 @@ class Graph:
                         order[name] = self._nodes[name]
                     continue
                 state[name] = False
-                stack.extend(s for s in reversed(_sources(self._nodes[name])) if s not in state)
+                stack.extend(s for s in reversed(self._sources[name]) if s not in state)
         self._nodes = order
+
+    def _is_sorted(self) -> bool:
+        placed: set[NodeName] = set()
+        for name in self._nodes:
+            if not placed.issuperset(self._sources[name]):
+                return False
+            placed.add(name)
+        return True
 
     def check(self) -> None:
         """Assert that every ref means an output that exists, the index is right and the signature is there."""
@@ -320,10 +332,6 @@ def constant_node(name: NodeName, value: Array) -> Node:
     """Return a ``Const``."""
     dtype = DType("string" if value.dtype == object else value.dtype.name)
     return Node(name, "Const", attrs={"dtype": dtype}, value=value)
-
-
-def _sources(node: Node) -> list[NodeName]:
-    return [*dict.fromkeys([*map(node_of, node.inputs), *node.controls])]
 
 
 def _merged(one: Dims | None, other: Dims | None) -> Dims | None:

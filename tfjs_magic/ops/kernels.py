@@ -45,14 +45,12 @@ def failing_calls(graph: Graph, node: Node) -> Iterator[tuple[str, Sequence[str]
     if row is None or not all(isinstance(node.attrs.get(name), DType) for name in row["types"]):
         return
     dtypes = ",".join(_as_in_tfjs(str(node.attrs[name])) for name in row["types"])
+    if not (fails := [fail for fail in row["fails"] if dtypes in fail["dtypes"]]):
+        return
     measured = row["axes"].get(dtypes, [])
     axes = _possible_axes(graph, node, measured)
-    for fail in row["fails"]:
-        if (
-            dtypes in fail["dtypes"]
-            and axes.issubset(fail["axes"])
-            and _is_called_so(graph, node, fail, row["defaults"])
-        ):
+    for fail in fails:
+        if axes.issubset(fail["axes"]) and _is_called_so(graph, node, fail, row["defaults"]):
             yield _sentence(fail, dtypes, measured), fail["backends"]
 
 

@@ -114,8 +114,8 @@ def _run_one(graph: Graph, p: Pass) -> tuple[int, collections.Counter[tuple[str,
             count = p.run(graph)
         else:
             count = 0
-            for node in graph:
-                if node.op not in p.anchors or node.name not in graph or graph[node.name] is not node:
+            for node in [node for node in graph if node.op in p.anchors]:
+                if node.name not in graph or graph[node.name] is not node:
                     continue
                 found = p.match(graph, node)
                 if isinstance(found, Miss):
