@@ -13,6 +13,8 @@ from tests.e2e import demo
 from tests.e2e.lab import REPOSITORY, LabServer
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+#: What runs with the fast tests.
+FAST = {"quickstart", "benchmark", "smaller"}
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,10 @@ def _no_kernels_left(lab: LabServer) -> Iterator[None]:
     lab.shut_down_kernels(except_for=before)
 
 
-@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in NOTEBOOKS])
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(path, id=path.stem, marks=[] if path.stem in FAST else pytest.mark.slow) for path in NOTEBOOKS],
+)
 def test_story_runs(
     source: Path, lab: LabServer, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,6 +115,7 @@ def test_can_be_awaited_and_cancelled(web: tfjs_magic.TfjsModel) -> None:
     assert bench.status == "pending"
 
 
+@pytest.mark.slow
 def test_many_contenders_and_inputs() -> None:
     inputs = [keras.Input((2,), name=f"in{i}") for i in range(60)]
     many = tfjs_magic.convert(keras.Model(inputs, keras.layers.Add()(inputs)))
@@ -258,7 +259,7 @@ def test_the_shell(keras_file: Path, tmp_path: Path) -> None:
     assert "kernel" in _shell(*measure, "--profile", wanted=0).stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_ended_in_the_shell(how: signal.Signals, keras_file: Path) -> None:
     command = [*COMMAND, "benchmark", str(keras_file), "--backend", "wasm", "--runs", str(ENDLESS)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)

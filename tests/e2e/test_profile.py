@@ -90,6 +90,7 @@ def test_stop_ends_it_and_the_numbers_stay(notebook: Notebook) -> None:
     wait_for_profile(widget)
 
 
+@pytest.mark.slow
 def test_a_gpu_without_a_timer_says_so(gpu_notebook: Notebook) -> None:
     widget = run_cells(gpu_notebook, f"%%tfjs_convert --runs 6 --backend webgl,webgpu --profile\n{HEAVY}")
     wait_for_profile(widget, count=2)

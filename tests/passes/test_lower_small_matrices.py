@@ -70,7 +70,7 @@ def test_batches_broadcast(tfjs_node: TfjsNode) -> None:
     check_lowering(tfjs_node, passes, function, tf.TensorSpec((2, 3, 3), name="a"), feeds=feeds)
 
 
-@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("size", [1, 2, pytest.param(8, marks=pytest.mark.slow)])
 def test_other_sizes(tfjs_node: TfjsNode, size: int) -> None:
     function = lambda a: (linalg.inv(a), linalg.det(a), linalg.cholesky(_definite(a)))  # noqa: E731
     feeds = [{"a": _matrices(2, size=size, seed=seed)} for seed in (3, 4)]
