@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, check_on_gpu, misses, refusals
 from tests.passes.operands import random_array
-from tests.traced import traced
+from tests.traced import converted, python_outputs, traced
 from tfjs_magic import convert
 from tfjs_magic.passes import join_loops, remove_identities, run_passes
 
@@ -137,6 +138,7 @@ def test_finds_the_directions_of_keras(layer: str, batch: int | None, *, masked:
 
 UNLIKE = "the steps are not alike, or one loop takes what the other one makes"
 SIZES = "unknown sizes of the loops may differ"
+BRANCHES = "the loops stand in different branches"
 COSTS = "it takes almost as many nodes as it saves"
 
 
@@ -155,9 +157,57 @@ def _crossed(x: Any) -> Any:
     return tf.stack(ones), tf.stack(twos)
 
 
+def _inside(x: Any, loop: int) -> Any:
+    """Return what a loop makes of x; as numbers, its weights are constants of the branch."""
+    u = random_array(f"u{loop}", 4, 8)
+    return tf.stack(_loop(x, 0, lambda state, part, _: tf.tanh(tf.split((part + state @ u) * part, 2, 1)[0]) + state))
+
+
+def _in_two_branches(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0), lambda: _inside(x, 1))
+
+
+def _beside_a_branch(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0), lambda: tf.zeros((5, 1, 4))), _inside(x, 1)
+
+
+def _behind_a_merge(x: Any, p: Any) -> Any:
+    """The loop in the branch begins with what both branches of another condition of the same predicate make."""
+    y = tf.cond(p, lambda: x * 2.0, lambda: x + 1.0)
+    return tf.cond(p, lambda: _inside(y, 0), lambda: tf.zeros((5, 1, 4))), _inside(y, 1)
+
+
+def _in_one_branch(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0) - _inside(x[:, ::-1], 1), lambda: tf.zeros((5, 1, 4)))
+
+
+P = tf.TensorSpec((), tf.bool, name="p")
+BRANCHING = [_in_two_branches, _beside_a_branch, _behind_a_merge, _in_one_branch]
+
+
+@pytest.mark.parametrize("function", BRANCHING)
+def test_keeps_loops_in_their_branches(tfjs_node: TfjsNode, function: Any) -> None:
+    feeds = [{"x": random_array("x", 1, 5, 8), "p": np.array(p)} for p in (False, True)]
+    model = converted(function, _spec(), P)
+    for backend in ("cpu", "wasm"):
+        for feed, result in zip(feeds, tfjs_node.run_each(model, feeds, backend), strict=True):
+            assert_matches(result, python_outputs(function, feed, _spec(), P))
+
+
+def test_says_what_kernels_lack_for_whole_numbers() -> None:
+    def function(x: Any) -> Any:
+        u = [np.arange(-16 + i, 16 + i, dtype=np.int32).reshape(4, 8) for i in range(2)]
+        return [tf.stack(_loop(x, i, lambda s, part, i: tf.split(part + s @ u[i], 2, 1)[0] - s)) for i in range(2)]
+
+    graph = traced(function, tf.TensorSpec((3, 5, 8), tf.int32, name="x"))
+    run_passes(graph, PASSES)
+    assert {str(node.attrs["T"]) for node in graph if node.op == "BatchMatMulV2"} == {"int32"}
+
+
 @pytest.mark.parametrize(
     ("function", "specs", "reason"),
     [
+        *(pytest.param(function, [_spec(), P], BRANCHES, id=function.__name__) for function in BRANCHING[:3]),
         pytest.param(_in_turn, [_spec()], UNLIKE, id="one-after-the-other"),
         pytest.param(_crossed, [_spec()], None, id="crossed"),
         pytest.param(
