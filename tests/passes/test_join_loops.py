@@ -16,7 +16,7 @@ from tests.passes.checks import check_lowering, check_on_gpu, misses, refusals
 from tests.passes.operands import random_array
 from tests.traced import converted, python_outputs, traced
 from tfjs_magic import convert
-from tfjs_magic.passes import join_loops, remove_identities, run_passes
+from tfjs_magic.passes import join_loops, merge_duplicates, remove_identities, run_passes
 
 PASSES = [join_loops.PASS]
 Step = Callable[[Any, Any, int], Any]
@@ -50,6 +50,12 @@ def _masked(state: Any, part: Any, loop: int) -> Any:
 def _wide(state: Any, part: Any, loop: int) -> Any:
     one, two = tf.split(part + state @ WIDE[loop], 2, 1)
     return state * tf.sigmoid(one) + tf.tanh(two)
+
+
+def _from_both(state: Any, part: Any, loop: int) -> Any:
+    u, v = random_array(f"u{loop}", 4, 8), random_array(f"v{loop}", 8, 4)
+    one, two = tf.split(state @ u, 2, 1)
+    return tf.tanh(one + two + part @ v) * 0.9 + state * 0.3
 
 
 def _loop(x: Any, loop: int, step: Step = _gates, start: Any = None) -> list[Any]:
@@ -93,6 +99,23 @@ def test_joins_what_begins_in_another_way(tfjs_node: TfjsNode) -> None:
         return tf.stack(_loop(x, 0, _plain)), tf.stack([*states, state])
 
     check_lowering(tfjs_node, PASSES, function, _spec())
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_keeps_what_both_loops_make_of_the_same(tfjs_node: TfjsNode, rows: int) -> None:
+    """Nothing merges two nodes that are public outputs."""
+
+    def function(x: Any) -> Any:
+        states, made, public = [x[:, 0, :4], x[:, 1, :4]], [], []
+        for part in tf.unstack(x, axis=1):
+            sums = [tf.tanh(part) + tf.sigmoid(part) for _ in states]
+            public += sums
+            states = [_from_both(state, sums[i], i) for i, state in enumerate(states)]
+            made.append(states)
+        return *[tf.stack(each, 1) for each in zip(*made, strict=True)], *public
+
+    passes = [*PASSES, remove_identities.PASS, merge_duplicates.PASS]
+    check_lowering(tfjs_node, passes, function, _spec(rows), after=passes[1:])
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -134,7 +134,8 @@ def _can_be_joined(graph: Graph, node: Node, pairs: Sequence[_Pair]) -> bool:
         return not turned and not _is_computed(graph, pairs[1])
     if node.op in _ELEMENTWISE:
         rank = len(graph.shape(node.ref()) or ())
-        return all(a == b or _can_get_axes(graph, (a, b), rank) for a, b in pairs)
+        differing = [pair for pair in pairs if pair[0] != pair[1]]
+        return bool(differing) and all(_can_get_axes(graph, pair, rank) for pair in differing)
     return True
 
 
