@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.passes.checks import check_lowering, check_on_gpu, misses, refusals
 from tests.passes.operands import random_array
-from tests.traced import traced
+from tests.traced import converted, python_outputs, traced
 from tfjs_magic import convert
-from tfjs_magic.passes import join_loops, remove_identities, run_passes
+from tfjs_magic.passes import join_loops, merge_duplicates, remove_identities, run_passes
 
 PASSES = [join_loops.PASS]
 Step = Callable[[Any, Any, int], Any]
@@ -49,6 +50,12 @@ def _masked(state: Any, part: Any, loop: int) -> Any:
 def _wide(state: Any, part: Any, loop: int) -> Any:
     one, two = tf.split(part + state @ WIDE[loop], 2, 1)
     return state * tf.sigmoid(one) + tf.tanh(two)
+
+
+def _from_both(state: Any, part: Any, loop: int) -> Any:
+    u, v = random_array(f"u{loop}", 4, 8), random_array(f"v{loop}", 8, 4)
+    one, two = tf.split(state @ u, 2, 1)
+    return tf.tanh(one + two + part @ v) * 0.9 + state * 0.3
 
 
 def _loop(x: Any, loop: int, step: Step = _gates, start: Any = None) -> list[Any]:
@@ -95,6 +102,23 @@ def test_joins_what_begins_in_another_way(tfjs_node: TfjsNode) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
+def test_keeps_what_both_loops_make_of_the_same(tfjs_node: TfjsNode, rows: int) -> None:
+    """Nothing merges two nodes that are public outputs."""
+
+    def function(x: Any) -> Any:
+        states, made, public = [x[:, 0, :4], x[:, 1, :4]], [], []
+        for part in tf.unstack(x, axis=1):
+            sums = [tf.tanh(part) + tf.sigmoid(part) for _ in states]
+            public += sums
+            states = [_from_both(state, sums[i], i) for i, state in enumerate(states)]
+            made.append(states)
+        return *[tf.stack(each, 1) for each in zip(*made, strict=True)], *public
+
+    passes = [*PASSES, remove_identities.PASS, merge_duplicates.PASS]
+    check_lowering(tfjs_node, passes, function, _spec(rows), after=passes[1:])
+
+
+@pytest.mark.parametrize("rows", [1, 3])
 def test_keeps_a_nan_in_its_loop(tfjs_node: TfjsNode, rows: int) -> None:
     values = random_array("x", rows, 5, 8)
     values[0, 0] = np.nan
@@ -137,6 +161,7 @@ def test_finds_the_directions_of_keras(layer: str, batch: int | None, *, masked:
 
 UNLIKE = "the steps are not alike, or one loop takes what the other one makes"
 SIZES = "unknown sizes of the loops may differ"
+BRANCHES = "the loops stand in different branches"
 COSTS = "it takes almost as many nodes as it saves"
 
 
@@ -155,9 +180,57 @@ def _crossed(x: Any) -> Any:
     return tf.stack(ones), tf.stack(twos)
 
 
+def _inside(x: Any, loop: int) -> Any:
+    """Return what a loop makes of x; as numbers, its weights are constants of the branch."""
+    u = random_array(f"u{loop}", 4, 8)
+    return tf.stack(_loop(x, 0, lambda state, part, _: tf.tanh(tf.split((part + state @ u) * part, 2, 1)[0]) + state))
+
+
+def _in_two_branches(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0), lambda: _inside(x, 1))
+
+
+def _beside_a_branch(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0), lambda: tf.zeros((5, 1, 4))), _inside(x, 1)
+
+
+def _behind_a_merge(x: Any, p: Any) -> Any:
+    """The loop in the branch begins with what both branches of another condition of the same predicate make."""
+    y = tf.cond(p, lambda: x * 2.0, lambda: x + 1.0)
+    return tf.cond(p, lambda: _inside(y, 0), lambda: tf.zeros((5, 1, 4))), _inside(y, 1)
+
+
+def _in_one_branch(x: Any, p: Any) -> Any:
+    return tf.cond(p, lambda: _inside(x, 0) - _inside(x[:, ::-1], 1), lambda: tf.zeros((5, 1, 4)))
+
+
+P = tf.TensorSpec((), tf.bool, name="p")
+BRANCHING = [_in_two_branches, _beside_a_branch, _behind_a_merge, _in_one_branch]
+
+
+@pytest.mark.parametrize("function", BRANCHING)
+def test_keeps_loops_in_their_branches(tfjs_node: TfjsNode, function: Any) -> None:
+    feeds = [{"x": random_array("x", 1, 5, 8), "p": np.array(p)} for p in (False, True)]
+    model = converted(function, _spec(), P)
+    for backend in ("cpu", "wasm"):
+        for feed, result in zip(feeds, tfjs_node.run_each(model, feeds, backend), strict=True):
+            assert_matches(result, python_outputs(function, feed, _spec(), P))
+
+
+def test_says_what_kernels_lack_for_whole_numbers() -> None:
+    def function(x: Any) -> Any:
+        u = [np.arange(-16 + i, 16 + i, dtype=np.int32).reshape(4, 8) for i in range(2)]
+        return [tf.stack(_loop(x, i, lambda s, part, i: tf.split(part + s @ u[i], 2, 1)[0] - s)) for i in range(2)]
+
+    graph = traced(function, tf.TensorSpec((3, 5, 8), tf.int32, name="x"))
+    run_passes(graph, PASSES)
+    assert {str(node.attrs["T"]) for node in graph if node.op == "BatchMatMulV2"} == {"int32"}
+
+
 @pytest.mark.parametrize(
     ("function", "specs", "reason"),
     [
+        *(pytest.param(function, [_spec(), P], BRANCHES, id=function.__name__) for function in BRANCHING[:3]),
         pytest.param(_in_turn, [_spec()], UNLIKE, id="one-after-the-other"),
         pytest.param(_crossed, [_spec()], None, id="crossed"),
         pytest.param(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of
+from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
 
 #: Ops whose output exists only in a branch, or in a loop.
 HELD_BACK = frozenset({"Switch", "Enter", "NextIteration"})
 #: Ops that would take a constant at the wrong time.
 GATES = frozenset({"Merge", "NextIteration", "Enter"})
+#: Whether their output exists does not follow from all of their inputs.
+_ENDS = GATES | {"Exit"}
 
 
 def is_held_back(graph: Graph, ref: Ref) -> bool:
@@ -20,6 +22,26 @@ def is_held_back(graph: Graph, ref: Ref) -> bool:
         return () if graph[name].op in HELD_BACK else map(node_of, graph[name].inputs)
 
     return any(graph[name].op in HELD_BACK for name in closure([node_of(ref)], step))
+
+
+def deciders(graph: Graph, ref: Ref) -> set[tuple[Ref, int]]:
+    """Return what decides whether a tensor exists: predicates with their branch, and what makes it in another way.
+
+    Tensors with the same ones exist together. Others may as well, since two Merges count as different.
+    """
+
+    def step(ref: Ref) -> Iterable[Ref]:
+        node = graph.producer(ref)
+        return () if node.op in _ENDS else node.inputs
+
+    found = set()
+    for each in closure([ref], step):
+        node = graph.producer(each)
+        if node.op == "Switch":
+            found.add((node.inputs[1], port_of(each)))
+        elif node.op in _ENDS:
+            found.add((each, 0))
+    return found
 
 
 def may_be_constant(graph: Graph, node: Node) -> bool:

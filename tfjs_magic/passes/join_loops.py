@@ -6,8 +6,8 @@ Result:  Unpack(Pack(c₀, c₁ …))              cₜ = Pack(aₜ, bₜ), for 
 A step takes as long as TF.js needs to call its kernels, which have little to compute. Two products become one of a
 batch of two, unless wasm would take longer for it: those that are large, or of several rows, stay two.
 
-Refuses: the steps are not alike, or one loop takes what the other one makes; unknown sizes may differ; it takes almost
-as many nodes as it saves.
+Refuses: the steps are not alike, or one loop takes what the other one makes; the loops stand in different branches;
+unknown sizes may differ; it takes almost as many nodes as it saves.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tfjs_magic.graph.branches import deciders
 from tfjs_magic.graph.ir import Attr, Graph, Node
 from tfjs_magic.graph.refs import NodeName, Ref, closure, node_of, port_of
 from tfjs_magic.graph.sizes import same_sizes
-from tfjs_magic.passes.lowering import BOOL, FLOAT32, INT32, Lowering
+from tfjs_magic.passes.lowering import BOOL, INT32, Lowering
 from tfjs_magic.passes.rewrite import Miss, Rewrite
 
 _ELEMENTWISE = frozenset(
@@ -69,6 +70,8 @@ def _loops(graph: Graph, node: Node, other: Node) -> _Match | Miss | None:
     products, computed = _products(graph, twins), [pair for pair in _outside(graph, twins) if _is_computed(graph, pair)]
     if len(products) < _FEWEST_PRODUCTS:
         return Miss("the steps are not alike, or one loop takes what the other one makes")
+    if any(deciders(graph, one) != deciders(graph, two) for one, two in _exits(graph, twins)):
+        return Miss("the loops stand in different branches")
     if not all(same_sizes(graph, *pair) for pair in computed):
         return Miss("unknown sizes of the loops may differ")
     added = len(computed) + len(list(_exits(graph, twins))) + 3 * sum(_is_large(graph, product) for product in products)
@@ -131,7 +134,8 @@ def _can_be_joined(graph: Graph, node: Node, pairs: Sequence[_Pair]) -> bool:
         return not turned and not _is_computed(graph, pairs[1])
     if node.op in _ELEMENTWISE:
         rank = len(graph.shape(node.ref()) or ())
-        return all(a == b or _can_get_axes(graph, (a, b), rank) for a, b in pairs)
+        differing = [pair for pair in pairs if pair[0] != pair[1]]
+        return bool(differing) and all(_can_get_axes(graph, pair, rank) for pair in differing)
     return True
 
 
@@ -213,17 +217,17 @@ class _Joint:
         return self._packs[key]
 
     def _product(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
-        attrs: dict[str, Attr] = {"T": FLOAT32, "adj_x": False, "adj_y": False}
+        attrs: dict[str, Attr] = {"T": node.attrs["T"], "adj_x": False, "adj_y": False}
         data = self._pack(new, pairs[0], node)
         if not _is_large(self._graph, node):
             return new.add("BatchMatMulV2", data, self._pack(new, pairs[1], node), **attrs)
         zero = self._axis(new, 0)
-        parts = self._graph.producer(new.add("Split", zero, data, num_split=2, T=FLOAT32))
+        parts = self._graph.producer(new.add("Split", zero, data, num_split=2, T=node.attrs["T"]))
         shape = self._graph.shape(pairs[0][0]) or ()
         for port in range(2):
             self._graph.set_shape(parts.ref(port), (1, *shape))
         products = [new.add("BatchMatMulV2", parts.ref(i), weights, **attrs) for i, weights in enumerate(pairs[1])]
-        return new.add("ConcatV2", *products, zero, N=2, T=FLOAT32, Tidx=INT32)
+        return new.add("ConcatV2", *products, zero, N=2, T=node.attrs["T"], Tidx=INT32)
 
     def _axis(self, new: Lowering, axis: int) -> Ref:
         if axis not in self._axes:
