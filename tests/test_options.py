@@ -91,6 +91,7 @@ def test_metadata_is_a_snapshot() -> None:
     assert options.metadata == {"labels": ["a"]}
 
 
-def test_a_password_is_not_repeated() -> None:
+@pytest.mark.parametrize("url", ["ftp://name:secret@grid:4444", "ftp://name:sec/r@et@grid:4444"])
+def test_a_password_is_not_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="browser is 'ftp://grid:4444'; expected one of"):
-        BenchmarkOptions(browser="ftp://name:secret@grid:4444")
+        BenchmarkOptions(browser=url)

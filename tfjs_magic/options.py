@@ -274,7 +274,7 @@ def _check_browser(browser: str | None, *, profile: bool) -> None:
 
 
 def _without_password(browser: object) -> str:
-    return re.sub(r"//[^/@]*@", "//", str(browser))
+    return re.sub(r"//.*@", "//", str(browser))
 
 
 def _is_url(browser: str) -> bool:

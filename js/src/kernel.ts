@@ -148,8 +148,12 @@ export class KernelClient {
   tellEnd(): void {
     const { model } = this;
     if (kernelOf(model) !== null) return;
-    model.set?.("ended", Number(model.get("ended") ?? 0) + 1);
-    model.save_changes?.();
+    try {
+      model.set?.("ended", Number(model.get("ended") ?? 0) + 1);
+      model.save_changes?.();
+    } catch {
+      // Whose kernel is gone by now runs no cells.
+    }
   }
 
   /** Reject everything, now and later. */

@@ -7,8 +7,8 @@ type Message = { want?: unknown; have?: unknown; file?: unknown };
 
 /** Answer those who ask for a file by its sha256. */
 export function shareFiles(files: Map<string, Promise<unknown>>): void {
-  if (!isFramed()) return;
-  const channel = new BroadcastChannel(CHANNEL);
+  const channel = openChannel();
+  if (!channel) return;
   channel.onmessage = async ({ data }: MessageEvent<Message>) => {
     const file = typeof data.want === "string" ? await files.get(data.want)?.catch(() => undefined) : undefined;
     if (file instanceof Blob) channel.postMessage({ have: data.want, file });
@@ -17,9 +17,9 @@ export function shareFiles(files: Map<string, Promise<unknown>>): void {
 
 /** A file by its sha256, if another frame has it. */
 export function siblingsFile(sha256: string): Promise<Blob | undefined> {
-  if (!isFramed()) return Promise.resolve(undefined);
+  const channel = openChannel();
+  if (!channel) return Promise.resolve(undefined);
   return new Promise((resolve) => {
-    const channel = new BroadcastChannel(CHANNEL);
     const end = (file?: Blob) => {
       channel.close();
       resolve(file);
@@ -34,6 +34,12 @@ export function siblingsFile(sha256: string): Promise<Blob | undefined> {
   });
 }
 
-function isFramed(): boolean {
-  return typeof window !== "undefined" && window.parent !== window && typeof BroadcastChannel !== "undefined";
+/** None where there are no siblings, or the browser's settings let this frame keep nothing. */
+function openChannel(): BroadcastChannel | null {
+  if (typeof window === "undefined" || window.parent === window) return null;
+  try {
+    return new BroadcastChannel(CHANNEL);
+  } catch {
+    return null;
+  }
 }

@@ -290,4 +290,13 @@ describe("the end of a run", () => {
     labClient().tellEnd();
     expect(traits.get("ended")).toBe(2);
   });
+
+  it("is nobody's to hear where the kernel is gone", () => {
+    const save_changes = () => {
+      throw new Error("Kernel is dead");
+    };
+    const set = vi.fn();
+    expect(() => new KernelClient(Object.assign(model, { set, save_changes })).tellEnd()).not.toThrow();
+    expect(set).toHaveBeenCalledOnce();
+  });
 });

@@ -57,6 +57,8 @@ function publish(kernel: MockKernel, view: View | undefined, task: Task | null):
 it("what Python wants is claimed and run, and the benchmark's numbers stay", async () => {
   const { kernel, last, until, close } = await finished();
   const before = last()?.snapshot;
+  const set = vi.fn();
+  Object.assign(kernel, { set });
   publish(kernel, last(), WANTED);
   await vi.waitFor(() => expect(taskReports(kernel).at(-1)?.status).toBe("failed"), 10_000);
   const task = { kind: WANTED.kind, job: CPU };
@@ -66,6 +68,8 @@ it("what Python wants is claimed and run, and the benchmark's numbers stay", asy
   expect(last()?.snapshot).toEqual({ ...before, task: last()?.snapshot.task });
   expect(last()?.snapshot.task?.status).toBe("failed");
   expect(kinds(kernel).filter((kind) => kind === "report").length).toBe(kernel.reports.length);
+  // marimo would run the cell again that asked, which would ask again.
+  expect(set).not.toHaveBeenCalled();
   close();
 });
 
@@ -113,6 +117,8 @@ it("one that is stopped says so, and the kernel that grants it late is told", as
 it("the search for the layer sends group after group of the feed that is asked for, and shows what is found", async () => {
   const layers = [["conv_0", "conv_1"], ["mean"]];
   const { kernel, session, last, until, close } = await finished({ layers });
+  const set = vi.fn();
+  Object.assign(kernel, { set });
   session.startTask(WANTED);
   await until(({ snapshot, activity }) => activity === "idle" && snapshot.task?.status === "done");
   const sent = kernel.received.filter((message) => message.kind === "put_output").slice(-3);
@@ -125,6 +131,7 @@ it("the search for the layer sends group after group of the feed that is asked f
   const found = last()?.snapshot.jobs[0]?.divergence;
   expect(found?.rows.map(({ layer }) => layer)).toEqual(["1/conv_0", "1/conv_1", "1/mean"]);
   await vi.waitFor(() => expect(taskReports(kernel).at(-1)).toMatchObject({ status: "done", profile: null }));
+  await vi.waitFor(() => expect(set).toHaveBeenCalledExactlyOnceWith("ended", 1));
   close();
 });
 

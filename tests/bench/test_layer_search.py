@@ -181,6 +181,8 @@ def test_a_page_sends_what_it_is_asked_for_and_hears_what_was_found() -> None:
     assert page.session.snapshot["jobs"][0]["divergence"] == page.published[-1]["jobs"][0]["divergence"]
     page.ask("report_task", page="p", **task_report("done", name=task("divergence")))
     assert page.session.snapshot["jobs"][0]["divergence"] == reply["divergence"]
+    assert page.session.want("divergence", JOB).status == "done", "who asks again has the answer"  # type: ignore[arg-type]
+    assert page.session.snapshot["task"]["status"] == "done"  # type: ignore[index]
 
 
 def test_the_feed_with_the_largest_error_is_searched() -> None:

@@ -100,6 +100,16 @@ def test_a_claim_that_is_sent_twice_is_granted_twice() -> None:
     assert [page.claim("a")["granted"], page.claim("a")["granted"]] == [True, True]
 
 
+def test_a_claim_whose_answer_got_lost_is_granted_after_the_silence_too() -> None:
+    page = Page()
+    page.claim("a")
+    page.now = HEARTBEAT_TIMEOUT_S + 1
+    page.session.tick()
+    assert page.claim("b")["granted"] is False
+    assert page.claim("a")["granted"] is True
+    assert page.status == "running"
+
+
 def test_a_finished_benchmark_runs_again_only_when_the_user_says_so() -> None:
     page = Page()
     page.claim("a")
@@ -363,6 +373,22 @@ def test_wrong_outputs_fail_and_are_compared_only_once() -> None:
     assert page.ask("verify", page="p", job=JOB, actual=None)[0]["parity"]["status"] == "failed"
     reply, _ = page.ask("verify", page="p", job=JOB, actual=None)
     assert "has not arrived in full" in reply["error"]["message"]
+
+
+def test_a_verdict_that_got_lost_is_told_again_until_the_next_claim() -> None:
+    page = Page()
+    page.claim()
+    for index, feed in enumerate(page.feeds):
+        page.put(dense(feed)["y"], feed=index)
+    message = {"kind": "verify", "id": 99, "page": "p", "job": JOB, "actual": None}
+    for _ in range(2):
+        page.session.receive(message, [])
+    assert page.replies[-1] == page.replies[-2]
+    assert page.replies[-1][0]["parity"]["status"] == "passed"
+    page.report(status="stopped")
+    page.claim(again=True)
+    page.session.receive(message, [])
+    assert "has not arrived in full" in page.replies[-1][0]["error"]["message"]
 
 
 @pytest.mark.parametrize(

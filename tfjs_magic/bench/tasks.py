@@ -38,7 +38,9 @@ class TaskDesk:
             ProtocolError: The job does not exist.
         """
         state = states.job_state(snapshot, name["job"])
-        if name["kind"] == "profile" and state["profile"] is not None:
+        divergence = state["divergence"]
+        found = divergence is not None and divergence["complete"]
+        if state["profile"] is not None if name["kind"] == "profile" else found:
             return Ticket(name, "done"), snapshot
         ticket = next((ticket for ticket in self._tickets if ticket.name == name), None)
         if ticket is None:

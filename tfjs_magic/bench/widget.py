@@ -43,7 +43,7 @@ class Benchmark(anywidget.AnyWidget):  # type: ignore[misc]
     Attributes:
         snapshot: Synced: the state that every view shows and the saved notebook keeps.
         assets: Synced: file name → sha256 of what the page may pull.
-        ended: Synced, set by a page: how often one has told the end of a run or a task; marimo runs cells again for it.
+        ended: Synced, set by a page: how often one has told an end or an answer; marimo runs cells again for it.
         pictures: Synced: for each model that takes one picture, what the page must know to try one.
         widget_id: Synced: names the static output that a live view hides.
         earlier: What is shown below it as the result before, with the difference, once there is one of its own.

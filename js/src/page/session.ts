@@ -180,7 +180,9 @@ export class Session {
     } catch (error) {
       state.fail(isStop(error, signal) ? stopped(task) : toWireError(error));
     }
-    this.#delivered = reporter.finish().then(() => this.#client.tellEnd());
+    // A cell that is run again for a failure asks again, and so on for ever.
+    const tell = () => (state.snapshot.task.status === "done" ? this.#client.tellEnd() : undefined);
+    this.#delivered = reporter.finish().then(tell);
   }
 
   async #deliver(reporter: Reporter<RunSnapshot>, snapshot: Snapshot): Promise<void> {
