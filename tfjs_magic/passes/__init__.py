@@ -250,7 +250,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
     # After what finds the products of a loop, each of which it may put into a batch.
-    "join loops": _passes(join_loops),
+    "join loops": _passes(join_loops, merge_duplicates),
     # After the folds, which would take a product with zero or one away.
     "order list changes": _passes(order_list_changes, copy_before_update),
     # Last, since the others would take the identities away again.
