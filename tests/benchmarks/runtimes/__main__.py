@@ -5,9 +5,10 @@ One launch of headless Chromium then holds, of one network at a time, a frame pe
 the official converter's), onnxruntime-web and LiteRT.js, each on wasm with SIMD and one thread. First every output of
 two samples is compared with Keras's; a runtime whose error is above 1e-4 of the largest output is called wrong. Then
 rounds: in each, every frame runs the model k times, one frame after the other, in the opposite order every second time;
-k lets the fastest take 8 ms. A run ends with its output read. Given are our median in milliseconds, and of each other
-the median over the rounds of our time divided by its time in the same round: below 1, ours is faster. On a busy machine
-give --processor-time (Linux): what the page's process has spent on a processor then counts instead of the clock.
+k lets the fastest take 8 ms. A run ends with its output read. Given are the first contender's median in milliseconds,
+and of each other the median over the rounds of the first's time divided by its time in the same round: below 1, the
+first is faster. On a busy machine give --processor-time (Linux): what the page's process has spent on a processor then
+counts instead of the clock. --markdown prints, for the README, the ratios of both our graphs to each other contender.
 
 What it needs beside the project (tf2onnx, onnx and tensorflowjs from PyPI; onnxruntime-web and @litertjs/core from npm;
 230 MB) is installed into a folder of its own, where the converted models stay, too.
@@ -66,8 +67,8 @@ MOST_WORDS = 300
 SHORTEST_MS = 8.0
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
-#: Contender → ratio to ours with its range, or why there is none.
-Row = dict[str, str]
+#: Contender → milliseconds per run, round by round, or why there are none.
+Row = dict[str, Sequence[float] | str]
 
 
 def main() -> None:
@@ -86,12 +87,13 @@ def main() -> None:
                 if (reason := convert(home, name, one, reuse=arguments.reuse))
             }
             ready = [one for one in arguments.contenders if one not in refused]
-            rows[name] = {**measure(browser, home, name, ready, arguments), **refused}
-            cells = "".join(f"{_short(rows[name][one]):>26}" for one in arguments.contenders)
-            print(f"{name:26}{cells}", flush=True)
-            for one, text in rows[name].items():
-                if len(text) > len(_short(text)):
-                    print(f"    {CONTENDERS[one]}: {text}", flush=True)
+            rows[name] = row = {**measure(browser, home, name, ready, arguments), **refused}
+            base = next(one for one in arguments.contenders if not isinstance(row[one], str))
+            cells = (median(row[one]) if one == base else ratio(row[base], row[one]) for one in arguments.contenders)
+            print(f"{name:26}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+            for one, found in row.items():
+                if isinstance(found, str):
+                    print(f"    {CONTENDERS[one]}: {found}", flush=True)
     if arguments.markdown:
         print_markdown(rows, arguments.contenders)
 
@@ -100,7 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare runtimes in a browser.")
     parser.add_argument("networks", nargs="*", default=[*NETWORKS])
     parser.add_argument(
-        "--contenders", type=lambda word: word.split(","), default=["graph", "official", "onnx", "litert"]
+        "--contenders", type=lambda word: word.split(","), default=["graph", "wasm", "official", "onnx", "litert"]
     )
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--processor-time", action="store_true", help="for a busy machine: do not measure by the clock")
@@ -164,7 +166,8 @@ def measure(browser: Browser, home: Path, name: str, contenders: Sequence[str], 
     page.set_default_timeout(0)
     page.route("**/*", lambda route: answer(route, home))
     page.goto(f"{ORIGIN}/")
-    frames, row = {}, {}
+    frames: dict[str, Frame] = {}
+    row: Row = {}
     for contender in contenders:
         frame = add_frame(page, contender)
         path = f"/models/{name}/{contender}"
@@ -181,7 +184,7 @@ def measure(browser: Browser, home: Path, name: str, contenders: Sequence[str], 
         else:
             row[contender] = f"wrong: error {error:.1e} of the largest output"
     clock = _renderer_clock(browser) if arguments.processor_time else None
-    row |= _ratios(_times(frames, arguments.rounds, clock)) if frames else {}
+    row |= _times(frames, arguments.rounds, clock) if frames else {}
     page.close()
     return row
 
@@ -254,30 +257,33 @@ def _times(
     return times
 
 
-def _ratios(times: Mapping[str, Sequence[float]]) -> Row:
-    """Return ours in milliseconds, and ours divided by each other's, both with the tenth and the last tenth but one."""
-    base = times.get("graph") or next(iter(times.values()))
-    row = {}
-    for name, found in times.items():
-        if found is base:
-            row[name] = f"{statistics.median(base):.2f} ms"
-        else:
-            ratios = sorted(mine / other for mine, other in zip(base, found, strict=True))
-            low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
-            row[name] = f"{statistics.median(ratios):.2f} ({low:.2f}–{high:.2f})"
-    return row
+def median(times: Sequence[float] | str) -> str:
+    """Say what a run takes."""
+    return _why(times) if isinstance(times, str) else f"{statistics.median(times):.2f} ms"
 
 
-def _short(text: str) -> str:
-    return text.partition(":")[0] if text.startswith(("refused", "fails", "wrong")) else text
+def ratio(ours: Sequence[float] | str, others: Sequence[float] | str, *, bare: bool = False) -> str:
+    """Say what ours takes divided by what the other takes; unless bare with the first and last tenth of the rounds."""
+    for found in (ours, others):
+        if isinstance(found, str):
+            return _why(found)
+    ratios = sorted(float(mine) / float(other) for mine, other in zip(ours, others, strict=True))
+    low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
+    return f"{statistics.median(ratios):.2f}" + ("" if bare else f" ({low:.2f}–{high:.2f})")
+
+
+def _why(text: str) -> str:
+    return text.partition(":")[0]
 
 
 def print_markdown(rows: Mapping[str, Row], contenders: Sequence[str]) -> None:
-    """Print our time divided by that of each other."""
-    others = [one for one in contenders if one != "graph"]
+    """Print the time of each of our graphs divided by that of each other."""
+    ours = [one for one in ("graph", "wasm") if one in contenders]
+    others = [one for one in contenders if one not in ours]
     print(f"\n| ours, divided by | {' | '.join(CONTENDERS[one] for one in others)} |\n|---|{'---|' * len(others)}")
     for name, row in rows.items():
-        print(f"| {NETWORKS[name]} | {' | '.join(_short(row[one]).split(' (')[0] for one in others)} |")
+        cells = (dict.fromkeys(ratio(row[mine], row[other], bare=True) for mine in ours) for other in others)
+        print(f"| {NETWORKS[name]} | {' | '.join(' / '.join(cell) for cell in cells)} |")
 
 
 if __name__ == "__main__":
