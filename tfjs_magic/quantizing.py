@@ -30,8 +30,8 @@ from tfjs_magic.quantization.loss import (
 from tfjs_magic.quantization.plot import Point, size_error_svg
 from tfjs_magic.quantization.runner import runner
 from tfjs_magic.quantization.samples import Part, split_samples
-from tfjs_magic.tables import aligned, data_frame
-from tfjs_magic.writers.summary import gzipped_bytes, size_text
+from tfjs_magic.tables import aligned, data_frame, size_text
+from tfjs_magic.writers.summary import gzipped_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Rows of results as a pandas DataFrame, and as text in columns."""
+"""Rows of results as a pandas DataFrame, and as text in columns; sizes as text."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a line per row, with every column as wide as its longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def size_text(nbytes: int) -> str:
+    """Return a size in the unit that reads best: "14.2 MB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= factor:
+            return f"{nbytes / factor:.1f} {unit}"
+    return f"{nbytes} bytes"

@@ -9,6 +9,7 @@ from tfjs_magic.artifacts import ManifestGroup, PassReport, TensorInfo
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.ops.check import needs_async
 from tfjs_magic.ops.ways_out import example_dims
+from tfjs_magic.tables import size_text
 
 #: Below it nobody waits for the download.
 _WORTH_ADVICE_BYTES = 1_000_000
@@ -42,7 +43,7 @@ def _largest_layer(group: ManifestGroup) -> Iterator[str]:
     (name, nbytes) = layers.most_common(1)[0]
     if len(layers) > 1 and nbytes >= _WORTH_ADVICE_SHARE * group.nbytes:
         share = f"{nbytes / group.nbytes:.0%}".replace("%", " %")
-        yield f"'{name}' alone holds {share} of the {group.nbytes / 1e6:.1f} MB of weights: begin there to shrink it."
+        yield f"'{name}' alone holds {share} of the {size_text(group.nbytes)} of weights: begin there to shrink it."
 
 
 def _float16(group: ManifestGroup) -> Iterator[str]:
@@ -53,7 +54,7 @@ def _float16(group: ManifestGroup) -> Iterator[str]:
     ]
     if sum(wide) >= _WORTH_ADVICE_BYTES:
         smaller = group.nbytes - sum(wide) // 2
-        yield f"quantize='float16' would download {smaller / 1e6:.1f} MB instead of {group.nbytes / 1e6:.1f} MB."
+        yield f"quantize='float16' would download {size_text(smaller)} instead of {size_text(group.nbytes)}."
 
 
 def _free_dimensions(graph: Graph, inputs: Sequence[TensorInfo]) -> Iterator[str]:

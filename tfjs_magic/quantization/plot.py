@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 from tfjs_magic.errors import printable
+from tfjs_magic.tables import size_text
 
 #: Of Okabe and Ito's colours: apart for colour-blind readers, on black and on white.
 _COLOR, _CHOSEN = "#3a8fd0", "#d55e00"
@@ -33,7 +34,7 @@ def size_error_svg(points: Sequence[Point]) -> str:
     """Return the plot; points whose error is no number are left out. Text has the colour of the page."""
     shown = [point for point in points if math.isfinite(point.error)]
     scale = _Scale(shown)
-    said = "; ".join(f"{point.name} {point.nbytes / 1e6:.3g} MB, error {point.error:.2g}" for point in shown)
+    said = "; ".join(f"{point.name} {size_text(point.nbytes)}, error {point.error:.2g}" for point in shown)
     chosen = "".join(f" Chosen: {point.name}." for point in shown if point.chosen)
     label = html.escape(
         printable(f"Size of the download against the error of the outputs: {said}.{chosen}"), quote=True

@@ -27,6 +27,7 @@ from tfjs_magic.options import AutoQuantize, Progress
 from tfjs_magic.quantization.loss import Outputs, bound_text, check_outputs, measure, meets, noise
 from tfjs_magic.quantization.runner import Runner, runner
 from tfjs_magic.quantization.samples import Part, split_samples
+from tfjs_magic.tables import size_text
 from tfjs_magic.weights.pack import pack_weights, unpack_groups
 from tfjs_magic.weights.quantize import LARGEST_CODED, dequantize, quantize, squared_error, wider
 from tfjs_magic.weights.rows import weight_rows
@@ -102,7 +103,7 @@ def search(model: Artifacts, auto: AutoQuantize, *, shard_size_bytes: int, step:
     shifts = len(shifted.keys() - kernels.keys())
     if shifts:
         proof.append(f"{shifts} {'bias takes' if shifts == 1 else 'biases take'} up a shift of the mean")
-    sizes = f"{group.nbytes / 1e6:.3g} MB instead of {model.nbytes / 1e6:.3g} MB"
+    sizes = f"{size_text(group.nbytes)} instead of {size_text(model.nbytes)}"
     note = (
         f"Quantized to {sizes}, as far as {bound_text(auto)} allows: {', '.join(proof)}; "
         f"{calibration.passes} passes over the samples."

@@ -23,6 +23,7 @@ from tfjs_magic.sweeping.grid import option_sets
 from tfjs_magic.sweeping.store import Store
 from tfjs_magic.sweeping.task import Row, Task, option_texts, perform
 from tfjs_magic.sweeping.turns import check_turns
+from tfjs_magic.tables import size_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,7 +217,6 @@ def outcome(row: Mapping[str, Any]) -> str:
     """Return what became of a row, in a line."""
     if row["status"] not in {"measured", "verified", "converted"}:
         return f"{row['status']}: {row['note']}"
-    size = f"{row['nbytes'] / 1e6:.2f} MB"
     backends = row.get("backends", {}).items()
     medians = [f"{found['median']:.3g} ms on {name}" for name, found in backends if found.get("median")]
-    return ", ".join([row["status"], row["model_format"], size, *medians])
+    return ", ".join([row["status"], row["model_format"], size_text(row["nbytes"]), *medians])

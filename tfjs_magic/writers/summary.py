@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from tfjs_magic.artifacts import Artifacts, ConversionReport, TensorInfo
 from tfjs_magic.errors import printable
+from tfjs_magic.tables import size_text
 
 _LOAD_CALL = {"layers-model": "tf.loadLayersModel", "graph-model": "tf.loadGraphModel"}
 _MOST_OPS = 12
@@ -51,14 +52,6 @@ def _title(model: Artifacts) -> str:
 
 def _lines(sentences: Iterable[str]) -> str:
     return "\n".join(map(printable, sentences))
-
-
-def size_text(nbytes: int) -> str:
-    """Return a size in the unit that reads best: "14.2 MB"."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if nbytes >= factor:
-            return f"{nbytes / factor:.1f} {unit}"
-    return f"{nbytes} bytes"
 
 
 def _rows(model: Artifacts) -> Iterator[tuple[str, str]]:
