@@ -30,7 +30,7 @@ from tfjs_magic.quantization.loss import (
 from tfjs_magic.quantization.plot import Point, size_error_svg
 from tfjs_magic.quantization.runner import runner
 from tfjs_magic.quantization.samples import Part, split_samples
-from tfjs_magic.tables import aligned, data_frame, size_text
+from tfjs_magic.tables import aligned, data_frame, html_table, size_text
 from tfjs_magic.writers.summary import gzipped_bytes
 
 if TYPE_CHECKING:
@@ -104,14 +104,9 @@ class QuantizationReport:
 
     def _repr_html_(self) -> str:
         columns, cells = self._table()
-        head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
-        rows = "".join(
-            f'<tr{_BOLD if row["way"] == self.chosen else ""}><th scope="row">{html.escape(first)}</th>'
-            f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in rest)}</tr>"
-            for row, (first, *rest) in zip(self.rows, cells, strict=True)
-        )
+        chosen = [number for number, row in enumerate(self.rows) if row["way"] == self.chosen]
         first, *others = (f"<p>{html.escape(printable(line))}</p>" for line in (self._sentence(), *self.notes))
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        table = html_table(columns, cells, bold=chosen)
         scrolled = f'<div style="overflow-x:auto;white-space:nowrap">{table}</div>'
         return f'<div class="tfjs-magic-quantization">{first}{self.to_svg()}{scrolled}{"".join(others)}</div>'
 
@@ -128,9 +123,6 @@ class QuantizationReport:
         used = [key for key in _COLUMNS if any(row[key] is not None for row in self.rows)]
         titles = {"bytes": "size", "share": "of float32", "max_error": "largest error", "top1": "same first class"}
         return [titles.get(key, key) for key in used], [[_cell(key, row[key]) for key in used] for row in self.rows]
-
-
-_BOLD = ' style="font-weight:700"'
 
 
 def quantization_report(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfjs_magic.bench import state
 from tfjs_magic.bench.verify import UNBOUNDED
 from tfjs_magic.errors import printable
-from tfjs_magic.tables import aligned, data_frame
+from tfjs_magic.tables import aligned, data_frame, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +82,7 @@ class Divergence:
 def divergence_html(divergence: Divergence) -> str:
     """Return the sentence and, folded away, the error of every layer; every text in it is escaped."""
     name = html.escape(printable(f"{divergence.model}, {divergence.backend}: error of each layer"))
-    head = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
-    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in _table(divergence))
-    rows = "".join(f"<tr>{row}</tr>" for row in cells)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    table = html_table([title for _, title in _COLUMNS], _table(divergence))
     above = "".join(f"<p>{html.escape(line)}</p>" for line in _sentences(divergence))
     return f"{above}<details><summary>{name}</summary>{table}</details>"
 

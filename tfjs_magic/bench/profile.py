@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfjs_magic.bench import state
 from tfjs_magic.errors import printable
-from tfjs_magic.tables import aligned, data_frame
+from tfjs_magic.tables import aligned, data_frame, html_table
 
 if TYPE_CHECKING:
     import os
@@ -129,14 +129,9 @@ class Profile:
 
 def profile_html(profile: Profile) -> str:
     """Return the longest rows as an HTML table with bars; every text in it is escaped."""
-    title = html.escape(printable(f"{profile.model}, {profile.backend}: time per kernel"))
+    caption = printable(f"{profile.model}, {profile.backend}: time per kernel")
     titles, *rows = _table(profile)
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}<td>{_bar(row['share'])}</td></tr>"
-        for cells, row in zip(rows, profile.rows, strict=False)
-    )
-    table = f"<table><caption>{title}</caption><thead><tr>{head}<th></th></tr></thead><tbody>{body}</tbody></table>"
+    table = html_table(titles, rows, caption=caption, ends=[_bar(row["share"]) for row in profile.rows])
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in _sentences(profile))
     return (table if profile.rows else "") + below
 

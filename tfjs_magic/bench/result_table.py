@@ -9,7 +9,7 @@ from typing import Any
 
 from tfjs_magic.bench.order_statistics import three_digits
 from tfjs_magic.errors import printable
-from tfjs_magic.tables import aligned
+from tfjs_magic.tables import aligned, html_table
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("model", "model"),
@@ -32,10 +32,6 @@ def table_html(
 ) -> str:
     """Return the summary as an HTML table; every text in it is escaped."""
     columns = _columns(summary)
-    head = "".join(f"<th>{html.escape(title)}</th>" for _, title in columns)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row, columns)) + "</tr>" for row in summary
-    )
     notes = dict.fromkeys(text for row in summary for text in (row["error"], row["parity_note"]) if text)
     lines = [
         *_comparison_lines(comparisons),
@@ -44,7 +40,7 @@ def table_html(
         *([environment_line(environment)] if environment else []),
     ]
     below = "".join(f"<p>{html.escape(printable(line))}</p>" for line in lines)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"
+    return html_table([title for _, title in columns], [_cells(row, columns) for row in summary]) + below
 
 
 def table_text(
