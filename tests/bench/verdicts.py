@@ -74,6 +74,12 @@ def cases() -> dict[str, dict[str, Any]]:
         "NaN in the same places": _one([1, _NAN, _INF, -_INF], [1, _NAN, _INF, -_INF]),
         "NaN elsewhere": _one([1, _NAN, 2], [1, 3, _NAN]),
         "another infinity": _one([1, _INF], [1, -_INF]),
+        "one output hardly differs": _case(
+            [{"y": y, "z": np.float32([1, 2])} for y in deep], [{"y": y, "z": np.float32([1, 2])} for y in deep]
+        ),
+        "one output is nothing finite": _case(
+            [{"y": y, "z": np.float32([_NAN])} for y in deep], [{"y": y, "z": np.float32([_NAN])} for y in deep]
+        ),
         "nothing finite": _one([_NAN, _INF], [_NAN, _INF]),
         "all equal": _one([0.25, 0.25, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25]),
         "all zero": _one([0, 0], [0, 1e-5]),

@@ -82,9 +82,12 @@ def compare(
         notes.append("The weights are quantized: the error is reported, and judged only against your own tolerance.")
     elif status == "failed" and not notes:
         notes += _likely_cause(max(output["max_rel_error"] for output in outputs), quantized=quantized, bound=bound)
-    if status != "failed" and (reason := _untelling(expected, outputs, exact=tolerance is None and not quantized)):
+    exact = tolerance is None and not quantized
+    if status != "failed" and (reason := _untelling(expected, outputs, exact=exact)):
         status = "inconclusive"
         notes.append(f"The samples cannot tell right from wrong: {reason}.")
+    elif status != "failed" and (mute := _mute(expected, outputs, exact=exact)):
+        notes.append(f"The samples prove little of {quoted_list(mute)}: hardly anything there depends on them.")
     return {"status": status, "note": " ".join(dict.fromkeys(notes)), "outputs": outputs}
 
 
@@ -233,15 +236,21 @@ def _untelling(expected: Sequence[Mapping[str, Array]], outputs: Sequence[Output
         return reason
     if empty := [name for name in expected[0] if not _has_numbers([feed[name] for feed in expected])]:
         return f"no value of {quoted_list(empty)} is finite"
-    spreads = {row["output"]: _spread(expected, row["output"]) for row in outputs} if len(expected) > 1 else {}
-    noise = {row["output"]: max(row["max_rel_error"] if exact else 0, _PRECISION) for row in outputs}
-    if not spreads or any(spread >= TELLING_FACTOR * noise[name] for name, spread in spreads.items()):
+    if len(_mute(expected, outputs, exact=exact)) < len(outputs):
         return ""
-    largest = max(spreads.values())
+    largest = max(_spread(expected, row["output"]) for row in outputs)
     return (
         f"their outputs differ by {largest:.1e} of the largest value, less than {TELLING_FACTOR} times the error or "
         "the precision of float32; pass samples that matter (samples=, --samples)"
     )
+
+
+def _mute(expected: Sequence[Mapping[str, Array]], outputs: Sequence[OutputParity], *, exact: bool) -> list[str]:
+    """Return the outputs that differ less between the feeds than an error would be seen in."""
+    if len(expected) < 2:
+        return []
+    noise = {row["output"]: max(row["max_rel_error"] if exact else 0, _PRECISION) for row in outputs}
+    return [name for name, least in noise.items() if _spread(expected, name) < TELLING_FACTOR * least]
 
 
 def _has_numbers(arrays: Sequence[Array]) -> bool:

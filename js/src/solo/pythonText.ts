@@ -26,3 +26,10 @@ export function tuple(shape: readonly number[]): string {
 export function threeDigits(value: number): string {
   return value >= 99.95 ? value.toFixed(0) : value.toPrecision(3);
 }
+
+/** As `quoted_list`: "'a', 'b' … and 7 more". */
+export function quotedList(names: readonly string[]): string {
+  const ordered = [...names].sort();
+  const shown = ordered.slice(0, 8).map((name) => `'${name}'`);
+  return shown.join(", ") + (ordered.length > 8 ? ` … and ${ordered.length - 8} more` : "");
+}

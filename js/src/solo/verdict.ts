@@ -3,7 +3,7 @@
  * js/test/verdicts.json holds cases on which both give the same verdict.
  */
 import type { BackendName, OutputParity, Parity } from "../protocol";
-import { exponent, general, tuple } from "./pythonText";
+import { exponent, general, quotedList, tuple } from "./pythonText";
 import { constant, type Fields, finiteAt, isWhole, type Numbers, spread, unequal } from "./values";
 
 /** Largest error that passes, relative to the largest reference value of the output, for float32 weights. */
@@ -59,10 +59,15 @@ export function compare(expected: readonly Fields[], actual: readonly Fields[], 
     status = "reported";
     notes.push("The weights are quantized: the error is reported, and judged only against your own tolerance.");
   } else if (status === "failed" && notes.length === 0) notes.push(...likelyCause(outputs, bound, terms));
-  const reason = status === "failed" ? "" : untelling(expected, outputs, tolerance === null && !quantized);
-  if (reason) {
-    status = "inconclusive";
-    notes.push(`The samples cannot tell right from wrong: ${reason}.`);
+  if (status !== "failed") {
+    const still = mute(expected, outputs, tolerance === null && !quantized);
+    const reason = untelling(expected, still);
+    if (reason) {
+      status = "inconclusive";
+      notes.push(`The samples cannot tell right from wrong: ${reason}.`);
+    } else if (still.length > 0) {
+      notes.push(`The samples prove little of ${quotedList(still)}: hardly anything there depends on them.`);
+    }
   }
   return { status, note: [...new Set(notes)].join(" "), outputs };
 }
@@ -197,17 +202,30 @@ function argmax(values: Float64Array, start: number, width: number): number {
   return best;
 }
 
-/** Why a pass would prove nothing, "" if it proves something; `exact`: whether no error is meant to be there. */
-function untelling(expected: readonly Fields[], outputs: readonly OutputParity[], exact: boolean): string {
+/** Why a pass would prove nothing, "" if it proves something; `still`: the outputs that hardly depend on the samples. */
+function untelling(expected: readonly Fields[], still: readonly string[]): string {
   const reason = flatness(expected.flatMap((feed) => [...feed.values()]));
-  if (reason || expected.length < 2) return reason;
-  const spreads = outputs.map(({ output, max_rel_error }) => ({
-    spread: spread(column(expected, output)),
-    noise: Math.max(exact ? max_rel_error : 0, PRECISION),
-  }));
-  if (spreads.some(({ spread, noise }) => spread >= TELLING_FACTOR * noise)) return "";
-  const largest = exponent(Math.max(...spreads.map(({ spread }) => spread)));
+  if (reason) return reason;
+  const names = [...(expected[0]?.keys() ?? [])];
+  const empty = names.filter((name) => !hasNumbers(column(expected, name)));
+  if (empty.length > 0) return `no value of ${quotedList(empty)} is finite`;
+  if (still.length < names.length) return "";
+  const largest = exponent(Math.max(...names.map((name) => spread(column(expected, name)))));
   return `their outputs differ by ${largest} of the largest value, less than ${TELLING_FACTOR} times the error or the precision of float32; pass samples that matter (samples=, --samples)`;
+}
+
+/** The outputs that differ less between the feeds than an error would be seen in. */
+function mute(expected: readonly Fields[], outputs: readonly OutputParity[], exact: boolean): string[] {
+  if (expected.length < 2) return [];
+  const hidden = outputs.filter(({ output, max_rel_error }) => {
+    const noise = Math.max(exact ? max_rel_error : 0, PRECISION);
+    return spread(column(expected, output)) < TELLING_FACTOR * noise;
+  });
+  return hidden.map(({ output }) => output);
+}
+
+function hasNumbers(arrays: readonly Numbers[]): boolean {
+  return arrays.some((array) => isWhole(array) || array.re.length === 0 || array.re.some((_, i) => finiteAt(array, i)));
 }
 
 function flatness(arrays: readonly Numbers[]): string {
