@@ -9,7 +9,7 @@ from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
 from tests.graph_text import BACKENDS, parse_graph, run_tensorflow, tfjs_model
 from tfjs_magic.errors import UnsupportedModelError
-from tfjs_magic.graph.unfuse import unfuse
+from tfjs_magic.graph.unfuse import spread_kernels, unfuse
 
 
 def _normal(*shape: int) -> np.ndarray:
@@ -66,3 +66,17 @@ def test_an_unknown_step_is_refused() -> None:
     graph = parse_graph(f"{_ROWS}\ny = _FusedMatMul(x, w, b) fused_ops=[BiasAdd,Gelu]\nreturn y", DENSE)
     with pytest.raises(UnsupportedModelError, match="Node 'y' fuses 'Gelu' into _FusedMatMul"):
         unfuse(graph)
+
+
+@pytest.mark.parametrize("rates", ["2,3", "1,2", "4,1"])
+def test_tensorflow_runs_dilated_depthwise_kernels_spread(tfjs_node: TfjsNode, rates: str) -> None:
+    line = f"y = DepthwiseConv2dNative(x, w) padding=SAME dilations=[1,{rates},1]"
+    graph = parse_graph(f"{_IMAGE}\n{line}\nreturn y", {"w": _normal(2, 3, 3, 2)})
+    feed = {"x": _normal(2, 6, 6, 3)}
+    dilated = tfjs_node.run(tfjs_model(graph), feed, "cpu")
+    spread_kernels(graph)
+    graph.check()
+    graph.sort()
+    (spread,) = run_tensorflow(graph, [feed])
+    assert_matches(dilated, spread)
+    assert graph["w"].value is not None

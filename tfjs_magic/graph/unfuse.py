@@ -1,6 +1,7 @@
 """Take the fused ops of a graph apart again, so that TensorFlow can run it: the inverse of the last pass.
 
-TensorFlow has no FusedDepthwiseConv2dNative and no Prelu, and its own fused ops take other activations than TF.js's.
+TensorFlow has no FusedDepthwiseConv2dNative and no Prelu, and its own fused ops take other activations than TF.js's. On
+a CPU it has no dilated DepthwiseConv2dNative.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import cast
 import numpy as np
 
 from tfjs_magic.errors import UnsupportedModelError
+from tfjs_magic.graph.conditions import axis_sizes, is_dilated
 from tfjs_magic.graph.ir import Attr, DType, Graph, Node
-from tfjs_magic.graph.refs import NodeName, Ref
+from tfjs_magic.graph.refs import NodeName, Ref, node_of
 
 _PLAIN = {
     "_FusedConv2D": "Conv2D",
@@ -22,6 +24,7 @@ _PLAIN = {
 }
 _OF_FUSION = frozenset({"fused_ops", "num_args", "epsilon", "leakyrelu_alpha", "num_host_args", "TArgs"})
 _FLOAT: dict[str, Attr] = {"T": DType("float32")}
+_INT = DType("int32")
 
 
 def unfuse(graph: Graph) -> None:
@@ -35,6 +38,32 @@ def unfuse(graph: Graph) -> None:
             _replace_prelu(graph, node.name, *node.inputs)
         elif node.op in _PLAIN:
             _unfuse(graph, node)
+
+
+def spread_kernels(graph: Graph) -> None:
+    """Let a graph spread the kernels of dilated depthwise convolutions with zeros; the weights stay as they are."""
+    for node in graph:
+        if node.op == "DepthwiseConv2dNative" and is_dilated(graph, node):
+            data, weights = node.inputs
+            attrs: dict[str, Attr] = {**node.attrs, "dilations": (1, 1, 1, 1)}
+            spread = _spread(graph, weights, *axis_sizes(node, "dilations"))
+            graph.replace_node(node.name, Node(node.name, node.op, [data, spread], attrs))
+
+
+def _spread(graph: Graph, weights: Ref, down: int, across: int) -> Ref:
+    rows, columns, *channels = (int(size or 0) for size in graph.shape(weights) or ())
+
+    def add(op: str, data: Ref, *operands: object, **attrs: Attr) -> Ref:
+        name = graph.fresh_name(f"{node_of(weights)}/{op}")
+        refs = [graph.add_constant(name, np.array(operand, np.int32)) for operand in operands]
+        return graph.add(Node(graph.fresh_name(name), op, [data, *refs], {**_FLOAT, **attrs})).ref()
+
+    apart = add("Reshape", weights, (rows, 1, columns, 1, *channels), Tshape=_INT)
+    gaps = [(0, 0), (0, down - 1), (0, 0), (0, across - 1), (0, 0), (0, 0)]
+    padded = add("Pad", apart, gaps, Tpaddings=_INT)
+    whole = add("Reshape", padded, (rows * down, columns * across, *channels), Tshape=_INT)
+    sides = ((rows - 1) * down + 1, (columns - 1) * across + 1)
+    return add("Slice", whole, (0, 0, 0, 0), (*sides, *channels), Index=_INT)
 
 
 def _unfuse(graph: Graph, node: Node) -> None:

@@ -106,6 +106,7 @@ from tfjs_magic.passes import (
     sink_views,
     split_complex,
     split_conv2d_transpose,
+    split_depthwise,
     split_once,
     split_products,
     split_strided_slice,
@@ -249,6 +250,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     ),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
+    # What stands in one node by now, and what scales its kernel has seen it as a whole.
+    "split kernels": _passes(split_depthwise),
     # After what finds the products of a loop, each of which it may put into a batch.
     "join loops": _passes(join_loops, merge_duplicates),
     # After the folds, which would take a product with zero or one away.

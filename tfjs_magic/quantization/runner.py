@@ -84,13 +84,14 @@ def _graph_runner(model: Artifacts) -> Runner:
 
     from tfjs_magic.graph.frames import enter_constants  # noqa: PLC0415
     from tfjs_magic.graph.topology import graph_topology  # noqa: PLC0415
-    from tfjs_magic.graph.unfuse import unfuse  # noqa: PLC0415
+    from tfjs_magic.graph.unfuse import spread_kernels, unfuse  # noqa: PLC0415
     from tfjs_magic.sources.tfjs_graph import graph_of  # noqa: PLC0415
 
     entries = [*unpack_groups(model.groups)]
     graph = graph_of(model, model.outputs, entries)
     unfuse(graph)
     added = _biases(graph)
+    spread_kernels(graph)
     enter_constants(graph)
     topology = graph_topology(graph)
     for row in topology["node"]:
