@@ -318,6 +318,12 @@ def test_refuses_what_would_need_negative_padding(window: Any, padding: Any) -> 
     assert _refusals(lambda x: _depthwise(x, window, padding)) == {"the taps around a place are not all"}
 
 
+@pytest.mark.parametrize("size", [21, 31])
+def test_refuses_large_kernels(size: int) -> None:
+    reason = f"it would be more than {32} pieces"
+    assert _refusals(lambda x: _depthwise(x, (size, size))) == {reason}
+
+
 @pytest.mark.parametrize("spec", [_spec(1, 4, 4, 8), _spec(None, 8, 8, 16), _spec(1, 90, 90, 1)], ids=str)
 def test_refuses_small_maps_and_few_channels(spec: tf.TensorSpec) -> None:
     assert _refusals(lambda x: _depthwise(x, (7, 7)), spec) == {"a sum takes no less time"}

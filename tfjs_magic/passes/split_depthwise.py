@@ -12,7 +12,8 @@ and 25 taps in any form, dilated or not, if the channels are a multiple of 4; 3.
 number of them; 0.6 for a sum. A node more takes 15 µs. The pieces are the best of many greedy choices.
 
 Refuses: the kernel is computed, or shared; a channel makes several numbers, or there is a stride, for which there is no
-fast way; the channels are not last; a tap is in no piece (padding VALID, or on one side); a sum takes no less time.
+fast way; the channels are not last; a tap is in no piece (padding VALID, or on one side); there are more than 32
+pieces, whose nodes swell the graph; a sum takes no less time.
 
 Source: XNNPACK ``src/configs/dwconv-config.c``, whose kernels for wasm have 3, 4, 9 and 25 taps, in TF.js 4.22.
 """
@@ -38,6 +39,7 @@ _FAST = {1: 0.2, 3: 0.3, 4: 0.4, 9: 1.3, 25: 4.1}
 _SLOW, _SLOW_TAP, _SUM, _NODE = 3.0, 0.6, 0.6, 15_000.0
 #: Channels that are computed together.
 _LANES = 4
+_MOST_PIECES = 32
 #: Taps that all first pieces together are tried for: a second of time for the largest kernels.
 _TRIED_TAPS = 20_000
 _OF_FUSION = frozenset({"fused_ops", "num_args", "epsilon"})
@@ -147,10 +149,15 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 
 def _split(graph: Graph, node: Node, weights: Array) -> _Match | Miss:
+    rows, columns, channels, _ = weights.shape
+    large = Miss(f"it would be more than {_MOST_PIECES} pieces")
+    if rows * columns > _MOST_PIECES * max(_FAST):
+        return large
     pieces = _cover(*_axes(node, weights))
     if not pieces:
         return Miss("the taps around a place are not all")
-    rows, columns, channels, _ = weights.shape
+    if len(pieces) > _MOST_PIECES:
+        return large
     filled = -(-channels // _LANES) * _LANES / channels
     gain = _SLOW + _SLOW_TAP * rows * columns - _price(pieces) * filled
     if not gain * _numbers(graph, node) > _NODE * 2 * (len(pieces) - 1):
