@@ -125,6 +125,7 @@ def _images(x: Any) -> Any:
         "dilated": tf.nn.conv2d(x, kernel, 1, "SAME", dilations=2),
         "gaps": raw.Conv2D(input=x, filter=kernel, strides=(1, 2, 2, 1), padding="SAME", dilations=(1, 2, 2, 1)),
         "depthwise": tf.nn.relu6(tf.nn.depthwise_conv2d(x, deep, (1, 1, 1, 1), "SAME") + 1),
+        "apart": tf.nn.depthwise_conv2d(x, deep, (1, 1, 1, 1), "SAME", dilations=(2, 3)),
         "deep": tf.nn.depthwise_conv2d(x, deep, (1, 2, 2, 1), "VALID") * tf.nn.sigmoid(x[:, :2, :3, :1]),
         "transposed": tf.nn.conv2d_transpose(x, kernel, (2, 12, 14, 4), 2),
         "max": tf.nn.max_pool2d(x, 3, 2, "SAME"),
