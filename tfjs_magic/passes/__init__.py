@@ -36,6 +36,7 @@ from tfjs_magic.passes import (
     lower_diagonal_band,
     lower_dilation,
     lower_einsum,
+    lower_erf_gelu,
     lower_explicit_pool,
     lower_extract_patches,
     lower_fake_quant,
@@ -74,6 +75,7 @@ from tfjs_magic.passes import (
     lower_sparse_matmul,
     lower_spectrum,
     lower_switch_n,
+    lower_tanh,
     lower_tanh_gelu,
     lower_text_moves,
     lower_vector_argmax,
@@ -106,6 +108,7 @@ from tfjs_magic.passes import (
     sink_views,
     split_complex,
     split_conv2d_transpose,
+    split_leaky_relu,
     split_once,
     split_products,
     split_strided_slice,
@@ -144,6 +147,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_cross_entropy,
         lower_diagonal_band,
         lower_einsum,
+        lower_erf_gelu,
         lower_fake_quant,
         lower_in_top_k,
         lower_integer_kernels,
@@ -226,6 +230,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What takes less time in another form, unless a fold took it. Views again, since what is behind them has moved.
     "speed up": _passes(
         add_masks,
+        lower_tanh,
         multiply_means,
         scale_by_convolution,
         split_conv2d_transpose,
@@ -247,8 +252,9 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_vector_argmax,
         lower_vector_operand,
     ),
-    # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
-    "fuse": _passes(fuse_bias_activation, merge_duplicates),
+    # What TF.js has one kernel for. After every fold: nothing looks inside a fused op. A leaky relu apart first, which
+    # is one op up to here for whatever scales the weights before and behind it.
+    "fuse": _passes(split_leaky_relu, fuse_bias_activation, merge_duplicates),
     # After what finds the products of a loop, each of which it may put into a batch.
     "join loops": _passes(join_loops, merge_duplicates),
     # After the folds, which would take a product with zero or one away.
