@@ -87,7 +87,7 @@ def test_keras_gelu(tfjs_node: TfjsNode) -> None:
 def test_the_half_goes(function: Any) -> None:
     graph = traced(function, X)
     run_passes(graph, PASSES)
-    assert sum(count_ops(graph).values()) == 13
+    assert count_ops(graph)["Mul"] == 5
 
 
 @pytest.mark.usefixtures("for_few_values")

@@ -49,6 +49,8 @@ def test_convolution_keeps_its_bias(tfjs_node: TfjsNode, side: int, ops: dict[st
     model = randomised(keras.Model(x, keras.Sequential(layers)(x)))
     web = convert(model, format="graph", target="wasm")
     assert web.report.ops == {"_FusedConv2D": 1, **({"Mul": 1, "Sub": 1} if ops else {}), **ops}
+    advice = convert(model, format="graph").report.advice
+    assert any("split_leaky_relu (1)" in each for each in advice) == bool(ops)
     feed = {"x": np.random.default_rng(0).normal(size=(1, side, side, 2)).astype(np.float32)}
     for backend in ("cpu", "wasm"):
         (got,) = tfjs_node.run_each(web, [feed], backend)

@@ -252,9 +252,10 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_vector_argmax,
         lower_vector_operand,
     ),
-    # What TF.js has one kernel for. After every fold: nothing looks inside a fused op. A leaky relu apart first, which
-    # is one op up to here for whatever scales the weights before and behind it.
-    "fuse": _passes(split_leaky_relu, fuse_bias_activation, merge_duplicates),
+    # What is one op up to here for whatever scales the weights before and behind it: quantization does so just before.
+    "split activations": _passes(split_leaky_relu),
+    # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
+    "fuse": _passes(fuse_bias_activation, merge_duplicates),
     # After what finds the products of a loop, each of which it may put into a batch.
     "join loops": _passes(join_loops, merge_duplicates),
     # After the folds, which would take a product with zero or one away.
