@@ -86,6 +86,7 @@ def _activations(x: Any) -> Any:
     return {
         **_each(tf.nn, *names)(x),
         "gelu_tanh": gelu,
+        "leaky": tf.maximum(x, 0.3 * x),
         "masked": tf.nn.softmax(masked),
         "clipped": clipped,
         "quantized": quantized,
