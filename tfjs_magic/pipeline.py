@@ -303,7 +303,7 @@ def _graph_model(source: GraphSource, reasons: tuple[str, ...], options: Convert
     passes: tuple[PassReport, ...] = ()
     with clock.stage("passes"):
         for name, members in PIPELINE.items():
-            if name == "fuse":
+            if name == "split activations":
                 notes = _equalized(graph, codes, options)
             passes += run_passes(graph, members, target=options.target)
         graph.sort()

@@ -86,6 +86,7 @@ def _activations(x: Any) -> Any:
     return {
         **_each(tf.nn, *names)(x),
         "gelu_tanh": gelu,
+        "leaky": tf.maximum(x, 0.3 * x),
         "masked": tf.nn.softmax(masked),
         "clipped": clipped,
         "quantized": quantized,
@@ -422,7 +423,9 @@ def _made_for_wasm(x: Any) -> Any:
     queries = tf.reshape(tf.reshape(x, (40, 96)) @ _weights(96, 96, seed=1), (1, 40, 2, 48))
     scores = tf.einsum("bqhd,bkhd->bhqk", queries, heads)
     wide = tf.concat([x, tf.tanh(x)], -1)
+    many = tf.linspace(0.5, 2.0, 9)[:, None, None, None] * x
     return {
+        **_each(tf.nn, "gelu", "leaky_relu", "tanh")(many),
         "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
         "heads": tf.einsum("bhqk,bkhd->bqhd", scores * 0.1, heads),
         "depthwise": tf.nn.relu6(tf.nn.depthwise_conv2d(wide, _weights(7, 7, 8, 1), (1, 1, 1, 1), "SAME") + 0.5),

@@ -47,7 +47,7 @@ def _second(x: Any) -> Any:
 def _before_fusion(function: Any, spec: tf.TensorSpec = X) -> Graph:
     graph = traced(function, spec)
     for name, members in PIPELINE.items():
-        if name == "fuse":
+        if name == "split activations":
             return graph
         run_passes(graph, members)
     raise AssertionError

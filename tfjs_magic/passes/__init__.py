@@ -36,6 +36,7 @@ from tfjs_magic.passes import (
     lower_diagonal_band,
     lower_dilation,
     lower_einsum,
+    lower_erf_gelu,
     lower_explicit_pool,
     lower_extract_patches,
     lower_fake_quant,
@@ -74,6 +75,7 @@ from tfjs_magic.passes import (
     lower_sparse_matmul,
     lower_spectrum,
     lower_switch_n,
+    lower_tanh,
     lower_tanh_gelu,
     lower_text_moves,
     lower_vector_argmax,
@@ -83,6 +85,7 @@ from tfjs_magic.passes import (
     merge_choice_axes,
     merge_dilation,
     merge_duplicates,
+    merge_leaky_relu,
     merge_mixtures,
     merge_negations,
     merge_offsets,
@@ -108,6 +111,7 @@ from tfjs_magic.passes import (
     split_complex,
     split_conv2d_transpose,
     split_depthwise,
+    split_leaky_relu,
     split_once,
     split_products,
     split_strided_slice,
@@ -146,6 +150,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_cross_entropy,
         lower_diagonal_band,
         lower_einsum,
+        lower_erf_gelu,
         lower_fake_quant,
         lower_in_top_k,
         lower_integer_kernels,
@@ -174,6 +179,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_tanh_gelu,
         lower_text_moves,
         lower_vector_select,
+        merge_leaky_relu,
         pad_empty_reductions,
         raise_overlap_threshold,
         resize_repeats,
@@ -229,6 +235,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # What takes less time in another form, unless a fold took it. Views again, since what is behind them has moved.
     "speed up": _passes(
         add_masks,
+        lower_tanh,
         multiply_means,
         scale_by_convolution,
         split_conv2d_transpose,
@@ -250,6 +257,8 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         lower_vector_argmax,
         lower_vector_operand,
     ),
+    # What is one op up to here for whatever scales the weights before and behind it: quantization does so just before.
+    "split activations": _passes(split_leaky_relu),
     # What TF.js has one kernel for. After every fold: nothing looks inside a fused op.
     "fuse": _passes(fuse_bias_activation, merge_duplicates),
     # What stands in one node by now, and what scales its kernel has seen it as a whole.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,14 @@ from tfjs_magic.graph.shapes import shape_of
 INT32 = DType("int32")
 FLOAT32 = DType("float32")
 BOOL = DType("bool")
+#: For fewer values a node more costs wasm more than what it saves; why a pass declines then.
+_FEWEST_VALUES = 2**15
+FEW_VALUES = "there are few values"
+
+
+def has_many_values(graph: Graph, ref: Ref) -> bool:
+    """Whether wasm makes a tensor sooner in many quick kernels than in a slow one; unknown sizes count as 1."""
+    return math.prod(1 if size is None else size for size in graph.shape(ref) or ()) >= _FEWEST_VALUES
 
 
 class Lowering:
