@@ -3,7 +3,7 @@
 Given:   y = Mean(x, -1)                  x float32 of two to four axes, of which the last has n values
 Result:  y = MatMul(x, c)                 x (N, n), c (n, 1) = 1 / n; where the axis is not kept, a Reshape behind
          y = BatchMatMulV2(x, c)          x (B, N, n)
-         y = _FusedMatMul(x, c, e)        where a number e is added to it, as layer normalisation does
+         y = _FusedMatMul(x, c, e)        x (1, N, n), where a number e is added to it, as layer normalisation does
          y = Conv2D(x, c)                 x (B, H, W, n), c (1, 1, n, 1)
 
 webgl has two programs for a Mean, between others that unpack and pack. It rounds as wasm does then, value by value;
@@ -46,7 +46,7 @@ _FUSED: dict[str, Attr] = {
 
 @dataclasses.dataclass(frozen=True)
 class _Match:
-    """``sum`` adds a number to three axes; the other products are fused with what is added like any linear op."""
+    """``sum`` adds a number to a batch of one; of two or four axes, a number is fused as any linear op's bias is."""
 
     node: Node
     rank: int
@@ -65,12 +65,13 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
         return Miss("there may be no rows")
     if not node.attrs.get("keep_dims", False) and shape.count(None) > 1:
         return Miss("more than one size is unknown")
-    return _Match(node, len(shape), length, _sum(graph, node) if len(shape) == _FUSED_RANK else None)
+    return _Match(node, len(shape), length, _sum(graph, node))
 
 
 def _sum(graph: Graph, node: Node) -> tuple[Node, float] | None:
-    add = graph.only_consumer(node.name)
-    if add is None or not node.attrs.get("keep_dims", False):
+    """Return what adds a number to the means of a batch of one; wasm adds the bias of a larger batch several times."""
+    add, shape = graph.only_consumer(node.name), graph.shape(node.inputs[0]) or ()
+    if add is None or len(shape) != _FUSED_RANK or shape[0] != 1 or not node.attrs.get("keep_dims", False):
         return None
     values = [graph.constant(other) for data, other in addends(add) if data == node.ref()]
     value = next((value for value in values if value is not None and value.size == 1), None)
