@@ -427,7 +427,8 @@ def _made_for_wasm(x: Any) -> Any:
     return {
         **_each(tf.nn, "gelu", "leaky_relu", "tanh")(many),
         "transposed": tf.nn.relu(tf.nn.conv2d_transpose(x, _weights(3, 3, 3, 4), (1, 32, 120, 3), 2) + 0.5),
-        "heads": tf.einsum("bhqk,bkhd->bqhd", scores * 0.1, heads),
+        "heads": tf.einsum("bhqk,bkhd->bqhd", tf.nn.softmax(scores * 0.1), heads),
+        "rows": tf.gather(_weights(4, 32), tf.argmax(x[:, 0], -1, tf.int32)),
         "depthwise": tf.nn.relu6(tf.nn.depthwise_conv2d(wide, _weights(7, 7, 8, 1), (1, 1, 1, 1), "SAME") + 0.5),
     }
 

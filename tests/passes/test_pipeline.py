@@ -44,7 +44,7 @@ def test_a_block_becomes_one_kernel_and_a_second_time_changes_nothing() -> None:
 
 
 def test_an_encoder_block_needs_so_few_kernels() -> None:
-    """Biases, GELU's half and the attention mask cost no kernel; a LayerNormalization nine."""
+    """Biases, GELU's half and the attention mask cost no kernel; a LayerNormalization eight."""
     layers, x = keras.layers, keras.Input((5, 6))
     flags = keras.Input((5,), dtype="bool")
     y = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 3)(x, x, attention_mask=flags[:, None]))
@@ -55,6 +55,6 @@ def test_an_encoder_block_needs_so_few_kernels() -> None:
     for group in PIPELINE.values():
         run_passes(graph, group)
     counts = count_ops(graph)
-    assert counts["_FusedMatMul"] == 6
+    assert counts["_FusedMatMul"] == 7
     assert not {"BiasAdd", "Neg", "SelectV2", "LogicalAnd"} & set(counts)
-    assert sum(counts.values()) <= 50
+    assert sum(counts.values()) <= 49

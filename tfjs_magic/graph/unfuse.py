@@ -70,7 +70,8 @@ def _unfuse(graph: Graph, node: Node) -> None:
     data, weights, *arguments = node.inputs
     steps = [step.decode() for step in cast("tuple[bytes, ...]", node.attrs["fused_ops"]) if step != b"noop"]
     attrs = {key: value for key, value in node.attrs.items() if key not in _OF_FUSION}
-    plain = Node(graph.fresh_name(node.name), _PLAIN[node.op], [data, weights], attrs)
+    op = "BatchMatMulV2" if "adj_x" in attrs else _PLAIN[node.op]
+    plain = Node(graph.fresh_name(node.name), op, [data, weights], attrs)
     last = graph.add(plain).ref()
     for step in steps:
         if step == "BiasAdd":
