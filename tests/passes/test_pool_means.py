@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
+from tests.graph_text import tfjs_model
 from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tests.passes.operands import random_array
 from tests.traced import traced
@@ -45,6 +46,15 @@ def test_pools_large_images_in_two_steps(tfjs_node: TfjsNode, *, keepdims: bool)
     assert count_ops(graph)["AvgPool"] == 2
     check_lowering(tfjs_node, PASSES, function, spec)
     check_on_gpu(tfjs_node, function, spec)
+
+
+def test_two_steps_round_less_than_a_mean(tfjs_node: TfjsNode) -> None:
+    """The sum of 16,900 times 1/130 is off by 2e-4 where one value is added after the other."""
+    graph = traced(lambda x: tf.reduce_mean(x, [1, 2]), tf.TensorSpec((1, 130, 130, 1), name="x"))
+    run_passes(graph, PASSES)
+    for backend in ("cpu", "wasm"):
+        (got,) = tfjs_node.run_each(tfjs_model(graph), [{"x": np.full((1, 130, 130, 1), 1 / 130, np.float32)}], backend)
+        assert np.abs(got["out0"] * 130 - 1).max() < 2e-6
 
 
 def test_hands_infinities_on(tfjs_node: TfjsNode) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
+from tests.models import randomised
 from tests.passes.checks import check_lowering, refusals
 from tests.passes.operands import random_array
+from tfjs_magic import convert
 from tfjs_magic.passes import remove_identities, split_softmax
 
 PASSES = [split_softmax.PASS]
@@ -107,3 +111,28 @@ def test_chains_of_sums_take_no_time() -> None:
         return tf.split(tf.nn.softmax(x), 4, 0)
 
     assert refusals(PASSES, function, _SPECS[0], lacking=False) == set()
+
+
+@pytest.mark.parametrize("mask", ["none", "causal", "keys", "pairs"])
+def test_attention_for_wasm_has_a_softmax_for_each_head(tfjs_node: TfjsNode, mask: str) -> None:
+    rows, columns, heads = 96, 96 if mask == "causal" else 120, 4
+    x, y = keras.Input((rows, 64), name="x"), keras.Input((columns, 48), name="y")
+    seen = keras.Input((1 if mask == "keys" else rows, columns), dtype="bool", name="seen")
+    has_mask = mask in {"keys", "pairs"}
+    attention = keras.layers.MultiHeadAttention(heads, 16)
+    z = attention(x, y, attention_mask=seen if has_mask else None, use_causal_mask=mask == "causal")
+    model = randomised(keras.Model([x, y, seen] if has_mask else [x, y], keras.layers.Dense(3)(z)))
+    rng = np.random.default_rng(0)
+    feed = {
+        "x": rng.normal(size=(1, rows, 64)).astype(np.float32),
+        "y": rng.normal(size=(1, columns, 48)).astype(np.float32),
+    }
+    if has_mask:
+        feed["seen"] = rng.random((1, *seen.shape[1:])) < 0.7
+    result = convert(model, format="graph", target="wasm", inputs={name: value.shape for name, value in feed.items()})
+    assert result.report.ops["Softmax"] == heads
+    assert result.report.ops.get("AddV2", 0) == heads * (mask != "none")
+    want = np.asarray(model(feed))
+    for backend in ("cpu", "wasm"):
+        (got,) = tfjs_node.run_each(result, [feed], backend)
+        assert np.abs(got[result.outputs[0].name] - want).max() < 1e-5 * np.abs(want).max()

@@ -5,8 +5,9 @@ Result:  y = AvgPool(x)                   a window of H by W, where the axes are
          y = Reshape(AvgPool(x))          else
          y = AvgPool(AvgPool(x))          of rows, then of what they give, for over 64 by 64 pixels
 
-On a GPU one thread adds a whole window: up to 4096 values that takes less than the programs that are saved. On wasm
-the mean of NaN is -inf then, as a convolution of NaN is there.
+On a GPU one thread adds a whole window: up to 4096 values that takes less than the programs that are saved. In two
+steps it rounds a hundredth as much as wasm's Mean, which adds one value after the other. On wasm the mean of NaN is
+-inf then, as a convolution of NaN is there.
 
 Refuses: a size is unknown; it is one pixel, for which wasm has no pooling, or a window has more than 4096 values.
 """
