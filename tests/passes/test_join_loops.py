@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.conformance.compare import assert_matches
 from tests.conformance.node import TfjsNode
+from tests.graph_text import BACKENDS
 from tests.passes.checks import check_lowering, check_on_gpu, misses, refusals
 from tests.passes.operands import random_array
 from tests.traced import converted, python_outputs, traced
@@ -157,6 +158,21 @@ def test_finds_the_directions_of_keras(layer: str, batch: int | None, *, masked:
     x = keras.layers.Bidirectional(getattr(keras.layers, layer)(5))(x)
     result = convert(keras.Model(inputs, x), format="graph", inputs={"x": (batch, 6, 3)})
     assert next(each.applied for each in result.report.passes if each.name == "join_loops") == count
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_takes_any_number_of_rows(tfjs_node: TfjsNode, backend: str, layer: str) -> None:
+    """Also none, of which the cpu keeps what is packed as another kind of array."""
+    inputs = keras.Input((6, 3), name="x")
+    x = inputs
+    for sequences in (True, False):
+        x = keras.layers.Bidirectional(getattr(keras.layers, layer)(5, return_sequences=sequences))(x)
+    model = keras.Model(inputs, x)
+    feeds = [{"x": random_array("x", rows, 6, 3)} for rows in (0, 1, 3)]
+    for feed, result in zip(feeds, tfjs_node.run_each(convert(model, format="graph"), feeds, backend), strict=True):
+        (got,) = result.values()
+        np.testing.assert_allclose(got, model(feed["x"]) if len(feed["x"]) else np.zeros((0, 10)), atol=1e-5)
 
 
 UNLIKE = "the steps are not alike, or one loop takes what the other one makes"

@@ -10,7 +10,7 @@ from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.refs import Ref
 
 #: Their result has the sizes of the first operand; the second group's if the others are scalars.
-_KEEPING = frozenset({"Identity", "Relu", "ReverseV2", "Sigmoid", "Tanh"})
+_KEEPING = frozenset({"Identity", "Relu", "ReverseV2", "Sigmoid", "Tanh", "ZerosLike"})
 _KEEPING_BESIDE_SCALARS = frozenset({"Equal", "Greater", "Less", "NotEqual", "SelectV2"})
 #: The sizes of each of their results follow from those of the operands, and from the values of some: op → their places.
 _FOLLOWING: Mapping[str, tuple[int, ...]] = {

@@ -218,16 +218,18 @@ class _Joint:
 
     def _product(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         attrs: dict[str, Attr] = {"T": node.attrs["T"], "adj_x": False, "adj_y": False}
-        data = self._pack(new, pairs[0], node)
         if not _is_large(self._graph, node):
-            return new.add("BatchMatMulV2", data, self._pack(new, pairs[1], node), **attrs)
-        zero = self._axis(new, 0)
-        parts = self._graph.producer(new.add("Split", zero, data, num_split=2, T=node.attrs["T"]))
+            return new.add("BatchMatMulV2", *(self._pack(new, pair, node) for pair in pairs), **attrs)
+        zero, dtype = self._axis(new, 0), node.attrs["T"]
+        if not _is_inside(self._twins, pairs[0]):
+            products = [new.add("BatchMatMulV2", *operands, **attrs) for operands in zip(*pairs, strict=True)]
+            return new.add("Pack", *products, axis=0, N=2, T=dtype)
+        parts = self._graph.producer(new.add("Split", zero, self.refs[pairs[0][0]], num_split=2, T=dtype))
         shape = self._graph.shape(pairs[0][0]) or ()
         for port in range(2):
             self._graph.set_shape(parts.ref(port), (1, *shape))
         products = [new.add("BatchMatMulV2", parts.ref(i), weights, **attrs) for i, weights in enumerate(pairs[1])]
-        return new.add("ConcatV2", *products, zero, N=2, T=node.attrs["T"], Tidx=INT32)
+        return new.add("ConcatV2", *products, zero, N=2, T=dtype, Tidx=INT32)
 
     def _axis(self, new: Lowering, axis: int) -> Ref:
         if axis not in self._axes:
@@ -236,7 +238,18 @@ class _Joint:
 
     def _split(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         axis = int(self._graph.constant(pairs[0][0]))  # type: ignore[arg-type]  # constant, as _are_alike has seen
-        return new.add("Split", self._axis(new, axis + (axis >= 0)), self._pack(new, pairs[1], node), **node.attrs)
+        data, shape = self._pack(new, pairs[1], node), self._graph.shape(pairs[1][0]) or ()
+        if axis or None in shape[1:]:
+            return new.add("Split", self._axis(new, axis + (axis >= 0)), data, **node.attrs)
+        parts = new.reshape(data, [2, node.outputs, -1, *(size or 0 for size in shape[1:])], node.attrs["T"])
+        return new.add(
+            "Unpack", self._turned(new, parts, node, len(shape) + 2), num=node.outputs, axis=0, T=node.attrs["T"]
+        )
+
+    def _turned(self, new: Lowering, data: Ref, node: Node, rank: int) -> Ref:
+        """Return a tensor with its first two axes in the other order."""
+        order = new.constant([1, 0, *range(2, rank)])
+        return new.add("Transpose", data, order, T=node.attrs["T"], Tperm=INT32)
 
     def _other(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         if node.op in _ELEMENTWISE:
@@ -246,8 +259,11 @@ class _Joint:
             return new.add("AddV2" if node.op == "BiasAdd" else node.op, *inputs, **attrs)
         axis = int(node.attrs.get("axis", 0))  # type: ignore[arg-type]  # a number, as TensorFlow has it
         inputs = [self._pack(new, pair, node) for pair in pairs]
-        attrs = {**node.attrs, "axis": axis + (axis >= 0)}
-        return new.add(node.op, *inputs, **attrs)
+        shape = self._graph.shape(node.ref()) or ()
+        if node.op == "Pack" and axis == 0 and None in shape:
+            # The cpu can't take parts of a Pack of no rows.
+            return self._turned(new, new.add("Pack", *inputs, **node.attrs), node, len(shape) + 1)
+        return new.add(node.op, *inputs, **{**node.attrs, "axis": axis + (axis >= 0)})
 
 
 PASS = Rewrite(__name__, frozenset({"Pack"}), _match, _apply)
