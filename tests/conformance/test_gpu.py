@@ -342,6 +342,17 @@ class _Steps(tf.Module):
         return state
 
 
+def _gates(x: Any) -> Any:
+    """Return what a recurrent net whose gates get parts of x (4, 1, 3) makes of it."""
+    w, u, b, state = _weights(3, 6), _weights(2, 6, seed=1), _weights(6, seed=2), x[0, :, :2]
+    for row in tf.unstack(x):
+        one, two, three = tf.split(row @ w, 3, 1)
+        share, reset, new = tf.split(state @ u + b, 3, 1)
+        share = tf.sigmoid(one + share)
+        state = share * state + (1 - share) * tf.tanh(three + tf.sigmoid(two + reset) * new)
+    return state
+
+
 def _directions(x: Any) -> Any:
     """Return what two recurrent nets make of x (5, 1, 3)."""
     made = []
@@ -447,6 +458,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "permuted-integers": (_permuted_integers, (_x(3, 4, dtype=N, name="n"),)),
     "loops": (_loops, (_x(None, 3),)),
     "steps": (_Steps(), (_x(4, 1, 3),)),
+    "gates": (_gates, (_x(4, 1, 3),)),
     "directions": (_directions, (_x(5, 1, 3),)),
     "control": (_control, (_x(4, 3),)),
     "chosen": (_chosen, (_x(5, 4),)),
@@ -499,7 +511,7 @@ UNTRIED = {
     GONE: "AvgPool3D Bincount Einsum EmptyTensorList EnsureShape EuclideanNorm FakeQuantWithMinMaxVars FloorDiv IRFFT "
     "IdentityN If LinSpace MatrixBandPart MaxPool3D Mod NoOp PlaceholderWithDefault Print RandomUniformInt Rank "
     "Select ShapeN StatelessIf StatelessWhile StopGradient TensorListConcat TensorListGather TensorListPushBack "
-    "TensorListResize TensorListScatter TensorListScatterV2 While ZerosLike",
+    "TensorListResize TensorListScatter TensorListScatterV2 While",
     NO_DATA: "Const Placeholder",
     REFUSED: "BitwiseAnd ImageProjectiveTransformV3 MaxPoolWithArgmax SparseFillEmptyRows SparseReshape "
     "StaticRegexReplace StringNGrams StringSplit StringToHashBucketFast TensorListConcatV2 TensorListPopBack "

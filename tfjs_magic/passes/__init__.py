@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from tfjs_magic.passes import (
+    add_before_split,
     add_computed_rows,
     add_masks,
     add_to_steps,
@@ -208,6 +209,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
         add_computed_rows,
         join_steps,
         add_to_steps,
+        add_before_split,
         merge_mixtures,
         merge_views,
         remove_identities,
