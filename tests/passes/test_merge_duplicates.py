@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
 from tests.conformance.node import TfjsNode
 from tests.graph_text import parse_graph
 from tests.passes.checks import check_pass
+from tfjs_magic import convert
+from tfjs_magic.artifacts import Array
 from tfjs_magic.passes import merge_duplicates, run_passes
 
 X = "x: float32[4,6]\n"
@@ -43,6 +46,30 @@ def test_constants_merge_where_no_name_is_lost() -> None:
     shared = parse_graph(text, {**constants, "w": ones})
     run_passes(shared, (merge_duplicates.PASS,))
     assert {node.name for node in shared if node.op == "Const"} == {"i", "v"}
+
+
+@pytest.mark.parametrize(
+    ("value", "after"),
+    [
+        (np.zeros((4, 6), np.float32), "c = Greater(x, half)\na = SelectV2(c, x, zero)\ny = AddV2(a, a)\nreturn y"),
+        (np.full((4, 6), -0.0, np.float32), None),
+        (np.zeros(6, np.float32), None),
+    ],
+    ids=["equal", "sign", "shape"],
+)
+def test_what_is_chosen_of_equal_constants_is_the_same(tfjs_node: TfjsNode, value: Array, after: str | None) -> None:
+    before = f"{X}c = Greater(x, half)\na = SelectV2(c, x, zero)\nb = SelectV2(c, x, other)\ny = AddV2(a, b)\nreturn y"
+    constants = {"half": np.array(0.5, np.float32), "zero": np.zeros((4, 6), np.float32), "other": value}
+    check_pass(tfjs_node, before, None if after is None else X + after, [merge_duplicates.PASS], constants)
+
+
+@pytest.mark.parametrize(("layer", "count"), [("LSTM", 2 * 6 - 1 + 2), ("GRU", 6 + 2), ("SimpleRNN", 6 + 2)])
+def test_a_masked_net_chooses_its_output_and_its_state_once(layer: str, count: int) -> None:
+    """Two for the mask itself; nothing takes the last cell state."""
+    inputs = keras.Input((6, 3), name="x")
+    outputs = getattr(keras.layers, layer)(4)(keras.layers.Masking()(inputs))
+    ops = convert(keras.Model(inputs, outputs), format="graph", inputs={"x": (1, 6, 3)}).report.ops
+    assert ops["SelectV2"] == count
 
 
 @pytest.mark.parametrize("op", ["RandomUniform", "TensorListStack", "Enter", "Switch"])

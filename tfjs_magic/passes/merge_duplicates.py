@@ -4,7 +4,8 @@ Given:   a = Op(x, y), b = Op(x, y)        same attributes, no control inputs, a
 Result:  b's consumers use a
 
 Constants count as the same if they share their memory, or are equal integers, booleans or single numbers: two weights
-that happen to be equal keep their names. A public output keeps its node.
+that happen to be equal keep their names. What SelectV2 chooses from is no weight: there all equal ones do. So a masked
+recurrent net chooses its output and its state, which are the same, once in each step. A public output keeps its node.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from tfjs_magic.graph.ir import Graph, Node
-from tfjs_magic.graph.refs import NodeName, ref_of
+from tfjs_magic.graph.refs import NodeName, Ref, ref_of
 from tfjs_magic.passes.rewrite import GraphPass
 
 #: Ops that give something else each time, or mean a place in the control flow.
@@ -21,6 +22,7 @@ _IMPURE = tuple(
     "TensorList TensorArray EmptyTensorList HashTable LookupTable While If NoOp Assert Print Variable VarHandle".split()
 )
 _LARGEST_COMPARED_BYTES = 1024
+_LARGEST_CHOSEN_BYTES = 2**16
 
 
 def _run(graph: Graph) -> int:
@@ -28,7 +30,7 @@ def _run(graph: Graph) -> int:
     first: dict[Hashable, NodeName] = {}
     merged = 0
     for node in graph:
-        key = _key(node)
+        key = _key(graph, node)
         if key is None:
             continue
         known = first.setdefault(key, node.name)
@@ -42,12 +44,20 @@ def _run(graph: Graph) -> int:
     return merged
 
 
-def _key(node: Node) -> Hashable | None:
+def _key(graph: Graph, node: Node) -> Hashable | None:
     if node.op == "Const":
         return _constant_key(node)
     if node.controls or not node.inputs or node.op.startswith(_IMPURE):
         return None
-    return node.op, tuple(node.inputs), tuple(sorted(node.attrs.items(), key=lambda item: item[0]))
+    inputs = [_value(graph, ref) for ref in node.inputs] if node.op == "SelectV2" else node.inputs
+    return node.op, tuple(inputs), tuple(sorted(node.attrs.items(), key=lambda item: item[0]))
+
+
+def _value(graph: Graph, ref: Ref) -> Hashable:
+    value = graph.constant(ref)
+    if value is None or value.dtype == object or value.nbytes > _LARGEST_CHOSEN_BYTES:
+        return ref
+    return value.dtype.str, value.shape, value.tobytes()
 
 
 def _constant_key(node: Node) -> Hashable | None:
