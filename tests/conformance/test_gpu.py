@@ -292,6 +292,12 @@ def _sizes(x: Any) -> Any:
     }
 
 
+def _zeros(x: Any) -> Any:
+    """X (…, 3)."""
+    zeros = tf.zeros([tf.shape(x)[0], 2])
+    return tf.where(x[:, 1:] > 0, x[:, :2], zeros), tf.where(x[:, :2] > 0, 1.0, tf.zeros_like(x @ _weights(3, 2)))
+
+
 def _spectra(x: Any) -> Any:
     """X (2, 4, 6)."""
     spectrum = tf.signal.rfft(x)
@@ -460,6 +466,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tf.TensorSpec, ...]]] = {
     "moves": (_moves, (_x(2, 4, 6),)),
     "integers": (_integers, (_x(3, 4, dtype=N),)),
     "sizes": (_sizes, (_x(None, None, None, 2),)),
+    "zeros": (_zeros, (_x(None, 3),)),
     "spectra": (_spectra, (_x(2, 4, 6),)),
     "any-spectra": (_any_spectra, (_x(None, None),)),
     "permuted-integers": (_permuted_integers, (_x(3, 4, dtype=N, name="n"),)),

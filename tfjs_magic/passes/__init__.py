@@ -105,6 +105,7 @@ from tfjs_magic.passes import (
     rename_nodes,
     resize_repeats,
     resolve_tensor_lists,
+    reuse_zeros,
     scale_by_convolution,
     separate_outputs,
     shape_lookups,
@@ -202,6 +203,7 @@ PIPELINE: dict[str, tuple[Pass, ...]] = {
     # views before scale and offset, which then stand next to their linear op; two views are one then.
     "fold weights": _passes(
         shape_lookups,
+        reuse_zeros,
         merge_duplicates,
         fold_sizes,
         fold_constants,
