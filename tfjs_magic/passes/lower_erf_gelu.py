@@ -5,7 +5,8 @@ Result:  y = Mul(x, Sigmoid(h(√2·c·x)))                   h(z) = log Φ(z)/�
 
 h is odd, and taken for s·z·Π((t + bᵢ)² + eᵢ), t = (s·z)². As all eᵢ are positive nothing cancels, and beyond 5.7, where
 Φ is 0 or 1, it goes on to infinity. That is 7e-8 off z·Φ; rounded to float32 it is 4e-7 where |z| ≤ 12, as with erf.
-Nine ops more, for a quarter of the time for a value: it pays from some 2¹⁴ values on.
+Nine ops more. For 2¹⁶ values that takes 0.17 ms; with erf it is 0.2 where all are next to 0, 0.5 where they spread
+by 1, 1.2 where they spread by 3.
 
 Refuses: something else uses what is between; there are fewer than 2¹⁵ values, unknown sizes not counted.
 """
