@@ -320,7 +320,7 @@ def test_refuses_what_would_need_negative_padding(window: Any, padding: Any) -> 
 
 @pytest.mark.parametrize("size", [21, 31])
 def test_refuses_large_kernels(size: int) -> None:
-    reason = f"it would be more than {32} pieces"
+    reason = "it would be more than 32 pieces"
     assert _refusals(lambda x: _depthwise(x, (size, size))) == {reason}
 
 
