@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.node import TfjsNode, missing_for_node
+from tests.conformance.node import TfjsNode, missing_for_node, scratch_directory
 
 #: How the reasons begin for which a test may be skipped in CI too; there, any other skip is a failure.
 MAY_SKIP = ("the published models are not in", "mounting a small disk needs root", "ipykernel 6 hands on no message")
@@ -49,8 +49,9 @@ def with_skips_judged(report: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def tfjs_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TfjsNode]:
+def tfjs_node() -> Iterator[TfjsNode]:
     """Real TF.js 4.22 in Node with cpu and wasm; one process for the whole session."""
-    node = TfjsNode(tmp_path_factory.mktemp("tfjs_node"))
-    yield node
-    node.close()
+    with scratch_directory() as scratch:
+        node = TfjsNode(scratch)
+        yield node
+        node.close()

@@ -6,17 +6,18 @@ See js/conformance/run.mjs for what they are asked.
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import math
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -33,6 +34,10 @@ JS_DIR = Path(__file__).parents[2] / "js"
 MIN_NODE_MAJOR = 20
 #: A test model takes far less; a process that is silent for longer hangs.
 REPLY_TIMEOUT_S = 180.0
+
+#: Linux's file system in memory; in containers it can be as small as 64 MB.
+_MEMORY = Path("/dev/shm")
+_LARGEST_MODELS_BYTES = 4 << 30
 
 _DTYPES: dict[str, type[np.generic]] = {
     "float32": np.float32,
@@ -105,6 +110,14 @@ def missing_for_node() -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """Make a directory for :class:`TfjsNode`, in memory where there is room: a disk takes longer than TF.js."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _LARGEST_MODELS_BYTES
+    with tempfile.TemporaryDirectory(dir=_MEMORY if roomy else None) as directory:
+        yield Path(directory)
+
+
 class _Process:
     """A process that answers a line with a line; starts on first use, and again after a crash."""
 
@@ -139,16 +152,13 @@ class _Process:
         process = cast("subprocess.Popen[str]", self._process)
         stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
         request = {"id": next(self._ids), **request}
-        watchdog = threading.Timer(REPLY_TIMEOUT_S, process.kill)
-        watchdog.start()
         try:
             stdin.write(json.dumps(request) + "\n")
             stdin.flush()
-            line = stdout.readline()
+            answers, _, _ = select.select([stdout], [], [], REPLY_TIMEOUT_S)
+            line = stdout.readline() if answers else ""
         except BrokenPipeError:
             line = ""
-        finally:
-            watchdog.cancel()
         if not line:
             raise RuntimeError(self._obituary())
         reply: dict[str, Any] = json.loads(line)

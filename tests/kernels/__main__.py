@@ -6,12 +6,10 @@ import argparse
 import json
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # before TensorFlow is imported: it rounds otherwise than TF.js
 
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import TfjsNode, scratch_directory
 from tests.kernels.measure import failures, prepared_trials
 from tests.kernels.recipes import RECIPES
 from tests.kernels.table import TABLE, row, written
@@ -27,8 +25,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     rows = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        node = TfjsNode(Path(scratch), keep=True)
+    with scratch_directory() as scratch:
+        node = TfjsNode(scratch, keep=True)
         for op in sorted(arguments.ops or RECIPES):
             prepared = prepared_trials(op)
             found = {b: failures(prepared, node, b) if b in arguments.backends.split(",") else {} for b in BACKENDS}

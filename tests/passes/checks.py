@@ -206,7 +206,9 @@ def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassRe
     assert_telling(*case.expected, tolerance=case.tolerance)
     originals = [(n.value, n.value.copy()) for n in graph if n.value is not None]
     found = []
-    for variant, expected in _variants(case, graph, watches_all=watches_all):
+    branches = any(node.op in _BRANCHING for node in graph)
+    values = [] if branches else _watched_values(case, graph, watches_all=watches_all)
+    for variant, expected in _variants(case, graph, values):
         signature = (list(variant.inputs.items()), list(variant.outputs))
         found.append(run_passes(variant, case.passes))
         variant.check()
@@ -217,15 +219,13 @@ def _check_each(case: _Case, graph: Graph, *, watches_all: bool) -> tuple[PassRe
         assert not any(report.applied for report in again), "not idempotent"
         assert all(np.array_equal(now, then, equal_nan=now.dtype.kind in "fc") for now, then in originals)
         _compare(case, variant, expected)
-    _check_layers(case, graph, watches_all=watches_all)
+    if values:
+        _check_layers(case, graph, values)
     return found[0]
 
 
-def _check_layers(case: _Case, graph: Graph, *, watches_all: bool) -> None:
+def _check_layers(case: _Case, graph: Graph, values: Sequence[Mapping[str, Array]]) -> None:
     """Check that a tensor that was a layer's output before the passes still is, or is forgotten."""
-    if any(node.op in _BRANCHING for node in graph):
-        return
-    values = _watched_values(case, graph, watches_all=watches_all)
     noted = copied(graph)
     for ref in values[0]:
         if graph.producer(ref).op not in _DATA:
@@ -261,12 +261,13 @@ def _compare(case: _Case, graph: Graph, expected: Sequence[Mapping[str, Array]])
                     assert_matches(got, want, tolerance=case.tolerance)
 
 
-def _variants(case: _Case, graph: Graph, *, watches_all: bool) -> Iterator[tuple[Graph, Sequence[Mapping[str, Array]]]]:
+def _variants(
+    case: _Case, graph: Graph, values: Sequence[Mapping[str, Array]]
+) -> Iterator[tuple[Graph, Sequence[Mapping[str, Array]]]]:
     """Yield the graph, the one whose tensors all feed one more node, and the one whose nodes are all outputs."""
     yield copied(graph), case.expected
-    if any(node.op in _BRANCHING for node in graph):
+    if not values:
         return
-    values = _watched_values(case, graph, watches_all=watches_all)
     dtypes = {ref: str(value.dtype) for ref, value in values[0].items()}
     watched, names = copied(graph), {}
     for ref, dtype in dtypes.items():

@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # before TensorFlow is imported: it rounds otherwise than TF.js
 
-from tests.conformance.node import TfjsNode
+from tests.conformance.node import TfjsNode, scratch_directory
 from tests.sweep.groups import GROUPS, chosen, updated
 from tests.sweep.subject import TRIED, Outcome, outcome
 from tests.sweep.table import TABLE, committed, key_of, page
@@ -33,8 +31,8 @@ def main() -> int:
     if arguments.write and set(backends) != set(TRIED):
         parser.error("--write needs every backend")
     found: dict[str, dict[str, Outcome]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        node = TfjsNode(Path(scratch))
+    with scratch_directory() as scratch:
+        node = TfjsNode(scratch)
         for title in (title for title in GROUPS if arguments.group in title):
             seen: dict[str, set[str]] = {}
             for case in chosen(title, arguments.words, whole_rows=arguments.write):
