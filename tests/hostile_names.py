@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tfjs_magic.artifacts import Array
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.graph.refs import NodeName, Ref, node_of, port_of, ref_of
 from tfjs_magic.passes.rewrite import Pass, run_passes
@@ -56,12 +57,17 @@ def hostile_names(names: Iterable[NodeName], ending: str, rng: random.Random) ->
 
 def endings(before: Graph, after: Graph) -> list[str]:
     """Return what passes have hung on the names of nodes to name new ones: on these ones, and on others."""
+    return sorted({*_ENDINGS, *(ending for _, ending in _hung_on(before, after))})
+
+
+def _hung_on(before: Graph, after: Graph) -> list[tuple[NodeName, str]]:
+    """Return which nodes lent their names to new ones, and what was hung on them."""
     known = {node.name for node in before}
-    found = set(_ENDINGS)
+    found = set()
     for node in after:
         if node.name not in known:
             cuts = [match.start() for match in re.finditer(r"[/_]", node.name) if node.name[: match.start()] in known]
-            found.update(node.name[cut:] for cut in cuts[-1:])
+            found.update((NodeName(node.name[:cut]), node.name[cut:]) for cut in cuts[-1:])
     return sorted(found)
 
 
@@ -75,17 +81,41 @@ def structure(graph: Graph) -> list[Any]:
             todo += [*map(node_of, graph[name].inputs), *graph[name].controls]
     rows: list[Any] = [[(met[node_of(ref)], port_of(ref)) for ref in graph.outputs.values()]]
     for node in map(graph.__getitem__, met):
-        value = None if node.value is None else (node.value.dtype.str, node.value.shape, node.value.tolist())
+        value = None if node.value is None else (node.value.dtype.str, node.value.shape, _content(node.value))
         inputs = [(met[node_of(ref)], port_of(ref)) for ref in node.inputs]
-        rows.append((node.op, inputs, [met[name] for name in node.controls], node.attrs, repr(value)))
+        rows.append((node.op, inputs, [met[name] for name in node.controls], node.attrs, value))
     return rows
+
+
+def _content(value: Array) -> Any:
+    """Return what makes a constant, NaN included; an array of strings holds their addresses."""
+    return value.tolist() if value.dtype == object else value.tobytes()
 
 
 def assert_names_do_not_matter(before: Graph, passes: Sequence[Pass], after: Graph) -> None:
     """Assert that the passes make the same of the graph whatever its nodes are called."""
-    want, rng = structure(after), random.Random(0)
-    for ending in 2 * endings(before, after):
-        names = hostile_names([node.name for node in before], ending, rng)
-        other = renamed(before, names)
-        run_passes(other, passes)
-        assert structure(other) == want, names
+    want, rng, nodes = structure(after), random.Random(0), [node.name for node in before]
+    hung_on = _hung_on(before, after)
+    bases = sorted({base for base, _ in hung_on}) or nodes
+    for _ in range(2):
+        known = {(base, end) for base, ending in hung_on for end in (ending, f"{ending}_1")}
+        clashes = sorted(known | {(rng.choice(bases), ending) for ending in _ENDINGS})
+        rng.shuffle(clashes)
+        while clashes and len(nodes) > 1:
+            names = _clashing(nodes, clashes, rng)
+            other = renamed(before, names)
+            run_passes(other, passes)
+            assert structure(other) == want, names
+
+
+def _clashing(nodes: Sequence[NodeName], clashes: list[tuple[NodeName, str]], rng: random.Random) -> dict[Any, Any]:
+    """Take as many clashes off the list as there are nodes for: one node lends its name to the name of another."""
+    names: dict[NodeName, str] = {}
+    clashing: list[str] = []
+    while clashes and len({*names, clashes[-1][0]}) + len(clashing) < len(nodes):
+        base, ending = clashes.pop()
+        names.setdefault(base, f"n{len(names)}")
+        clashing.append(names[base] + ending)
+    others = [name for name in rng.sample(nodes, len(nodes)) if name not in names]
+    clashing += [f"n{i}" for i in range(len(names), len(nodes))]
+    return {**names, **dict(zip(others, clashing, strict=False))}
