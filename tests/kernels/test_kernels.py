@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from tests.conformance.node import GPU_BACKENDS, TfjsNode
+from tests.conformance.node import GPU_BACKENDS, TfjsNode, scratch_directory
 from tests.graph_text import BACKENDS
 from tests.kernels.measure import failures, prepared_trials
 from tests.kernels.recipes import NOT_MEASURED, RECIPES
@@ -22,21 +22,32 @@ from tfjs_magic.options import Backend
 _ONE_OF = 12
 
 
+@pytest.fixture(scope="module")
+def lasting_node() -> Iterator[TfjsNode]:
+    """TF.js that goes on after an exception, as ``python -m tests.kernels`` has it."""
+    with scratch_directory() as scratch:
+        node = TfjsNode(scratch, keep=True)
+        yield node
+        node.close()
+
+
 def test_every_op_is_measured_or_says_why_not() -> None:
     assert set(RECIPES) == set(kernels())
     assert set(supported()["ops"]) == {*RECIPES, *NOT_MEASURED}
     assert not set(RECIPES) & set(NOT_MEASURED)
 
 
+@pytest.mark.needs_node
 @pytest.mark.parametrize("op", [op for op in RECIPES if zlib.crc32(op.encode()) % _ONE_OF == 0])
-def test_measuring_again_finds_the_same(tfjs_node: TfjsNode, op: str) -> None:
-    _assert_same(tfjs_node, op, BACKENDS)
+def test_measuring_again_finds_the_same(lasting_node: TfjsNode, op: str) -> None:
+    _assert_same(lasting_node, op, BACKENDS)
 
 
 @pytest.mark.slow
+@pytest.mark.needs_node
 @pytest.mark.parametrize("op", RECIPES)
-def test_measuring_all_again_finds_the_same(tfjs_node: TfjsNode, op: str) -> None:
-    _assert_same(tfjs_node, op, (*BACKENDS, *GPU_BACKENDS))
+def test_measuring_all_again_finds_the_same(lasting_node: TfjsNode, op: str) -> None:
+    _assert_same(lasting_node, op, (*BACKENDS, *GPU_BACKENDS))
 
 
 def _assert_same(node: TfjsNode, op: str, backends: Sequence[Backend]) -> None:
