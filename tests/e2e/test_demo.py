@@ -14,7 +14,7 @@ from tests.e2e.lab import REPOSITORY, LabServer
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 #: What runs with the fast tests.
-FAST = {"quickstart", "benchmark"}
+FAST = {"quickstart"}
 
 
 @pytest.fixture(autouse=True)

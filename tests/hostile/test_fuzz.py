@@ -24,7 +24,7 @@ from tfjs_magic import load
 
 MOST_CPU_SECONDS = 5
 MOST_BYTES = 2**30
-FAST, SLOW = range(100), range(100, 1900)
+FAST, SLOW = range(50), range(50, 1850)
 #: What says that a limit of the system was met, not one of ours.
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhausted", "OOM when", "bad_alloc", "Unable to allocate")
 ROOT = Path(__file__).parents[2]

@@ -137,7 +137,7 @@ ANYHOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(H
 
 @pytest.mark.filterwarnings("ignore")  # Keras warns of a softmax over one value
 @given(data=st.data(), backend=st.sampled_from(BACKENDS))
-@settings(max_examples=25, **ANYHOW)
+@settings(max_examples=15, **ANYHOW)
 def test_random_models_give_keras_numbers(data: st.DataObject, backend: Backend, tfjs_node: TfjsNode) -> None:
     compare(data, backend, tfjs_node)
 

@@ -1,6 +1,7 @@
 """Save again and again, and be killed at every step: what is left must be whole. A program of its own, since it forks.
 
-Usage: python -m tests.writers.killed DIRECTORY; prints how often it was killed, or raises what it finds.
+Usage: python -m tests.writers.killed DIRECTORY KILLS; KILLS says how often it is killed at random. Prints how often
+it was killed, or raises what it finds.
 
 A SavedModel is stood in for by files of its names: Keras would take half a second for each.
 """
@@ -179,7 +180,7 @@ if __name__ == "__main__":
     scratch = Path(sys.argv[1])
     kills = [
         killed_saves(scratch),
-        killed_at_random(scratch, kills=200),
+        killed_at_random(scratch, kills=int(sys.argv[2])),
         *(killed_saved_models(scratch, exchange=exchange) for exchange in (True, False)),
     ]
     print(*(sum(1 for _ in each) for each in kills))
