@@ -87,7 +87,7 @@ def test_run_all_twice(notebook: Notebook) -> None:
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(3, id="briefly"),
+        pytest.param(1, id="briefly"),
         pytest.param(45, id="beyond-every-timeout", marks=pytest.mark.slow),  # the client gives up after 40 idle ones
     ],
 )
@@ -112,17 +112,16 @@ def test_busy_kernel_is_waited_for_and_named(notebook: Notebook, tmp_path: Path,
     assert waiting.count() == 0
 
 
-def test_reload_in_mid_run_shows_interrupted_and_restarts_only_on_request(new_notebook: NewNotebook) -> None:
-    notebook = new_notebook([IMPORTS, convert(ENDLESS), "bench = _"])
+def test_reload_in_mid_run_shows_interrupted_and_restarts_only_on_request(notebook: Notebook) -> None:
+    notebook.set_cells([convert(ENDLESS), "bench = _"])
     notebook.run(0)
     notebook.run(1)
-    notebook.run(2)
-    Widget(notebook.cell(1)).wait_for_runs(5)
+    Widget(notebook.cell(0)).wait_for_runs(5)
     # The page reports four times a second.
     notebook.wait_until(lambda: notebook.python("len(bench.snapshot['jobs'][0]['run_ms'])") >= 5)
     notebook.save()
     notebook.reload()
-    widget = Widget(notebook.cell(1)).wait_for("interrupted")
+    widget = Widget(notebook.cell(0)).wait_for("interrupted")
     assert "Interrupted" in widget.status_text
     kept = widget.run_dots.count()
     assert kept >= 5
@@ -151,15 +150,14 @@ def test_kernel_restart_in_mid_transfer_says_what_to_do(new_notebook: NewNoteboo
     agree(Widget(notebook.cell(2)).wait_for("finished"), notebook.python(result_expression("_.result")))
 
 
-def test_second_tab_mirrors_the_first(new_notebook: NewNotebook) -> None:
-    notebook = new_notebook([IMPORTS, convert(ENDLESS), "bench = _"])
+def test_second_tab_mirrors_the_first(notebook: Notebook) -> None:
+    notebook.set_cells([convert(ENDLESS), "bench = _"])
     notebook.run(0)
     notebook.run(1)
-    notebook.run(2)
-    first = Widget(notebook.cell(1)).wait_for_runs(5)
+    first = Widget(notebook.cell(0)).wait_for_runs(5)
     notebook.save()
     other = notebook.in_new_tab()
-    second = Widget(other.cell(1)).wait_for("running")
+    second = Widget(other.cell(0)).wait_for("running")
     second.wait_for_text("In another tab: wasm: run ")
     assert not second.is_enabled("Run again")
     assert not second.is_enabled("Stop")
@@ -173,6 +171,7 @@ def test_second_tab_mirrors_the_first(new_notebook: NewNotebook) -> None:
     agree(second, notebook.python(result_expression("bench.result")))
     assert [row["Median"] for row in second.rows] == [row["Median"] for row in first.rows]
     assert other.problems == []
+    other.page.close()
 
 
 def test_two_views_in_one_page_share_the_run(new_notebook: NewNotebook) -> None:

@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, expect
@@ -18,31 +17,25 @@ MAX_SAVED_WIDGET_BYTES = 100_000
 
 
 def test_saved_notebook_shows_plot_and_table_without_a_kernel(
-    new_notebook: Callable[[list[str]], Notebook], lab: LabServer, browser: Browser, tmp_path: Path
+    notebook: Notebook, lab: LabServer, browser: Browser, tmp_path: Path
 ) -> None:
     """In JupyterLab, and as a page of nbconvert with scripts off; while the widget lives, the static part hides."""
     magic = "%%tfjs_convert --runs 30 --backend wasm,cpu"
-    others = lab.kernels()
-    notebook = new_notebook(
-        ["%load_ext tfjs_magic\nimport keras, tests.models", f"{magic}\ntests.models.small_cnn()", "_.result"]
-    )
+    notebook.set_cells([f"{magic}\ntests.models.small_cnn()", "_.result"])
     notebook.run(0)
-    notebook.run(1)
-    widget = Widget(notebook.cell(1)).wait_for("finished")
+    widget = Widget(notebook.cell(0)).wait_for("finished")
     median = widget.rows[0]["Median"].split("\n")[0]
-    static = notebook.cell(1).locator(".tfjs-magic-static")
+    static = notebook.cell(0).locator(".tfjs-magic-static")
     expect(static.locator("img")).to_have_count(1)
     expect(static).to_be_hidden()
     assert notebook.python("len(json.dumps(_.get_state()))", after="import json") <= MAX_SAVED_WIDGET_BYTES
     saved = notebook.save()
-    assert len(json.dumps(saved.cells[1])) <= 2 * MAX_SAVED_WIDGET_BYTES
+    assert len(json.dumps(saved.cells[0])) <= 2 * MAX_SAVED_WIDGET_BYTES
 
-    notebook.close()
-    lab.shut_down_kernels(except_for=others)
     (lab.root / "reopened.ipynb").write_text((lab.root / notebook.name).read_text())
     reopened = Notebook(browser.new_context().new_page(), lab, "reopened.ipynb")
     reopened.open(kernel=False)
-    static = reopened.cell(1).locator(".tfjs-magic-static")
+    static = reopened.cell(0).locator(".tfjs-magic-static")
     expect(static).to_be_visible()
     assert "median" in static.inner_text()
     assert_picture_is_drawn(static.locator("img"))
