@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.lab import LabServer, Notebook
+from tests.e2e.test_lifecycle import ENDLESS, MODEL
 from tests.e2e.widget import Widget, agree, result_expression
 
 NO_WORKERS = "frame-ancestors 'self'; worker-src 'none'"
@@ -58,11 +59,8 @@ def lab_without_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
 
 def test_main_thread_where_workers_are_forbidden(lab_without_workers: LabServer, browser: Browser) -> None:
     """The run says so, is complete, and Stop works between two runs."""
-    model = (
-        "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None)"
-    )
     convert = "%%tfjs_convert --backend wasm --format graph --runs"
-    cells = ["%load_ext tfjs_magic\nimport keras", f"{convert} 12\n{model}", f"{convert} 100000\n{model}"]
+    cells = ["%load_ext tfjs_magic\nimport keras", f"{convert} 12\n{MODEL}", f"{convert} {ENDLESS}\n{MODEL}"]
     notebook = lab_without_workers.notebook(browser, cells, name="main_thread.ipynb")
     notebook.run(0)
     notebook.run(1)

@@ -12,8 +12,11 @@ from playwright.sync_api import expect
 from tests.e2e.lab import Notebook
 from tests.e2e.widget import Widget, agree, result_expression
 
-#: Some milliseconds per run on wasm: slow enough to press a button in mid-run.
-MODEL = "keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None)"
+#: Some milliseconds per run on wasm: slow enough to press a button in mid-run; and soon converted.
+MODEL = (
+    "keras.Sequential([keras.Input((48, 48, 8)), keras.layers.Conv2D(32, 5, activation='relu'),"
+    " keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)])"
+)
 #: Weights that take seconds to travel.
 LARGE = "keras.Sequential([keras.Input((5000,)), keras.layers.Dense(5000), keras.layers.Dense(2)])"
 IMPORTS = "%load_ext tfjs_magic\nimport keras, gc, time, weakref"
