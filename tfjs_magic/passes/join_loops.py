@@ -238,13 +238,16 @@ class _Joint:
 
     def _split(self, new: Lowering, node: Node, pairs: list[_Pair]) -> Ref:
         axis = int(self._graph.constant(pairs[0][0]))  # type: ignore[arg-type]  # constant, as _are_alike has seen
-        data, shape = self._pack(new, pairs[1], node), self._graph.shape(pairs[1][0]) or ()
+        dtype, shape = node.attrs["T"], self._graph.shape(pairs[1][0]) or ()
         if axis or None in shape[1:]:
-            return new.add("Split", self._axis(new, axis + (axis >= 0)), data, **node.attrs)
-        parts = new.reshape(data, [2, node.outputs, -1, *(size or 0 for size in shape[1:])], node.attrs["T"])
-        return new.add(
-            "Unpack", self._turned(new, parts, node, len(shape) + 2), num=node.outputs, axis=0, T=node.attrs["T"]
-        )
+            return new.add("Split", self._axis(new, axis + (axis >= 0)), self._pack(new, pairs[1], node), **node.attrs)
+        sizes = [node.outputs, -1, *(size or 0 for size in shape[1:])]
+        if _is_inside(self._twins, pairs[1]) or None in shape:
+            parts = new.reshape(self._pack(new, pairs[1], node), [2, *sizes], dtype)
+            turned = self._turned(new, parts, node, len(shape) + 2)
+        else:
+            turned = new.add("Pack", *(new.reshape(ref, sizes, dtype) for ref in pairs[1]), axis=1, N=2, T=dtype)
+        return new.add("Unpack", turned, num=node.outputs, axis=0, T=dtype)
 
     def _turned(self, new: Lowering, data: Ref, node: Node, rank: int) -> Ref:
         """Return a tensor with its first two axes in the other order."""
