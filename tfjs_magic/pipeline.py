@@ -21,6 +21,7 @@ from tfjs_magic.artifacts import (
     WeightRow,
     model_header,
 )
+from tfjs_magic.collector import collected_afterwards
 from tfjs_magic.errors import ConversionError, UnsupportedModelError, quoted_list
 from tfjs_magic.graph.ir import Graph
 from tfjs_magic.layers.mapping import USE_GRAPH, Refusal
@@ -113,7 +114,7 @@ def convert(
     )
     from_file = isinstance(source, (str, os.PathLike, TfjsModel))
     what = source.report.source if isinstance(source, TfjsModel) else f"'{source}'"
-    with one_sentence(what) if from_file else contextlib.nullcontext():
+    with collected_afterwards(), one_sentence(what) if from_file else contextlib.nullcontext():
         clock = _Clock(options)
         return eagerly(lambda: _quantized(_converted(source, options, clock), options, clock))
 
