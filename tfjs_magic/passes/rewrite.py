@@ -80,12 +80,21 @@ def run_passes(graph: Graph, passes: Sequence[Pass], *, target: Target | None = 
     passes = [p for p in passes if p not in held_back]
     applied: dict[str, int] = {p.name: 0 for p in passes}
     misses: dict[str, collections.Counter[tuple[str, str]]] = {}
+    edits, ops = 0, {node.op for node in graph}
+    idle: dict[str, int] = {}  # pass → the edits before it found nothing to do
     for _ in range(_MOST_ROUNDS):
-        before = sum(applied.values())
+        before = edits
         for p in passes:
-            count, misses[p.name] = _run_one(graph, p)
+            if idle.get(p.name) == edits:
+                continue
+            absent = isinstance(p, Rewrite) and ops.isdisjoint(p.anchors)
+            count, misses[p.name] = (0, collections.Counter()) if absent else _run_one(graph, p)
+            if not count:
+                idle[p.name] = edits
+                continue
             applied[p.name] += count
-        if sum(applied.values()) == before:
+            edits, ops = edits + count, {node.op for node in graph}
+        if edits == before:
             held = [PassReport(p.name, 0, held_back=_matches(graph, p)) for p in held_back if target == "auto"]
             return (*(_report(p.name, applied[p.name], misses[p.name]) for p in passes), *held)
     raise PassError(f"The passes still change the graph after {_MOST_ROUNDS} rounds: {applied}.")
