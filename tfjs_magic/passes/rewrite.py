@@ -85,7 +85,7 @@ def run_passes(graph: Graph, passes: Sequence[Pass], *, target: Target | None = 
     for _ in range(_MOST_ROUNDS):
         before = edits
         for p in passes:
-            if idle.get(p.name) == edits:
+            if isinstance(p, Rewrite) and idle.get(p.name) == edits:  # passes over all of it also put it in order
                 continue
             absent = isinstance(p, Rewrite) and ops.isdisjoint(p.anchors)
             count, misses[p.name] = (0, collections.Counter()) if absent else _run_one(graph, p)
