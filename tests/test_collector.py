@@ -49,6 +49,40 @@ def test_an_error_gives_the_setting_back() -> None:
     assert gc.isenabled()
 
 
+def test_an_interrupt_while_it_collects_gives_the_setting_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_generation: int = 2) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gc, "collect", interrupted)
+    with pytest.raises(KeyboardInterrupt), collected_afterwards():
+        pass
+    assert gc.isenabled()
+    monkeypatch.undo()
+    with collected_afterwards():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_what_is_collected_may_convert() -> None:
+    class _Converting(_Knot):
+        def __del__(self) -> None:
+            with collected_afterwards():
+                freed.append(True)
+
+    freed: list[bool] = []
+
+    def run() -> None:
+        with collected_afterwards():
+            _Converting()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert freed
+    assert gc.isenabled()
+
+
 def test_a_collector_that_is_off_stays_off() -> None:
     gc.disable()
     with collected_afterwards():

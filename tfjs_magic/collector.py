@@ -25,7 +25,7 @@ class _Pause:
     """A pause of the collector; a second conversion meanwhile, in another thread, ends it: else it might never end."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is collected may convert in its finalizer
         self._paused = False
         self._old = 0
         self._conversions = 0
@@ -52,13 +52,15 @@ class _Pause:
         with self._lock:
             if not self._paused:
                 return
-            self._paused = False
             self._conversions += 1
-            gc.collect(_YOUNG)
-            if self._conversions == _MOST_CONVERSIONS or len(gc.get_objects(_OLD)) > self._old * _GROWTH:
-                gc.collect()
-                self._old, self._conversions = len(gc.get_objects(_OLD)), 0
-            gc.enable()
+            try:
+                gc.collect(_YOUNG)
+                if self._conversions >= _MOST_CONVERSIONS or len(gc.get_objects(_OLD)) > self._old * _GROWTH:
+                    gc.collect()
+                    self._old, self._conversions = len(gc.get_objects(_OLD)), 0
+            finally:  # a KeyboardInterrupt comes as soon as the collection is done
+                self._paused = False
+                gc.enable()
 
 
 collected_afterwards = _Pause()

@@ -11,11 +11,14 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.node import TfjsNode
-from tests.graph_text import BACKENDS
+from tests.graph_text import BACKENDS, tfjs_model
 from tests.passes.checks import check_lowering, check_on_gpu, refusals
 from tests.passes.operands import random_array
+from tests.traced import traced
 from tfjs_magic import convert
-from tfjs_magic.passes import add_before_split
+from tfjs_magic.options import Backend
+from tfjs_magic.passes import PIPELINE, add_before_split
+from tfjs_magic.passes.rewrite import run_passes
 
 PASSES = [add_before_split.PASS]
 W, V, U, B = (
@@ -73,6 +76,16 @@ def _spec(rows: int | None = 2) -> tf.TensorSpec:
 )
 def test_adds_before_the_split(tfjs_node: TfjsNode, cell: Cell, offset: Any, rows: int | None) -> None:
     check_lowering(tfjs_node, PASSES, lambda x: _net(x, cell, offset), _spec(rows))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("offset", [B, None], ids=["bias", "no-bias"])
+def test_adds_to_no_rows(tfjs_node: TfjsNode, backend: Backend, offset: Any) -> None:
+    graph = traced(lambda x: _net(x, _gru, offset), _spec(None))
+    for group in PIPELINE.values():
+        run_passes(graph, group)
+    (got,) = tfjs_node.run(tfjs_model(graph), {"x": np.zeros((4, 0, 5), np.float32)}, backend).values()
+    assert got.shape == (4, 0, 2)
 
 
 def test_adds_on_the_gpu(tfjs_node: TfjsNode) -> None:

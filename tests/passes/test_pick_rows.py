@@ -39,6 +39,10 @@ def test_picks(tfjs_node: TfjsNode, table: Any, ids: Any) -> None:
     check_lowering(tfjs_node, PASSES, _pick(*table), _ids(*ids), after=_BEFORE)
 
 
+def test_an_axis_from_the_back(tfjs_node: TfjsNode) -> None:
+    check_lowering(tfjs_node, PASSES, _pick(9, 4, 8, axis=-3), _ids(None, 40), after=_BEFORE)
+
+
 def test_one_id_picks_a_long_row(tfjs_node: TfjsNode) -> None:
     check_lowering(tfjs_node, PASSES, _pick(4, 600), _ids(), after=_BEFORE)
 

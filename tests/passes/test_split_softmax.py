@@ -20,6 +20,7 @@ PASSES = [split_softmax.PASS]
 _BEFORE = [remove_identities.PASS]  # TensorFlow puts one behind a large constant
 _SPECS = [tf.TensorSpec((64, 128), name=name) for name in "abcd"]
 _FEW = "a mask meets less than 32768 scores"
+_FORM = "it is split in another form"
 _MIXED, _USED = "a mask is computed for each head", "something else uses what lies between"
 
 
@@ -81,10 +82,20 @@ def _two_uses(*scores: Any) -> Any:
     return _products(tf.split(tf.reshape(x, (-1, 128)), 4, 0)) | {"all": x}
 
 
+def _parts_of(form: Any) -> Any:
+    def function(*scores: Any) -> list[Any]:
+        x = tf.nn.softmax(tf.reshape(tf.concat(scores, 0), (4, 64, 128)))
+        return tf.split(tf.reshape(x, form), 4, 0)
+
+    return function
+
+
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
         pytest.param(_two_uses, _USED, id="two-uses"),
+        pytest.param(_parts_of((4, 64, 128)), _FORM, id="parts-with-an-axis-of-one"),
+        pytest.param(_parts_of((64, 512)), _FORM, id="wider-parts"),
         pytest.param(lambda *x: _products(_softmax(x, (4, 128, 64))), "the last axes are others there", id="others"),
         pytest.param(
             lambda *x: _products(_softmax(x, mask=tf.reshape(tf.exp(tf.concat(x, 1)), (1, 4, 64, 128)))),

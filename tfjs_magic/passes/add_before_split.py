@@ -158,8 +158,11 @@ def _apply(graph: Graph, match: _Match) -> None:
     data = new.add("ConcatV2", *columns, new.constant(1), N=len(columns), T=FLOAT32, Tidx=INT32)
     rows = (graph.shape(one) or (None,))[0]
     graph.set_shape(data, (rows, shape[1]))
-    if first.offset is not None:
-        data = new.add("AddV2", data, first.offset, T=FLOAT32)
+    offset = first.offset
+    if offset is None and rows is None:
+        offset = new.constant(0.0, "float32")  # the cpu can't take parts of a ConcatV2 of no rows
+    if offset is not None:
+        data = new.add("AddV2", data, offset, T=FLOAT32)
     parts = graph.producer(new.add("Split", new.constant(0), data, num_split=count, T=FLOAT32))
     for place, step in enumerate(match.steps):
         graph.set_shape(parts.ref(place), shape)

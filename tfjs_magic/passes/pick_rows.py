@@ -50,9 +50,9 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
 
 def _apply(graph: Graph, match: _Match) -> None:
     node, new = match.node, Lowering(graph, match.node)
-    table, ids, axis, *_ = node.inputs
+    table, ids, *_ = node.inputs
     all_places = new.constant(np.arange(match.rows)[:, np.newaxis])
-    places = new.add("GatherV2", all_places, ids, axis, **{**node.attrs, "Tparams": INT32})
+    places = new.add("GatherV2", all_places, ids, new.constant(0), **node.attrs | {"Tparams": INT32, "Taxis": INT32})
     new.replace("GatherNd", table, places, Tparams=node.attrs["Tparams"], Tindices=INT32)
 
 

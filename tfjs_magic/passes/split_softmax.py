@@ -6,8 +6,9 @@ Result:  pᵢ = Softmax(AddV2(sᵢ, mᵢ))                   mᵢ is m, or a par
 That is what ``split_products`` leaves of attention. It takes 0.6 to 0.95 of the time that way, less the more scores
 there are; GPUs would need more programs.
 
-Refuses: something else uses what lies between; a mask is computed for each head; the last axes change; a mask, which is
-added to each head then, meets less than 2¹⁵ scores, where that takes as long.
+Refuses: what is split has another form than what was put together; something else uses what lies between; a mask is
+computed for each head; the last axes change; a mask, which is added to each head then, meets less than 2¹⁵ scores,
+where that takes as long.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def _match(graph: Graph, node: Node) -> _Match | Miss | None:
             graph.only_consumer(one.name) is not other for one, other in itertools.pairwise(nodes)
         ),
         "the last axes are others there": any((graph.shape(step.data) or ())[-2:] != shape for step in steps),
+        "it is split in another form": graph.shape(node.inputs[1]) != graph.shape(concat.ref()),
         "a mask is computed for each head": not all(_is_shared(graph, step) for step in steps),
         f"a mask meets less than {_FEWEST_MASKED} scores": len(steps) > 1
         and math.prod(size or 0 for size in graph.shape(concat.ref()) or ()) < _FEWEST_MASKED,
