@@ -189,6 +189,8 @@ def test_values_beyond_float16_are_refused() -> None:
         pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("e/*",)}, None, id="no-match"),
         pytest.param("d/kernel", np.zeros((3, 3), np.int32), {"uint8": ("*",)}, None, id="integers"),
         pytest.param("d/kernel", np.zeros((0, 3), np.float32), {"uint8": ("*",)}, None, id="empty"),
+        pytest.param("d/const", _uniform(), {"float16": ("**",)}, None, id="number-by-two-stars"),
+        pytest.param("d/const", _uniform(), {"uint8": ("d/*",)}, None, id="number-by-name"),
         pytest.param("d/kernel", _uniform(3, 3), {}, None, id="no-patterns"),
     ],
 )

@@ -42,12 +42,13 @@ def quantization_of(
 
     The bare pattern "*" takes matrices and kernels (rank 2 and up) only: biases and batch-norm statistics are under one
     percent of the bytes, and rounding a variance near zero ruins a model. "**" takes all of
-    them, and a pattern that names a weight takes it.
+    them, and a pattern that names a weight takes it. Single numbers, like an epsilon or what a pass computes with,
+    stay as they are: codes save nothing.
 
     Raises:
         WeightError: Patterns of two dtypes match the weight.
     """
-    if data.dtype != np.float32 or not data.size:
+    if data.dtype != np.float32 or not data.size or not data.ndim:
         return None
     named = [dtype for dtype, globs in patterns.items() if is_named(name, globs)]
     if len(named) > 1:
