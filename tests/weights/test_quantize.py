@@ -200,6 +200,10 @@ def test_which_weights_are_quantized(
     assert quantization_of(name, data, patterns) == expected
 
 
+def test_official_codes_take_single_numbers() -> None:
+    assert quantization_of("d/const", _uniform(), {"uint8": ("**",)}, official=True) == "uint8"
+
+
 @pytest.mark.parametrize("globs", [("*",), ("d/*",)])
 def test_two_dtypes_for_one_weight_are_refused(globs: tuple[str, ...]) -> None:
     with pytest.raises(WeightError, match=r"Weight 'd/kernel' matches the pattern.* of uint16 and uint8"):
