@@ -74,8 +74,8 @@ def convert(
             call it, lets the model begin there; None keeps its shape.
         outputs: Names of the outputs to keep, in this order; all of them otherwise.
         quantize: "float16", "uint8" or "uint16" for every kernel, or dtype → patterns (``fnmatch``) for a
-            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight. Or
-            ``AutoQuantize(samples=x, max_error=0.01)``: the smallest download that stays within a bound.
+            weight's name or what follows a slash in it; a pattern takes biases too, and "**" every weight but single
+            numbers. Or ``AutoQuantize(samples=x, max_error=0.01)``: the smallest download that stays within a bound.
         weight_shard_size_bytes: Length of the weight files.
         official_codes: Quantize as the official converter does, bit for bit, where closer codes exist.
         skip_op_check: Keep ops that TF.js lacks; the model will not run as it is.

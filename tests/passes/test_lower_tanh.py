@@ -81,6 +81,13 @@ def test_counts_known_sizes(rows: int, applied: int) -> None:
     assert report.ops["_FusedMatMul"] == 1
 
 
+def test_its_numbers_keep_their_range() -> None:
+    x = keras.Input((200, 200), name="x")
+    model = keras.Model(x, keras.layers.Activation("tanh", name="act")(keras.layers.Rescaling(0.3)(x)))
+    web = convert(model, format="graph", target="wasm", quantize={"float16": "**"})
+    assert "Tanh" not in web.report.ops
+
+
 def test_refuses_few_values() -> None:
     assert refusals(PASSES, tf.tanh, X, lacking=False) == {"there are few values"}
 

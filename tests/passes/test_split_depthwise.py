@@ -180,6 +180,14 @@ def test_infinity_stays_infinity(tfjs_node: TfjsNode, backend: Any) -> None:
     assert np.isfinite(found).sum() == (81 - 49) * 4
 
 
+def test_an_infinite_weight_stays_one() -> None:
+    kernel = np.full((7, 7, 4, 1), np.inf, np.float32)
+    graph = _traced(lambda x: _depthwise(x, kernel=kernel), FREE)
+    assert run_passes(graph, PASSES)[0].applied
+    pieces = [graph.constant(node.inputs[1]) for node in graph if node.op == "DepthwiseConv2dNative"]
+    assert all(np.isposinf(piece).all() for piece in pieces if piece is not None)
+
+
 def _keras(*rows: Any, shape: Any) -> Any:
     return randomised(keras.Sequential([keras.Input(shape), *rows]))
 

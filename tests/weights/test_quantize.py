@@ -189,6 +189,8 @@ def test_values_beyond_float16_are_refused() -> None:
         pytest.param("d/kernel", _uniform(3, 3), {"uint8": ("e/*",)}, None, id="no-match"),
         pytest.param("d/kernel", np.zeros((3, 3), np.int32), {"uint8": ("*",)}, None, id="integers"),
         pytest.param("d/kernel", np.zeros((0, 3), np.float32), {"uint8": ("*",)}, None, id="empty"),
+        pytest.param("d/const", _uniform(), {"float16": ("**",)}, None, id="number-by-two-stars"),
+        pytest.param("d/const", _uniform(), {"uint8": ("d/*",)}, None, id="number-by-name"),
         pytest.param("d/kernel", _uniform(3, 3), {}, None, id="no-patterns"),
     ],
 )
@@ -196,6 +198,10 @@ def test_which_weights_are_quantized(
     name: str, data: Array, patterns: dict[QuantizationDtype, tuple[str, ...]], expected: str | None
 ) -> None:
     assert quantization_of(name, data, patterns) == expected
+
+
+def test_official_codes_take_single_numbers() -> None:
+    assert quantization_of("d/const", _uniform(), {"uint8": ("**",)}, official=True) == "uint8"
 
 
 @pytest.mark.parametrize("globs", [("*",), ("d/*",)])

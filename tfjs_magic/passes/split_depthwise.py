@@ -263,8 +263,9 @@ def _kernels(graph: Graph, ref: Ref, pieces: tuple[_Piece, ...]) -> Iterator[Ref
     left = np.array(kernel.value)
     for i, (rows, columns) in enumerate(pieces):
         places = rows.places, columns.places
-        taken = left[places] * np.where(times[places] > 1, 0.5, 1).astype(left.dtype)
-        left[places] -= taken
+        comes_again = times[places] > 1
+        taken = left[places] * np.where(comes_again, 0.5, 1).astype(left.dtype)
+        left[places] = np.where(comes_again, taken, 0)
         times[places] -= 1
         if i:
             yield graph.add_constant(f"{i}/{kernel.name}", taken)

@@ -50,7 +50,10 @@ def pack_weights(
             f"{quoted_list(counts, limit=4)}."
         )
     arrays = [to_stored(entry.name, entry.data) for entry in entries]
-    targets = [quantization_of(entry.name, data, patterns or {}) for entry, data in zip(entries, arrays, strict=True)]
+    targets = [
+        quantization_of(entry.name, data, patterns or {}, official=official)
+        for entry, data in zip(entries, arrays, strict=True)
+    ]
     if not official:
         targets = _wider_targets(entries, arrays, targets, patterns or {})
     packed = [_pack(*row, official=official) for row in zip(entries, arrays, targets, strict=True)]

@@ -36,18 +36,19 @@ _SAMPLED_VALUES = 2**20
 
 
 def quantization_of(
-    name: str, data: Array, patterns: Mapping[QuantizationDtype, tuple[str, ...]]
+    name: str, data: Array, patterns: Mapping[QuantizationDtype, tuple[str, ...]], *, official: bool = False
 ) -> QuantizationDtype | None:
     """Decide how a weight is quantized.
 
     The bare pattern "*" takes matrices and kernels (rank 2 and up) only: biases and batch-norm statistics are under one
     percent of the bytes, and rounding a variance near zero ruins a model. "**" takes all of
-    them, and a pattern that names a weight takes it.
+    them, and a pattern that names a weight takes it. Single numbers, like an epsilon or what a pass computes with,
+    stay as they are: codes save nothing. The official converter rounds them, too.
 
     Raises:
         WeightError: Patterns of two dtypes match the weight.
     """
-    if data.dtype != np.float32 or not data.size:
+    if data.dtype != np.float32 or not data.size or not (data.ndim or official):
         return None
     named = [dtype for dtype, globs in patterns.items() if is_named(name, globs)]
     if len(named) > 1:
