@@ -131,9 +131,11 @@ def _tap(notebook: Notebook, mark: Locator) -> None:
 
 
 def _furthest_apart(notebook: Notebook, backend: str) -> int:
-    """Return the run, not the last, at which the dots of both models lie furthest from each other."""
-    web, q8 = (_latencies(notebook, backend, model) for model in ("web", "q8"))
-    return max(range(_RUNS - 1), key=lambda run: abs(web[run] - q8[run]))
+    """Return the run, not the last, at which the dot of the first model lies furthest from all others."""
+    places = [(name, model) for name in ("cpu", "wasm") for model in ("web", "q8")]
+    web = _latencies(notebook, backend, "web")
+    others = [_latencies(notebook, *place) for place in places if place != (backend, "web")]
+    return max(range(_RUNS - 1), key=lambda run: min(abs(web[run] - other[run]) for other in others))
 
 
 def _milliseconds(notebook: Notebook, backend: str, index: int, model: str = "web") -> str:

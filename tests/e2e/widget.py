@@ -46,7 +46,9 @@ class Widget:
         ways_out = wanted | ENDED if "finished" in wanted else wanted
         pattern = re.compile(f"^({'|'.join(sorted(ways_out))})$")
         expect(self.root).to_have_attribute("data-status", pattern, timeout=1000 * timeout_s)
-        assert self.status in wanted, f"the widget is {self.status}, expected {wanted}: {self.root.inner_text()}"
+        while (found := self.status) not in ways_out:  # that was the end of the run before
+            expect(self.root).to_have_attribute("data-status", pattern, timeout=1000 * timeout_s)
+        assert found in wanted, f"the widget is {found}, expected {wanted}: {self.root.inner_text()}"
         return self
 
     def wait_for_text(self, pattern: str, *, timeout_s: float = RUN_TIMEOUT_S) -> Widget:
