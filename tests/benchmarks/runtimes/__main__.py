@@ -64,6 +64,7 @@ CONTENDERS = {
 }
 WRONG = 1e-4
 MOST_WORDS = 300
+PIECE_BYTES = 2**25
 SHORTEST_MS = 8.0
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
@@ -191,7 +192,8 @@ def measure(browser: Browser, home: Path, name: str, contenders: Sequence[str], 
 
 def answer(route: Route, home: Path) -> None:
     """Answer a request of the page from the disk: no port is opened."""
-    path = unquote(urlsplit(route.request.url).path)
+    url = urlsplit(route.request.url)
+    path = unquote(url.path)
     places = {
         "/tfjs/": REPOSITORY / "js" / "node_modules" / "@tensorflow",
         "/npm/": home / "npm" / "node_modules",
@@ -199,7 +201,11 @@ def answer(route: Route, home: Path) -> None:
     }
     for prefix, folder in places.items():
         if path.startswith(prefix) and (file := folder / path.removeprefix(prefix)).is_file():
-            route.fulfill(body=file.read_bytes(), content_type=TYPES.get(file.suffix, "application/octet-stream"))
+            content = file.read_bytes()
+            if url.query:
+                start = int(url.query.removeprefix("piece=")) * PIECE_BYTES
+                content = content[start : start + PIECE_BYTES]
+            route.fulfill(body=content, content_type=TYPES.get(file.suffix, "application/octet-stream"))
             return
     own = {"/frame.js": Path(__file__).with_name("frame.js"), "/litert.js": home / "litert.js"}
     if path in own:

@@ -2,7 +2,13 @@
  * One model in one runtime, on wasm with one thread. Loaded into a frame of its own; `prepare` and `time` are what the
  * benchmark calls. A run ends when its output is an array in JavaScript.
  */
-const files = async (path) => (await fetch(path)).arrayBuffer();
+/** A file as bytes, fetched in pieces: an answer of 100 MB closes the page. */
+const bytes = async (path) => {
+  const pieces = [];
+  do pieces.push(await (await fetch(`${path}?piece=${pieces.length}`)).blob());
+  while (pieces.at(-1).size > 0);
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+};
 const script = (src) =>
   new Promise((resolve, reject) => {
     const element = Object.assign(document.createElement("script"), { src, onload: resolve, onerror: reject });
@@ -53,7 +59,7 @@ async function onnx(directory, inputs) {
   await script("/npm/onnxruntime-web/dist/ort.wasm.min.js");
   ort.env.wasm.wasmPaths = "/npm/onnxruntime-web/dist/";
   ort.env.wasm.numThreads = 1;
-  const session = await ort.InferenceSession.create(new Uint8Array(await files(`${directory}/model.onnx`)), {
+  const session = await ort.InferenceSession.create(await bytes(`${directory}/model.onnx`), {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
   });
@@ -68,7 +74,7 @@ async function onnx(directory, inputs) {
 async function litert(directory, inputs) {
   const { loadLiteRt, loadAndCompile, Tensor } = await import("/litert.js");
   await loadLiteRt("/npm/@litertjs/core/wasm/", { threads: false });
-  const model = await loadAndCompile(new Uint8Array(await files(`${directory}/model.tflite`)), { accelerator: "wasm" });
+  const model = await loadAndCompile(await bytes(`${directory}/model.tflite`), { accelerator: "wasm" });
   const names = model.getInputDetails().map(({ name }) => name);
   const places = inputs.map(({ name }) => names.findIndex((one) => new RegExp(`(^|_)${name}(:|$)`).test(one)));
   return async (feed) => {
@@ -90,7 +96,7 @@ globalThis.prepare = async (contender, directory, backend = "wasm") => {
     Promise.all(
       inputs.map(async (input, place) => ({
         ...input,
-        values: new ARRAYS[input.dtype](await files(`${directory}/feed${number}-${place}.bin`)),
+        values: new ARRAYS[input.dtype]((await bytes(`${directory}/feed${number}-${place}.bin`)).buffer),
       })),
     );
   feeds = [await feed(0), await feed(1)];
