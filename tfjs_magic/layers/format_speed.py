@@ -10,10 +10,10 @@ from tfjs_magic.layers.functional import MappedModel
 #: Kind → time of a graph model divided by that of the layers model, on wasm with one thread, batch 1: medians of
 #: ``python -m tests.benchmarks.formats``, which says how it measures; TF.js 4.22, Node 20.
 MEASURED: Mapping[str, float] = {
-    "LSTM": 1.47,
-    "GRU": 0.92,
-    "SimpleRNN": 0.91,
-    "Bidirectional LSTM": 1.43,
+    "LSTM": 1.15,
+    "GRU": 0.66,
+    "SimpleRNN": 0.62,
+    "Bidirectional LSTM": 1.12,
     "Conv2D": 0.95,
     "Conv2D with BatchNormalization": 0.68,
     "DepthwiseConv2D": 0.54,
