@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -335,6 +338,27 @@ def test_refuses_large_kernels(size: int) -> None:
 @pytest.mark.parametrize("spec", [_spec(1, 4, 4, 8), _spec(None, 8, 8, 16), _spec(1, 90, 90, 1)], ids=str)
 def test_refuses_small_maps_and_few_channels(spec: tf.TensorSpec) -> None:
     assert _refusals(lambda x: _depthwise(x, (7, 7)), spec) == {"a sum takes no less time"}
+
+
+@pytest.mark.parametrize(
+    ("fused", "pieces"),
+    [(["BiasAdd", "LeakyRelu"], 1), (["BiasAdd", "Prelu"], 1), (["Relu"], 1), (["BiasAdd", "Relu"], 6)],
+)
+def test_what_others_fused_is_split_if_nothing_gets_lost(tmp_path: Path, fused: list[str], pieces: int) -> None:
+    inputs = keras.Input((28, 28, 16))
+    model = keras.Model(inputs, layers.DepthwiseConv2D(7, padding="same", activation="relu")(inputs))
+    convert(model, format="graph").save(tmp_path / "web")
+    file = tmp_path / "web" / "model.json"
+    topology = json.loads(file.read_text())
+    (node,) = (n for n in topology["modelTopology"]["node"] if n["op"] == "FusedDepthwiseConv2dNative")
+    node["attr"]["fused_ops"] = {"list": {"s": [base64.b64encode(step.encode()).decode() for step in fused]}}
+    for optional in ("epsilon", "num_args"):
+        del node["attr"][optional]
+    file.write_text(json.dumps(topology))
+    report = convert(tmp_path / "web", target="wasm").report
+    ops, (found,) = report.ops, (p for p in report.passes if p.name == "split_depthwise")
+    assert sum(ops.get(op, 0) for op in ("FusedDepthwiseConv2dNative", "DepthwiseConv2dNative")) == pieces
+    assert ("more is fused than a bias and a plain activation" in str(found.misses)) == (pieces == 1)
 
 
 def test_a_block_is_made_by_the_whole_pipeline() -> None:

@@ -11,7 +11,8 @@ What a number of y takes on wasm, in nanoseconds (Node 20, SIMD, one thread): 0.
 and 25 taps in any form, dilated or not, if the channels are a multiple of 4; 3.0, and 0.6 for each tap, for any other
 number of them; 0.6 for a sum. A node more takes 15 µs. The pieces are the best of many greedy choices.
 
-Refuses: the kernel is computed, or shared; a channel makes several numbers, or there is a stride, for which there is no
+Refuses: more is fused than a bias and an activation without a number of its own, as a graph that others made may have;
+the kernel is computed, or shared; a channel makes several numbers, or there is a stride, for which there is no
 fast way; the channels are not last; a tap is in no piece (padding VALID, or on one side); there are more than 32
 pieces, whose nodes swell the graph; a sum takes no less time.
 
@@ -43,6 +44,7 @@ _MOST_PIECES = 32
 #: Taps that all first pieces together are tried for: a second of time for the largest kernels.
 _TRIED_TAPS = 20_000
 _OF_FUSION = frozenset({"fused_ops", "num_args", "epsilon"})
+_ACTIVATIONS = frozenset({b"Relu", b"Relu6", b"Elu", b"Sigmoid"})
 _UNPADDED: dict[str, Attr] = {"padding": b"VALID", "explicit_paddings": ()}
 
 
@@ -136,6 +138,10 @@ class _Match:
 
 
 def _match(graph: Graph, node: Node) -> _Match | Miss | None:
+    steps = node.attrs.get("fused_ops", ())
+    assert isinstance(steps, tuple)
+    if steps and (steps[0] not in {b"BiasAdd", b"noop"} or not _ACTIVATIONS.issuperset(steps[1:])):
+        return Miss("more is fused than a bias and a plain activation")
     weights = graph.constant(node.inputs[1])
     if weights is None or graph.only_consumer(node_of(node.inputs[1])) is not node:
         return Miss("the kernel is computed, or shared")
@@ -243,7 +249,7 @@ def _apply(graph: Graph, match: _Match) -> None:
         attrs = {key: value for key, value in node.attrs.items() if key not in _OF_FUSION}
         attrs |= {"dilations": (1, rows.rate, columns.rate, 1)} | (padding if any(sides) else _UNPADDED)
         if bias and not parts:
-            attrs |= {key: node.attrs[key] for key in _OF_FUSION} | {"fused_ops": steps[:1]}
+            attrs |= {key: node.attrs[key] for key in _OF_FUSION & node.attrs.keys()} | {"fused_ops": steps[:1]}
             parts.append(new.add("FusedDepthwiseConv2dNative", data, ref, *bias, **attrs))
         else:
             parts.append(new.add("DepthwiseConv2dNative", data, ref, **attrs))
