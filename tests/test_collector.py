@@ -7,10 +7,12 @@ import threading
 import weakref
 from collections.abc import Iterator
 
+import keras
+import numpy as np
 import pytest
 
 from tests.models import dense
-from tfjs_magic import convert
+from tfjs_magic import AutoQuantize, convert
 from tfjs_magic.collector import collected_afterwards
 
 
@@ -34,6 +36,16 @@ def test_a_conversion_pauses_the_collector() -> None:
     assert not any(states)
     assert states
     assert gc.isenabled()
+
+
+def test_a_search_for_codes_does_not() -> None:
+    states: dict[str, bool] = {}
+    samples = np.ones((4, 3), np.float32)
+    auto = AutoQuantize(samples=samples, max_error=0.5)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    convert(model, format="graph", quantize=auto, progress=lambda step: states.setdefault(step, gc.isenabled()))
+    assert states["quantize"]
+    assert not states["passes"]
 
 
 def test_what_it_leaves_is_freed() -> None:

@@ -114,11 +114,12 @@ def convert(
     )
     from_file = isinstance(source, (str, os.PathLike, TfjsModel))
     what = source.report.source if isinstance(source, TfjsModel) else f"'{source}'"
-    with collected_afterwards(), one_sentence(what) if from_file else contextlib.nullcontext():
+    with one_sentence(what) if from_file else contextlib.nullcontext():
         clock = _Clock(options)
         return eagerly(lambda: _quantized(_converted(source, options, clock), options, clock))
 
 
+@collected_afterwards()
 def _converted(source: object, options: ConvertOptions, clock: _Clock) -> TfjsModel:
     """Take the straight way: what the user handed us, layers if they may be, else a graph."""
     with clock.stage("load"):
